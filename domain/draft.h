@@ -1,0 +1,95 @@
+// A draft: a view with the events of the command that is being decided laid over it.
+//
+// Emit applies an event at once, so later steps of the same command (batches, cascades) see it. When decide is through,
+// Check judges every touched entity on the final state of all, and Project turns the draft into keys. The same two calls
+// serve replay, with Emit fed from stored events and without Check.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "domain/context.h"
+#include "domain/entity.h"
+#include "domain/kind.h"
+#include "domain/view.h"
+
+namespace retrace::domain {
+
+// An event with the entity that it happened to.
+struct DraftEvent {
+  EntityRef entity;
+  uint64_t revision = 0;  // of the entity after the event
+  std::shared_ptr<const google::protobuf::Message> event;
+};
+
+// A new version of a row; entity or derived.
+struct ProjectedRow {
+  EntityRef entity;
+  RowPtr row;
+  // Serialised store::v1::StoredRow.
+  std::string bytes;
+};
+
+struct ProjectedEntry {
+  KindNumber kind{};
+  uint8_t index = 0;
+  std::string value;
+  std::string id;
+  Mark mark = Mark::kLive;
+};
+
+// The keys that one commit writes into rows.
+struct Projection {
+  std::vector<ProjectedRow> rows;
+  std::vector<ProjectedEntry> entries;
+};
+
+// Thread-compatible; lives for one command. `base` and `header` must outlive it.
+class Draft : public View {
+ public:
+  Draft(const View& base, const CommitHeader& header);
+
+  absl::StatusOr<RowPtr> Get(const EntityRef& entity) const override;
+  absl::StatusOr<RowPtr> GetAt(const EntityRef& entity, Position position) const override;
+  absl::StatusOr<std::vector<IndexHit>> Find(const IndexRange& range, size_t limit) const override;
+
+  // Applies an event. Errors are those of reading.
+  absl::Status Emit(const EntityRef& entity, std::shared_ptr<const google::protobuf::Message> event);
+  // Names an entity that the command was addressed to; the reply shows them in this order.
+  void Target(const EntityRef& entity) { targets_.push_back(entity); }
+  // A sentence for the caller that is part of the reply.
+  void Note(std::string sentence) { notes_.push_back(std::move(sentence)); }
+
+  // Judges the outcome: each kind's check, unique keys, sizes (10,000 events, 1,000 entities, row 256 KiB).
+  absl::Status Check(const Context& context) const;
+  // Keys of rows, index entries, counters, request and change set tally.
+  absl::StatusOr<Projection> Project() const;
+  // Sets the key of a touched entity's subject; before Project, so that rows know it. Empty subject or known key: no-op.
+  void SetKey(const EntityRef& entity, const std::string& subject, const std::string& key_id);
+
+  const std::vector<DraftEvent>& events() const { return events_; }
+  const std::vector<EntityRef>& targets() const { return targets_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+  const CommitHeader& header() const { return header_; }
+
+  // Entities touched, with the row before (null: new) and the row now.
+  struct Touched {
+    RowPtr before;
+    std::shared_ptr<Row> after;
+  };
+  const std::map<EntityRef, Touched>& touched() const { return touched_; }
+
+ private:
+  const View& base_;
+  const CommitHeader& header_;
+  std::map<EntityRef, Touched> touched_;
+  std::vector<DraftEvent> events_;
+  std::vector<EntityRef> targets_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace retrace::domain

@@ -1,0 +1,85 @@
+// What makes a kind of entity: its resource, its events, its indexes and three pure functions. Everything else (bin, undo,
+// history, as-of, idempotency, lists) is written once over this description. Adding a kind adds its proto, its decider, its
+// service, its tests and one line in kinds.cc.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "domain/context.h"
+#include "domain/entity.h"
+#include "domain/view.h"
+#include "google/protobuf/message.h"
+
+namespace retrace::domain {
+
+// How field values become index values; see index_values.h.
+enum class Normaliser {
+  kExact,      // the bytes
+  kCaseless,   // NFKC, case folded
+  kSortName,   // folded for ordering, diacritics kept apart only at the end
+  kNameWords,  // text search: words, and every suffix in scripts without spaces; at most 32 values
+  kPhone,      // E.164 digits, or the digits of what could not be read
+  kNumber,     // int64, order-preserving
+  kTime,       // google.protobuf.Timestamp in microseconds, order-preserving
+};
+
+struct IndexDeclaration {
+  uint8_t number = 0;            // on disk: never changed within a layout
+  std::string_view name;         // e.g. "phone"
+  std::vector<std::string> fields;  // paths of the resource, e.g. "emails", "phones"
+  Normaliser normaliser = Normaliser::kExact;
+  bool orders = false;           // order_by may name fields[0]
+  std::string_view unique_key;   // name in Policy.unique_keys, e.g. "customers.email"; empty: never unique
+};
+
+// What an entity adds to the counters of one owner.
+struct Contribution {
+  std::string owner;  // id of the counters row: "" for the tenant, `customers/ID`
+  std::string subkind;
+  std::string stage;
+  std::string currency;
+  int64_t minor_units = 0;
+};
+
+struct Kind {
+  KindNumber number{};
+  std::string_view singular;    // "customer"
+  std::string_view collection;  // "customers"; empty for derived kinds
+  const google::protobuf::Message* resource = nullptr;           // default instance of the resource (or derived) message
+  std::vector<const google::protobuf::Message*> events;          // default instances of its own events
+  std::vector<IndexDeclaration> indexes;
+  bool content = false;  // part of the content digest
+  bool derived = false;
+
+  // Applies one of the kind's own events; `row.resource` may be null before the first. Generic events (Deleted, Undeleted,
+  // Detached, Reattached, Deactivated, Activated) are applied in lifecycle.cc.
+  void (*apply)(const google::protobuf::Message& event, Row& row) = nullptr;
+  // Judges the final state of a touched entity: allowed moves of state, parent, limits. Unique keys are checked for all
+  // kinds at once in draft.cc. `before` is null for a new entity.
+  absl::Status (*check)(const EntityRef& entity, const Row* before, const Row& after, const View& view,
+                        const Context& context) = nullptr;
+  // Whose personal data the entity holds, e.g. `customers/01h...`; null: nobody's.
+  std::string (*subject)(const EntityRef& entity, const Row& row) = nullptr;
+  // What the entity adds to counters; null: nothing.
+  void (*contribute)(const Row& row, std::vector<Contribution>& contributions) = nullptr;
+};
+
+// The one list of kinds.
+std::span<const Kind> Kinds();
+// The kind of that number; aborts on a number that is not in the list.
+const Kind& KindOf(KindNumber number);
+// Null when unknown.
+const Kind* FindKind(std::string_view collection);
+const Kind* FindKindByNumber(uint32_t number);
+// The default instance of an event by its type name, own or generic; null when unknown.
+const google::protobuf::Message* FindEvent(std::string_view type);
+// Hash of everything in domain that determines the bytes of rows: index declarations, resource descriptors, fold numbers,
+// ICU and phone metadata versions. 64 hexadecimal digits.
+std::string LayoutStamp();
+
+}  // namespace retrace::domain
