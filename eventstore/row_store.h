@@ -38,6 +38,7 @@ enum class Mark : uint8_t {
 struct RowVersion {
   Position position = kNoPosition;
   std::string bytes;
+  bool operator==(const RowVersion&) const = default;
 };
 
 // A new version of a row.
@@ -93,6 +94,7 @@ struct IndexEntry {
   std::string id;
   Position position = kNoPosition;
   Mark mark = Mark::kLive;
+  bool operator==(const IndexEntry&) const = default;
 };
 
 // Walks an index range as of a position, by value then id, or backwards. Sees the store as it was when it was made.
@@ -114,6 +116,7 @@ struct RowAt {
   std::string id;
   Position position = kNoPosition;
   std::string bytes;
+  bool operator==(const RowAt&) const = default;
 };
 
 // Walks the rows of a tenant as of a position in key order (kind, id). Like IndexScan otherwise.
@@ -174,8 +177,9 @@ class RowStore {
   virtual size_t MemoryBytes() const = 0;
 };
 
-// Order-preserving encodings for index values.
+// Numbers as index values: 8 bytes that sort as the numbers do.
 std::string EncodeOrdered(int64_t number);
+// The number at the front of `bytes`, which must come from EncodeOrdered; missing bytes count as 0.
 int64_t DecodeOrdered(std::string_view bytes);
 
 }  // namespace retrace::eventstore
