@@ -25,6 +25,9 @@ namespace retrace::eventstore {
 // True when messages of this type can have personal content.
 bool HasPersonalFields(const google::protobuf::Descriptor& type);
 
+// True when this message has personal content now; cheap. What decides whether a key is needed at all.
+bool HasPersonalContent(const google::protobuf::Message& message);
+
 // What binds a sealed part to its place; part of the AES-GCM associated data with the event's type, subject and key id.
 struct SealingPlace {
   std::string_view tenant;  // id

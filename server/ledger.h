@@ -59,6 +59,8 @@ class Ledger {
  private:
   Ledger() = default;
   absl::Status BringRowsToHead();
+  // Tenants from the rows of `system`, and how far each is.
+  absl::Status LearnTenants();
 
   LedgerOptions options_;
   std::unique_ptr<eventstore::RocksCommitLog> log_;

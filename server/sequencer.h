@@ -58,6 +58,8 @@ struct SequencerOptions {
   std::function<int64_t()> monotonic_us;
   // True while free space is below the reserve; null: never.
   std::function<bool()> disk_full;
+  // Called when rows could not be applied: the store must not be used further. The daemon's exits. Null: nothing.
+  std::function<void(const absl::Status&)> on_failure;
 };
 
 // Thread-safe.

@@ -24,8 +24,18 @@ struct Tenant {
   std::atomic<eventstore::Position> visible{0};
   // Time of the commit at `visible`, microseconds.
   std::atomic<int64_t> visible_time_us{0};
-  // No later commit may have a time at or below this: a query was told what stood at it.
-  std::atomic<int64_t> floor_us{0};
+
+  // What times of commits depend on; shared by the sequencer, which stamps, and by queries as of a time.
+  struct Clock {
+    // Time of the last commit that was decided, durable or not.
+    int64_t last_us = 0;
+    // No later commit may have a time at or below this: a query was told what stood at it.
+    int64_t floor_us = 0;
+    // Position of the last commit that was decided, durable or not.
+    eventstore::Position decided = 0;
+  };
+  absl::Mutex clock_mutex;
+  Clock clock ABSL_GUARDED_BY(clock_mutex);
 };
 
 inline constexpr std::string_view kSystemTenantId = "system";

@@ -1,0 +1,104 @@
+#include "server/pending_keys.h"
+
+#include <algorithm>
+
+#include "domain/status_macros.h"
+
+namespace retrace::server {
+
+using domain::EntityRef;
+using domain::IndexHit;
+using domain::IndexRange;
+using domain::Mark;
+using domain::Position;
+using domain::RowPtr;
+
+void PendingKeys::Add(Position position, const domain::Projection& projection) {
+  CommitKeys keys{.position = position};
+  keys.rows.reserve(projection.rows.size());
+  for (const domain::ProjectedRow& row : projection.rows) {
+    rows_[row.entity].push_back({position, row.row});
+    keys.rows.push_back(row.entity);
+  }
+  keys.entries.reserve(projection.entries.size());
+  for (const domain::ProjectedEntry& entry : projection.entries) {
+    EntryKey key(entry.kind, entry.index, entry.value, entry.id);
+    entries_.insert_or_assign(key, Entry{entry.mark, position});
+    keys.entries.push_back(std::move(key));
+  }
+  commits_.push_back(std::move(keys));
+}
+
+void PendingKeys::Forget(Position position) {
+  while (!commits_.empty() && commits_.front().position <= position) {
+    const CommitKeys& keys = commits_.front();
+    for (const EntityRef& entity : keys.rows) {
+      auto it = rows_.find(entity);
+      if (it == rows_.end()) continue;
+      std::erase_if(it->second, [&](const Version& version) { return version.position <= keys.position; });
+      if (it->second.empty()) rows_.erase(it);
+    }
+    for (const EntryKey& key : keys.entries) {
+      auto it = entries_.find(key);
+      if (it != entries_.end() && it->second.position <= keys.position) entries_.erase(it);
+    }
+    commits_.pop_front();
+  }
+}
+
+void PendingKeys::Clear() {
+  rows_.clear();
+  entries_.clear();
+  commits_.clear();
+}
+
+RowPtr PendingKeys::Get(const EntityRef& entity, Position position) const {
+  auto it = rows_.find(entity);
+  if (it == rows_.end()) return nullptr;
+  for (auto version = it->second.rbegin(); version != it->second.rend(); ++version) {
+    if (version->position <= position) return version->row;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<RowPtr> LiveView::Get(const EntityRef& entity) const { return GetAt(entity, domain::kLatest); }
+
+absl::StatusOr<RowPtr> LiveView::GetAt(const EntityRef& entity, Position position) const {
+  if (RowPtr row = pending_.Get(entity, position)) return row;
+  return base_.GetAt(entity, position);
+}
+
+absl::StatusOr<std::vector<IndexHit>> LiveView::Find(const IndexRange& range, size_t limit) const {
+  const auto& entries = pending_.entries();
+  const auto begin = entries.lower_bound({range.kind, range.index, range.lower, ""});
+  auto end = begin;
+  size_t covered = 0;
+  auto inside = [&](const PendingKeys::EntryKey& key) {
+    return std::get<0>(key) == range.kind && std::get<1>(key) == range.index &&
+           (range.upper.empty() || std::get<2>(key) < range.upper);
+  };
+  while (end != entries.end() && inside(end->first)) {
+    ++end;
+    ++covered;
+  }
+  // A stored entry that is also pending is superseded: ask for as many more as could be.
+  const size_t wanted = limit > SIZE_MAX - covered ? limit : limit + covered;
+  RETRACE_ASSIGN(std::vector<IndexHit> stored, base_.Find(range, wanted));
+  if (begin == end) return stored;
+
+  std::vector<IndexHit> merged;
+  merged.reserve(std::min(wanted, stored.size() + covered));
+  for (IndexHit& hit : stored) {
+    if (entries.find({range.kind, range.index, hit.value, hit.id}) == entries.end()) merged.push_back(std::move(hit));
+  }
+  for (auto it = begin; it != end; ++it) {
+    if (it->second.mark == Mark::kGone) continue;
+    merged.push_back({std::get<2>(it->first), std::get<3>(it->first), it->second.mark});
+  }
+  std::sort(merged.begin(), merged.end(),
+            [](const IndexHit& a, const IndexHit& b) { return std::tie(a.value, a.id) < std::tie(b.value, b.id); });
+  if (merged.size() > limit) merged.resize(limit);
+  return merged;
+}
+
+}  // namespace retrace::server
