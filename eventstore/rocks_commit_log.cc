@@ -382,9 +382,9 @@ absl::StatusOr<std::unique_ptr<RocksCommitLog>> RocksCommitLog::Open(
     absl::StatusOr<LogEnd> end = BeginEpochIn(options, *opened);
     if (!end.ok()) return end.status();
     opened->end = *std::move(end);
-  } else if (opened->witness.damaged_slots > 0 || !opened->witness.last.has_value() ||
-             opened->witness.last->number() != opened->end->last.number()) {
-    // The log one group ahead, or the witness torn or never made: a crash, now mended.
+  } else {
+    // Mends a witness that a crash left torn, unmade, or one group behind. Otherwise, too: what was
+    // read may come from a page cache whose sync failed before the last restart.
     status = ReplaceWitness(env, options.witness_directory, opened->end->last);
     if (!status.ok()) return status;
   }
