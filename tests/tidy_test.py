@@ -29,7 +29,8 @@ TOP_LEVEL = {
 
 # What a folder must not include, beyond what its CMake target fails to link.
 FORBIDDEN_INCLUDES = {
-    "eventstore/": r"(domain|server|clients|tests|grpcpp|grpc|retrace/v1)/",
+    # Sealing reads one option of fields; of the API's messages eventstore knows nothing.
+    "eventstore/": r"(domain|server|clients|tests|grpcpp|grpc)/|retrace/v1/(?!annotations\.pb\.h)",
     "domain/": r"(eventstore|server|clients|tests|rocksdb|grpcpp|grpc|openssl)/|"
                r"(chrono|thread|mutex|random|fstream|filesystem|iostream)>",
     "server/": r"(clients|tests)/",

@@ -1,0 +1,304 @@
+#include "eventstore/wrapped_keys.h"
+
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "eventstore/aes_gcm.h"
+#include "eventstore/files.h"
+#include "eventstore/key_cache.h"
+#include "eventstore/master_key.h"
+#include "eventstore/rocks_status.h"
+#include "fmt/format.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
+
+namespace retrace::eventstore {
+namespace {
+
+constexpr std::string_view kNextStep =
+    "Restore the key store's directory from its own backup; without its keys the personal fields "
+    "in the log cannot be read.";
+constexpr std::string_view kCheck = "check";
+constexpr std::string_view kTenant = "tenant";
+constexpr std::string_view kSubject = "subject";
+
+std::string CheckKey() { return std::string(1, '\x00'); }
+
+std::string TenantKeyName(TenantNumber tenant) {
+  std::string key(1, '\x01');
+  AppendPiece(tenant, key);
+  return key;
+}
+
+std::string SubjectKeyName(TenantNumber tenant, std::string_view id) {
+  std::string key(1, '\x02');
+  AppendPiece(tenant, key);
+  key.append(id);
+  return key;
+}
+
+std::string Bound(std::string_view purpose, TenantNumber tenant, std::string_view id) {
+  std::string bound;
+  AppendPiece("retrace wrapped key 1", bound);
+  AppendPiece(purpose, bound);
+  AppendPiece(tenant, bound);
+  AppendPiece(id, bound);
+  return bound;
+}
+
+std::string Wrap(const SecretKey& secret, std::string_view purpose, TenantNumber tenant,
+                 std::string_view id, const SecretKey& under) {
+  store::v1::WrappedKey wrapped;
+  wrapped.set_tenant(tenant);
+  wrapped.set_nonce(RandomBytes(kNonceSize));
+  const std::string_view bytes(reinterpret_cast<const char*>(secret.data()), secret.size());
+  wrapped.set_ciphertext(Encrypt(under, wrapped.nonce(), Bound(purpose, tenant, id), bytes));
+  return wrapped.SerializeAsString();
+}
+
+bool Unwrap(const std::string& value, std::string_view purpose, TenantNumber tenant,
+            std::string_view id, const SecretKey& under, SecretKey& secret) {
+  store::v1::WrappedKey wrapped;
+  std::string bytes;
+  if (!wrapped.ParseFromString(value) || wrapped.tenant() != tenant ||
+      !Decrypt(under, wrapped.nonce(), Bound(purpose, tenant, id), wrapped.ciphertext(), bytes) ||
+      bytes.size() != secret.size()) {
+    return false;
+  }
+  std::copy(bytes.begin(), bytes.end(), secret.begin());
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  return true;
+}
+
+rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
+  rocksdb::Options options;
+  options.env = env;
+  options.create_if_missing = true;
+  // As for the commit log, and for its reasons: a flipped bit must not pass for a torn end, and a
+  // failed sync is final.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  options.paranoid_checks = true;
+  options.memtable_protection_bytes_per_key = 8;
+  options.recycle_log_file_num = 0;
+  options.max_background_flushes = 1;
+  options.max_background_compactions = 1;
+  options.max_bgerror_resume_count = 0;
+  options.write_buffer_size = 8u << 20;
+  // Random bytes do not compress.
+  options.compression = rocksdb::kNoCompression;
+  options.keep_log_file_num = 4;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(16u << 20);
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// RocksDB makes a new database where CURRENT is missing, whatever else lies there.
+absl::Status CheckComplete(rocksdb::Env* env, const std::string& directory) {
+  std::vector<std::string> names;
+  const rocksdb::Status listed = ListDirectory(env, directory, &names);
+  if (!listed.ok()) return FromRocks(listed, fmt::format("keys in {}", directory), kNextStep);
+  const bool current = std::find(names.begin(), names.end(), "CURRENT") != names.end();
+  const bool remains = std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".log");
+  });
+  if (current || !remains) return absl::OkStatus();
+  return absl::DataLossError(fmt::format(
+      "keys in {}: the file CURRENT is missing beside files with keys. {}", directory, kNextStep));
+}
+
+absl::Status MakePrivate(const std::string& directory) {
+  if (chmod(directory.c_str(), 0700) == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("keys in {}: the directory cannot be closed to others (mode 0700): {}; check "
+                  "its owner",
+                  directory, std::strerror(errno)));
+}
+
+}  // namespace
+
+WrappedKeys::WrappedKeys(std::string directory, std::string master_key_file,
+                         const SecretKey& master_key, std::unique_ptr<rocksdb::DB> db, bool on_disk)
+    : directory_(std::move(directory)),
+      master_key_file_(std::move(master_key_file)),
+      master_key_(master_key),
+      db_(std::move(db)),
+      on_disk_(on_disk) {}
+
+WrappedKeys::~WrappedKeys() { OPENSSL_cleanse(master_key_.data(), master_key_.size()); }
+
+absl::StatusOr<std::unique_ptr<WrappedKeys>> WrappedKeys::Open(rocksdb::Env* env,
+                                                               std::string directory,
+                                                               const std::string& master_key_file) {
+  absl::StatusOr<SecretKey> master_key = ReadMasterKey(master_key_file);
+  if (!master_key.ok()) return master_key.status();
+  const bool on_disk = env == nullptr;
+  env = EnvOrDefault(env);
+  const std::string doing = fmt::format("keys in {}", directory);
+  const rocksdb::Status made = MakeDirectories(env, directory);
+  if (!made.ok()) return FromRocks(made, doing, kNextStep);
+  if (on_disk) {
+    const absl::Status hidden = MakePrivate(directory);
+    if (!hidden.ok()) return hidden;
+  }
+  const absl::Status complete = CheckComplete(env, directory);
+  if (!complete.ok()) return complete;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(DatabaseOptions(env), directory, &db);
+  if (!opened.ok()) return FromRocks(opened, doing, kNextStep);
+  std::unique_ptr<WrappedKeys> keys(new WrappedKeys(std::move(directory), master_key_file,
+                                                    *master_key, std::unique_ptr<rocksdb::DB>(db),
+                                                    on_disk));
+  OPENSSL_cleanse(master_key->data(), master_key->size());
+  const absl::Status fits = keys->CheckMasterKey();
+  if (!fits.ok()) return fits;
+  return keys;
+}
+
+absl::Status WrappedKeys::ToStatus(const rocksdb::Status& status, std::string_view doing) const {
+  return FromRocks(status, fmt::format("{} keys in {}", doing, directory_), kNextStep);
+}
+
+absl::Status WrappedKeys::CheckMasterKey() {
+  std::unique_ptr<rocksdb::Iterator> first(db_->NewIterator({}));
+  first->SeekToFirst();
+  if (!first->status().ok()) return ToStatus(first->status(), "reading");
+  if (first->Valid()) return CheckAgainst(*db_);
+  // Nothing was ever written: the store begins here.
+  SecretKey random{};
+  const std::string bytes = RandomBytes(random.size());
+  std::copy(bytes.begin(), bytes.end(), random.begin());
+  rocksdb::WriteBatch batch;
+  const rocksdb::Status put = batch.Put(CheckKey(), Wrap(random, kCheck, 0, "", master_key_));
+  return put.ok() ? Write(batch) : ToStatus(put, "writing");
+}
+
+absl::Status WrappedKeys::CheckAgainst(rocksdb::DB& db) const {
+  std::string value;
+  const rocksdb::Status read = db.Get({}, CheckKey(), &value);
+  if (read.IsNotFound()) {
+    return absl::DataLossError(fmt::format(
+        "keys in {}: the record that proves the master key is missing. {}", directory_, kNextStep));
+  }
+  if (!read.ok()) return ToStatus(read, "reading");
+  SecretKey ignored{};
+  if (Unwrap(value, kCheck, 0, "", master_key_, ignored)) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "the master key in {} is not the one that the keys in {} were made with; put the right file "
+      "there",
+      master_key_file_, directory_));
+}
+
+absl::StatusOr<SecretKey> WrappedKeys::Read(const std::string& key, std::string_view purpose,
+                                            TenantNumber tenant, std::string_view id,
+                                            const SecretKey& under) const {
+  std::string value;
+  const rocksdb::Status read = db_->Get({}, key, &value);
+  const std::string name =
+      fmt::format("{} key {} of tenant {}", purpose, absl::BytesToHexString(std::string(id)),
+                  tenant);
+  if (read.IsNotFound()) {
+    return absl::NotFoundError(fmt::format("keys in {}: there is no {}", directory_, name));
+  }
+  if (!read.ok()) return ToStatus(read, "reading");
+  SecretKey secret{};
+  if (Unwrap(value, purpose, tenant, id, under, secret)) return secret;
+  return absl::DataLossError(
+      fmt::format("keys in {}: the {} does not unwrap. {}", directory_, name, kNextStep));
+}
+
+absl::StatusOr<SecretKey> WrappedKeys::TenantKey(TenantNumber tenant) const {
+  return Read(TenantKeyName(tenant), kTenant, tenant, "", master_key_);
+}
+
+absl::StatusOr<SecretKey> WrappedKeys::SubjectSecret(TenantNumber tenant, std::string_view id,
+                                                     const SecretKey& tenant_key) const {
+  return Read(SubjectKeyName(tenant, id), kSubject, tenant, id, tenant_key);
+}
+
+absl::StatusOr<bool> WrappedKeys::Contains(TenantNumber tenant, std::string_view id) const {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status read =
+      db_->Get({}, db_->DefaultColumnFamily(), SubjectKeyName(tenant, id), &value);
+  if (read.ok()) return true;
+  if (read.IsNotFound()) return false;
+  return ToStatus(read, "reading");
+}
+
+absl::Status WrappedKeys::AddTenantKey(TenantNumber tenant, const SecretKey& secret) {
+  rocksdb::WriteBatch batch;
+  const rocksdb::Status put =
+      batch.Put(TenantKeyName(tenant), Wrap(secret, kTenant, tenant, "", master_key_));
+  return put.ok() ? Write(batch) : ToStatus(put, "writing");
+}
+
+absl::Status WrappedKeys::AddSubjectKeys(absl::Span<const Addition> additions) {
+  rocksdb::WriteBatch batch;
+  for (const Addition& addition : additions) {
+    const rocksdb::Status put = batch.Put(
+        SubjectKeyName(addition.tenant, addition.id),
+        Wrap(addition.secret, kSubject, addition.tenant, addition.id, addition.tenant_key));
+    if (!put.ok()) return ToStatus(put, "writing");
+  }
+  return Write(batch);
+}
+
+absl::Status WrappedKeys::Write(rocksdb::WriteBatch& batch) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  synced.protection_bytes_per_key = 8;
+  return ToStatus(db_->Write(synced, &batch), "writing");
+}
+
+absl::Status WrappedKeys::RemoveUnused(TenantNumber tenant,
+                                       absl::Span<const std::string_view> ids) {
+  rocksdb::WriteBatch batch;
+  for (const std::string_view id : ids) {
+    const rocksdb::Status removed = batch.Delete(SubjectKeyName(tenant, id));
+    if (!removed.ok()) return ToStatus(removed, "removing");
+  }
+  return ToStatus(db_->Write({}, &batch), "removing");
+}
+
+absl::Status WrappedKeys::Checkpoint(const std::string& directory) const {
+  rocksdb::Env* const env = db_->GetEnv();
+  if (env->FileExists(directory).ok()) {
+    return absl::FailedPreconditionError(
+        fmt::format("copying the keys: {} is there already; name a new directory", directory));
+  }
+  const std::string doing = fmt::format("copying the keys in {} to {}", directory_, directory);
+  rocksdb::Checkpoint* made = nullptr;
+  const rocksdb::Status created = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (!created.ok()) return FromRocks(created, doing, kNextStep);
+  const rocksdb::Status copied = checkpoint->CreateCheckpoint(directory);
+  if (!copied.ok()) return FromRocks(copied, doing, kNextStep);
+  if (on_disk_) {
+    const absl::Status hidden = MakePrivate(directory);
+    if (!hidden.ok()) return hidden;
+  }
+  const rocksdb::Status synced = SyncDirectory(env, ParentDirectory(directory));
+  if (!synced.ok()) return FromRocks(synced, doing, kNextStep);
+  // A copy is good when it opens and this master key fits it.
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status readable =
+      rocksdb::DB::OpenForReadOnly(DatabaseOptions(env), directory, &opened);
+  if (!readable.ok()) return FromRocks(readable, doing, kNextStep);
+  const std::unique_ptr<rocksdb::DB> copy(opened);
+  return CheckAgainst(*copy);
+}
+
+}  // namespace retrace::eventstore

@@ -1,0 +1,79 @@
+// Wrapped keys on disk: the RocksDB below the key store.
+//
+//   00                      -> the check record: a random key under the master key
+//   01 tenant               -> the tenant's key, under the master key
+//   02 tenant key-id        -> a subject's key, under the tenant's
+//
+// tenant: 4 bytes, big endian; key-id: 16 random bytes. Values are WrappedKey; bound to each are its
+// purpose, tenant and key id, so that none stands for another.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "eventstore/key_store.h"
+#include "eventstore/types.h"
+#include "retrace/store/v1/keys.pb.h"
+#include "rocksdb/db.h"
+
+namespace retrace::eventstore {
+
+// Thread-safe.
+class WrappedKeys {
+ public:
+  // A subject's key to be stored.
+  struct Addition {
+    TenantNumber tenant = 0;
+    std::string_view id;
+    const SecretKey& secret;
+    const SecretKey& tenant_key;
+  };
+
+  // See KeyStore::Open. A null `env` is the default one.
+  static absl::StatusOr<std::unique_ptr<WrappedKeys>> Open(rocksdb::Env* env, std::string directory,
+                                                           const std::string& master_key_file);
+  ~WrappedKeys();
+  WrappedKeys(const WrappedKeys&) = delete;
+  WrappedKeys& operator=(const WrappedKeys&) = delete;
+
+  // NOT_FOUND when the tenant has none; DATA_LOSS when it does not unwrap.
+  absl::StatusOr<SecretKey> TenantKey(TenantNumber tenant) const;
+  // NOT_FOUND when there is none; DATA_LOSS when it does not unwrap.
+  absl::StatusOr<SecretKey> SubjectSecret(TenantNumber tenant, std::string_view id,
+                                          const SecretKey& tenant_key) const;
+  absl::StatusOr<bool> Contains(TenantNumber tenant, std::string_view id) const;
+
+  // Both return when everything is synced. After an error the store must not be used any more.
+  absl::Status AddTenantKey(TenantNumber tenant, const SecretKey& secret);
+  absl::Status AddSubjectKeys(absl::Span<const Addition> additions);
+
+  // Removes keys that nothing refers to; not synced.
+  absl::Status RemoveUnused(TenantNumber tenant, absl::Span<const std::string_view> ids);
+
+  // See KeyStore.
+  absl::Status Checkpoint(const std::string& directory) const;
+
+ private:
+  WrappedKeys(std::string directory, std::string master_key_file, const SecretKey& master_key,
+              std::unique_ptr<rocksdb::DB> db, bool on_disk);
+
+  absl::Status ToStatus(const rocksdb::Status& status, std::string_view doing) const;
+  absl::Status CheckMasterKey();
+  absl::Status CheckAgainst(rocksdb::DB& db) const;
+  absl::StatusOr<SecretKey> Read(const std::string& key, std::string_view purpose,
+                                 TenantNumber tenant, std::string_view id,
+                                 const SecretKey& under) const;
+  absl::Status Write(rocksdb::WriteBatch& batch);
+
+  const std::string directory_;
+  const std::string master_key_file_;
+  SecretKey master_key_;
+  const std::unique_ptr<rocksdb::DB> db_;
+  const bool on_disk_;  // not in a test's file system
+};
+
+}  // namespace retrace::eventstore
