@@ -1,0 +1,60 @@
+// An RPC as it is served: its descriptor's knowledge, its handler, its counters.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "domain/context.h"
+#include "domain/draft.h"
+#include "google/protobuf/message.h"
+#include "server/method.h"
+#include "server/metrics.h"
+#include "server/query_call.h"
+#include "server/sequencer.h"
+
+namespace retrace::server {
+
+// Where a query waits and runs.
+enum class Lane {
+  kQuick,  // pages and gets
+  kSlow,   // what reads a whole tenant or writes files; few at a time, so that pages go on
+};
+
+// Sends the messages of a stream. Used by the stream's own thread only.
+class StreamWriter {
+ public:
+  virtual ~StreamWriter() = default;
+  // Queues the message; blocks while the caller reads slower than messages come. When it is not OK
+  // the stream is over: return that status from the handler.
+  virtual absl::Status Write(const google::protobuf::Message& message) = 0;
+  // OK while the stream may go on: the caller is there, its token is still known and still grants
+  // the method and the tenant, and the server is not draining. To be asked at least every second.
+  virtual absl::Status Alive() const = 0;
+};
+
+using google::protobuf::Message;
+using DecideFunction =
+    std::function<absl::Status(const Message& request, domain::Draft&, const domain::Context&)>;
+using AnswerFunction =
+    std::function<absl::Status(const QueryCall&, const Message& request, Message& reply)>;
+using StreamFunction =
+    std::function<absl::Status(const QueryCall&, const Message& request, StreamWriter&)>;
+// Fills the reply of a command beyond what its targets' rows show; its outcome is filled already.
+using ShowFunction =
+    std::function<absl::Status(const Tenant&, const CommandResult&, Message& reply)>;
+
+// Exactly one of decide, answer and stream is set. Immutable once serving.
+struct Endpoint {
+  Method method;
+  MethodMetrics* metrics = nullptr;
+  DecideFunction decide;
+  ShowFunction show;  // with decide; null: the targets' resources
+  AnswerFunction answer;
+  Lane lane = Lane::kQuick;  // with answer
+  StreamFunction stream;
+  // With decide: the request's repeated field whose elements each cost as much as one command.
+  const google::protobuf::FieldDescriptor* batch = nullptr;
+};
+
+}  // namespace retrace::server

@@ -1,0 +1,335 @@
+#include "server/principals.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_join.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "eventstore/key_store.h"
+#include "server/roles.h"
+#include "server/toml.h"
+
+namespace retrace::server {
+namespace {
+
+using eventstore::Sha256Digest;
+
+constexpr size_t kMaxFileBytes = 16u << 20;
+constexpr size_t kMaxPrincipalBytes = 200;
+
+absl::Status Wrong(const std::string& file, int64_t line, std::string_view what) {
+  return absl::FailedPreconditionError(fmt::format("token file {}, line {}: {}", file, line, what));
+}
+
+absl::StatusOr<std::string> ReadText(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    return absl::FailedPreconditionError(
+        fmt::format("token file {} cannot be read: {}; make one with `retraced token new`", file,
+                    std::strerror(errno)));
+  }
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (text.size() > kMaxFileBytes) {
+    return absl::FailedPreconditionError(
+        fmt::format("token file {} has {} bytes, more than {}", file, text.size(), kMaxFileBytes));
+  }
+  return text;
+}
+
+// Reads one [[tokens]] table.
+class EntryReader {
+ public:
+  EntryReader(const std::string& file, const toml::table& entry) : file_(file), entry_(entry) {}
+
+  absl::Status Read(Sha256Digest& hash, Principal& principal) {
+    RETRACE_RETURN_IF_ERROR(CheckKeys());
+    std::string kind;
+    std::string hex;
+    RETRACE_RETURN_IF_ERROR(Text("token_hash", true, hex));
+    RETRACE_RETURN_IF_ERROR(Text("principal", true, principal.id));
+    RETRACE_RETURN_IF_ERROR(Text("kind", true, kind));
+    RETRACE_RETURN_IF_ERROR(Text("display_name", false, principal.display_name));
+    RETRACE_RETURN_IF_ERROR(Text("email", false, principal.email));
+    RETRACE_RETURN_IF_ERROR(Text("language", false, principal.language));
+    RETRACE_RETURN_IF_ERROR(Text("team", false, principal.team));
+    RETRACE_RETURN_IF_ERROR(TextSet("tenants", principal.tenants));
+    RETRACE_RETURN_IF_ERROR(TextSet("roles", principal.roles));
+    RETRACE_RETURN_IF_ERROR(TakeHash(hex, hash));
+    RETRACE_RETURN_IF_ERROR(TakeKind(kind, principal));
+    RETRACE_RETURN_IF_ERROR(TakeTenants(principal));
+    return TakeRoles(principal);
+  }
+
+ private:
+  absl::Status WrongHere(std::string_view key, std::string_view what) const {
+    const toml::node* node = entry_.get(key);
+    const toml::source_region& place = node != nullptr ? node->source() : entry_.source();
+    return Wrong(file_, place.begin.line, what);
+  }
+
+  absl::Status CheckKeys() const {
+    for (const auto& [key, value] : entry_) {
+      static constexpr std::string_view kKnown[] = {"token_hash",   "principal", "kind",
+                                                    "display_name", "email",     "language",
+                                                    "team",         "tenants",   "roles"};
+      if (std::find(std::begin(kKnown), std::end(kKnown), key.str()) == std::end(kKnown)) {
+        return WrongHere(key.str(), fmt::format("there is no setting `{}`; known are {}", key.str(),
+                                                fmt::join(kKnown, ", ")));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Text(std::string_view key, bool required, std::string& text) const {
+    const toml::node* node = entry_.get(key);
+    if (node == nullptr) {
+      return required ? WrongHere(key, fmt::format("`{}` is missing", key)) : absl::OkStatus();
+    }
+    if (!node->is_string()) {
+      return WrongHere(key, fmt::format("`{}` must be a string", key));
+    }
+    text = node->as_string()->get();
+    if (required && text.empty()) {
+      return WrongHere(key, fmt::format("`{}` is empty", key));
+    }
+    if (text.size() > kMaxPrincipalBytes) {
+      return WrongHere(key, fmt::format("`{}` is longer than {} bytes", key, kMaxPrincipalBytes));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TextSet(std::string_view key, std::set<std::string, std::less<>>& texts) const {
+    const toml::node* node = entry_.get(key);
+    if (node == nullptr || !node->is_array()) {
+      return WrongHere(key, fmt::format("`{}` must be a list of strings", key));
+    }
+    for (const toml::node& element : *node->as_array()) {
+      if (!element.is_string()) {
+        return WrongHere(key, fmt::format("`{}` must be a list of strings", key));
+      }
+      texts.insert(element.as_string()->get());
+    }
+    return texts.empty() ? WrongHere(key, fmt::format("`{}` is empty", key)) : absl::OkStatus();
+  }
+
+  absl::Status TakeHash(const std::string& hex, Sha256Digest& hash) const {
+    const bool digits =
+        std::all_of(hex.begin(), hex.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+    if (hex.size() != 2 * hash.size() || !digits) {
+      return WrongHere("token_hash",
+                       "`token_hash` must be 64 hexadecimal digits, the SHA-256 of "
+                       "the token");
+    }
+    const std::string bytes = absl::HexStringToBytes(hex);
+    std::copy(bytes.begin(), bytes.end(), hash.begin());
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeKind(const std::string& kind, Principal& principal) const {
+    if (kind != "HUMAN" && kind != "SERVICE") {
+      return WrongHere("kind", "`kind` must be \"HUMAN\" or \"SERVICE\"");
+    }
+    principal.kind = kind == "HUMAN" ? Principal::Kind::kHuman : Principal::Kind::kService;
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeTenants(Principal& principal) const {
+    principal.every_tenant = principal.tenants.erase("*") != 0;
+    for (const std::string& tenant : principal.tenants) {
+      if (!domain::IsId(tenant)) {
+        return WrongHere("tenants", fmt::format("`{}` is no id of a tenant", tenant));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeRoles(Principal& principal) const {
+    for (const std::string& name : principal.roles) {
+      const Role* role = FindRole(name);
+      if (role == nullptr) {
+        return WrongHere("roles",
+                         fmt::format("there is no role `{}`; `retraced roles` prints them", name));
+      }
+      principal.permissions.insert(role->permissions.begin(), role->permissions.end());
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string& file_;
+  const toml::table& entry_;
+};
+
+std::string_view KindName(Principal::Kind kind) {
+  return kind == Principal::Kind::kHuman ? "HUMAN" : "SERVICE";
+}
+
+std::string TomlText(const std::string& text) {
+  return fmt::format("\"{}\"", absl::Utf8SafeCHexEscape(text));
+}
+
+std::string TomlList(const std::vector<std::string>& texts) {
+  return fmt::format("[{}]",
+                     absl::StrJoin(texts, ", ", [](std::string* out, const std::string& text) {
+                       out->append(TomlText(text));
+                     }));
+}
+
+absl::Status CheckEntry(const TokenEntry& entry) {
+  if (entry.principal.empty() || entry.principal.size() > kMaxPrincipalBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("a principal has 1 to {} bytes", kMaxPrincipalBytes));
+  }
+  for (const std::string* text : {&entry.principal, &entry.display_name}) {
+    for (const unsigned char c : *text) {
+      if (c < ' ' || c == 0x7F) {
+        return absl::InvalidArgumentError("control characters cannot stand in a principal");
+      }
+    }
+  }
+  if (entry.roles.empty() || entry.tenants.empty()) {
+    return absl::InvalidArgumentError("a token needs at least one role and one tenant");
+  }
+  for (const std::string& role : entry.roles) {
+    if (FindRole(role) == nullptr) {
+      return absl::InvalidArgumentError(
+          fmt::format("there is no role `{}`; `retraced roles` prints them", role));
+    }
+  }
+  for (const std::string& tenant : entry.tenants) {
+    if (tenant != "*" && !domain::IsId(tenant)) {
+      return absl::InvalidArgumentError(fmt::format("`{}` is no id of a tenant", tenant));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string ShowEntry(const TokenEntry& entry, const Sha256Digest& hash) {
+  const absl::string_view bytes(reinterpret_cast<const char*>(hash.data()), hash.size());
+  std::string text =
+      fmt::format("\n[[tokens]]\ntoken_hash = \"{}\"\nprincipal = {}\nkind = \"{}\"\n",
+                  absl::BytesToHexString(bytes), TomlText(entry.principal), KindName(entry.kind));
+  if (!entry.display_name.empty()) {
+    text += fmt::format("display_name = {}\n", TomlText(entry.display_name));
+  }
+  return text +
+         fmt::format("tenants = {}\nroles = {}\n", TomlList(entry.tenants), TomlList(entry.roles));
+}
+
+// Appends with one write, so that a reader sees the whole entry or none of it, and syncs.
+absl::Status AppendToFile(const std::string& file, const std::string& text) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  const bool written = fd >= 0 &&
+                       ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) {
+    ::close(fd);
+  }
+  return written ? absl::OkStatus()
+                 : absl::FailedPreconditionError(fmt::format("token file {} cannot be written: {}",
+                                                             file, std::strerror(error)));
+}
+
+}  // namespace
+
+absl::StatusOr<Principals::Stamp> Principals::StampOf(const std::string& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) {
+    return absl::FailedPreconditionError(fmt::format(
+        "token file {}: {}; make one with `retraced token new`", file, std::strerror(errno)));
+  }
+  if ((status.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("token file {} is accessible to others (mode {:03o}); run `chmod 600 {}`", file,
+                    status.st_mode & 0777, file));
+  }
+  return Stamp{status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size, status.st_ino};
+}
+
+absl::StatusOr<Principals::Table> Principals::Read(const std::string& file) {
+  RETRACE_ASSIGN(const std::string text, ReadText(file));
+  const toml::parse_result parsed = toml::parse(text, std::string_view(file));
+  if (!parsed) {
+    return Wrong(file, parsed.error().source().begin.line, parsed.error().description());
+  }
+  Table table;
+  for (const auto& [key, value] : parsed.table()) {
+    if (key.str() != "tokens" || !value.is_array_of_tables()) {
+      return Wrong(file, value.source().begin.line, "only [[tokens]] tables are known");
+    }
+    for (const toml::node& node : *value.as_array()) {
+      Sha256Digest hash{};
+      auto principal = std::make_shared<Principal>();
+      RETRACE_RETURN_IF_ERROR(EntryReader(file, *node.as_table()).Read(hash, *principal));
+      if (!table.emplace(hash, std::move(principal)).second) {
+        return Wrong(file, node.source().begin.line, "this token_hash is listed twice");
+      }
+    }
+  }
+  return table;
+}
+
+absl::StatusOr<std::unique_ptr<Principals>> Principals::Open(std::string file) {
+  auto principals = std::unique_ptr<Principals>(new Principals(std::move(file)));
+  RETRACE_ASSIGN(const bool read, principals->Refresh());
+  static_cast<void>(read);
+  return principals;
+}
+
+PrincipalPtr Principals::FindByToken(std::string_view token) const {
+  return FindByHash(eventstore::Sha256(token));
+}
+
+PrincipalPtr Principals::FindByHash(const Sha256Digest& token_hash) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = table_->find(token_hash);
+  return found == table_->end() ? nullptr : found->second;
+}
+
+absl::StatusOr<bool> Principals::Refresh() {
+  absl::StatusOr<Stamp> stamp = StampOf(file_);
+  const Stamp now = stamp.ok() ? *stamp : Stamp{};
+  {
+    absl::ReaderMutexLock lock(&mutex_);
+    if (table_ != nullptr && now == stamp_) {
+      return false;
+    }
+  }
+  absl::StatusOr<Table> table = stamp.ok() ? Read(file_) : stamp.status();
+  absl::MutexLock lock(&mutex_);
+  stamp_ = now;
+  if (!table.ok()) {
+    return table.status();
+  }
+  table_ = std::make_shared<const Table>(*std::move(table));
+  return true;
+}
+
+size_t Principals::size() const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return table_->size();
+}
+
+absl::StatusOr<std::string> AddToken(const std::string& file, const TokenEntry& entry) {
+  RETRACE_RETURN_IF_ERROR(CheckEntry(entry));
+  if (::access(file.c_str(), F_OK) == 0) {
+    RETRACE_ASSIGN(const auto present, Principals::Open(file));
+    static_cast<void>(present);
+  }
+  const std::string token = "rt_" + absl::WebSafeBase64Escape(eventstore::RandomBytes(32));
+  RETRACE_RETURN_IF_ERROR(AppendToFile(file, ShowEntry(entry, eventstore::Sha256(token))));
+  return token;
+}
+
+}  // namespace retrace::server

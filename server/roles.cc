@@ -1,0 +1,107 @@
+#include "server/roles.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace retrace::server {
+namespace {
+
+std::vector<Role> MakeRoles() {
+  return {
+      {"administrator", "everything in a tenant", {"customers.create",
+                                                   "customers.read",
+                                                   "customers.update",
+                                                   "customers.deactivate",
+                                                   "customers.delete",
+                                                   "customers.undelete",
+                                                   "customers.undelete-any",
+                                                   "records.create",
+                                                   "records.read",
+                                                   "records.update",
+                                                   "records.deactivate",
+                                                   "records.delete",
+                                                   "records.undelete",
+                                                   "records.undelete-any",
+                                                   "members.create",
+                                                   "members.read",
+                                                   "members.update",
+                                                   "members.deactivate",
+                                                   "members.delete",
+                                                   "members.undelete",
+                                                   "members.undelete-any",
+                                                   "history.begin",
+                                                   "history.changes",
+                                                   "history.read",
+                                                   "policy.read",
+                                                   "policy.update",
+                                                   "tenants.list",
+                                                   "tenants.read"}},
+      {"agent",
+       "daily work; undeletes what they deleted themselves",
+       {"customers.create", "customers.read", "customers.update", "customers.deactivate",
+        "customers.delete", "customers.undelete", "records.create", "records.read",
+        "records.update", "records.deactivate", "records.delete", "records.undelete",
+        "members.read", "history.begin", "history.changes", "policy.read", "tenants.list",
+        "tenants.read"}},
+      {"auditor",
+       "reads everything in a tenant, writes nothing",
+       {"customers.read", "records.read", "members.read", "history.changes", "history.read",
+        "policy.read", "tenants.list", "tenants.read"}},
+      {"operator",
+       "runs the server; sees no customer data",
+       {"admin.backup", "admin.status", "admin.verify", "tenants.create", "tenants.list",
+        "tenants.read"}},
+  };
+}
+
+const std::vector<Role>& Table() {
+  static const auto* const table = new std::vector<Role>(MakeRoles());
+  return *table;
+}
+
+bool Grants(const Role& role, std::string_view permission) {
+  return std::find(role.permissions.begin(), role.permissions.end(), permission) !=
+         role.permissions.end();
+}
+
+}  // namespace
+
+std::span<const Role> Roles() { return Table(); }
+
+const Role* FindRole(std::string_view name) {
+  for (const Role& role : Table()) {
+    if (role.name == name) {
+      return &role;
+    }
+  }
+  return nullptr;
+}
+
+std::set<std::string, std::less<>> AllPermissions() {
+  std::set<std::string, std::less<>> all;
+  for (const Role& role : Table()) {
+    all.insert(role.permissions.begin(), role.permissions.end());
+  }
+  return all;
+}
+
+std::string RolesAsMarkdown() {
+  std::string text = "| permission |";
+  std::string rule = "|---|";
+  for (const Role& role : Table()) {
+    text += fmt::format(" {} |", role.name);
+    rule += ":-:|";
+  }
+  text += "\n" + rule + "\n";
+  for (const std::string& permission : AllPermissions()) {
+    text += fmt::format("| `{}` |", permission);
+    for (const Role& role : Table()) {
+      text += Grants(role, permission) ? " yes |" : " |";
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace retrace::server
