@@ -36,10 +36,16 @@ std::string EtagOf(const Row& row);
 
 // Finds the entity that `name` names: of that kind, in the context's tenant, live, with the etag that the options ask for.
 // Refuses with INVALID_FIELD, ENTITY_NOT_FOUND, ALREADY_DELETED or ETAG_MISMATCH.
-absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name, const v1::CommandOptions& options,
-                               const View& view, const Context& context);
+// `field` is what the request calls the name.
+absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
+                               const v1::CommandOptions& options, const View& view,
+                               const Context& context, std::string_view field = "name");
 // The same for an entity in the bin; a live one is NOT_DELETED (ALREADY_EXISTS).
-absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name, const v1::CommandOptions& options,
-                                 const View& view, const Context& context);
+absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name,
+                                 const v1::CommandOptions& options, const View& view,
+                                 const Context& context, std::string_view field = "name");
+
+// Refuses a parent that is not the context's tenant.
+absl::Status CheckParent(std::string_view parent, const Context& context);
 
 }  // namespace retrace::domain

@@ -48,7 +48,8 @@ struct Projection {
   std::vector<ProjectedEntry> entries;
 };
 
-// Thread-compatible; lives for one command. `base` and `header` must outlive it.
+// Lives for one command and one thread: it remembers between reads, so not even const calls may run at
+// once. `base` and `header` must outlive it.
 class Draft : public View {
  public:
   Draft(const View& base, const CommitHeader& header);
@@ -57,18 +58,23 @@ class Draft : public View {
   absl::StatusOr<RowPtr> GetAt(const EntityRef& entity, Position position) const override;
   absl::StatusOr<std::vector<IndexHit>> Find(const IndexRange& range, size_t limit) const override;
 
-  // Applies an event. Errors are those of reading.
+  // Applies an event. Errors are those of reading, and INTERNAL when the kind has no such event.
+  // Afterwards the row's head names the subject under which the event's personal fields are sealed.
   absl::Status Emit(const EntityRef& entity, std::shared_ptr<const google::protobuf::Message> event);
-  // Names an entity that the command was addressed to; the reply shows them in this order.
-  void Target(const EntityRef& entity) { targets_.push_back(entity); }
+  // Names an entity that the command was addressed to; the reply shows them in this order. In a batch
+  // `element` is what the request calls it, e.g. `requests[17]`, for refusals.
+  void Target(const EntityRef& entity, std::string element = {});
   // A sentence for the caller that is part of the reply.
   void Note(std::string sentence) { notes_.push_back(std::move(sentence)); }
 
-  // Judges the outcome: each kind's check, unique keys, sizes (10,000 events, 1,000 entities, row 256 KiB).
+  // Judges the outcome: each kind's check, unique keys, sizes (10,000 events, 1,000 entities, event
+  // 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant.
   absl::Status Check(const Context& context) const;
   // Keys of rows, index entries, counters, request and change set tally.
   absl::StatusOr<Projection> Project() const;
-  // Sets the key of a touched entity's subject; before Project, so that rows know it. Empty subject or known key: no-op.
+  // Records under which key the subject's personal fields were sealed; before Project, so that rows
+  // know it, and only for events that have a sealed part, so that replay does the same. Nothing happens
+  // when the entity's subject is empty or another one by now.
   void SetKey(const EntityRef& entity, const std::string& subject, const std::string& key_id);
 
   const std::vector<DraftEvent>& events() const { return events_; }
@@ -83,13 +89,28 @@ class Draft : public View {
   };
   const std::map<EntityRef, Touched>& touched() const { return touched_; }
 
+  // What the request calls a targeted entity; empty when it has no name of its own.
+  std::string_view ElementOf(const EntityRef& entity) const;
+
  private:
+  // What touched entities contribute to one index: by value and id.
+  using Overlay = std::map<std::pair<std::string, std::string>, Mark>;
+
+  const Overlay& OverlayOf(KindNumber kind, uint8_t index) const;
+  // Takes the entity's entries out of the overlays that were asked for, or lays them in.
+  void Unlay(const EntityRef& entity, const Row& row);
+  void Lay(const EntityRef& entity, const Row& row);
+  bool TouchesKind(KindNumber kind) const;
+
   const View& base_;
   const CommitHeader& header_;
   std::map<EntityRef, Touched> touched_;
   std::vector<DraftEvent> events_;
   std::vector<EntityRef> targets_;
+  std::map<EntityRef, std::string> elements_;
   std::vector<std::string> notes_;
+  // Of those indexes that Find was asked about.
+  mutable std::map<std::pair<KindNumber, uint8_t>, Overlay> overlays_;
 };
 
 }  // namespace retrace::domain

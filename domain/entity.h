@@ -26,8 +26,8 @@ enum class KindNumber : uint16_t {
   kServer = 7,     // in tenant `system`: epochs and administrative acts, id "server"
   kFirstDerived = 256,
   kCounters = 256,        // id: "" for the tenant, `customers/ID` for a customer's records
-  kRequest = 257,         // id: see RequestRowId in commit_header.h
-  kChangeSetTally = 258,  // id: decimal position; of change sets with more than one commit
+  kRequest = 257,         // id: see RequestRowId in context.h
+  kChangeSetTally = 258,  // id: decimal position; of change sets that were begun
 };
 
 // Names one entity within a tenant.

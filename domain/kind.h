@@ -56,9 +56,12 @@ struct Kind {
   bool content = false;  // part of the content digest
   bool derived = false;
 
-  // Applies one of the kind's own events; `row.resource` may be null before the first. Generic events (Deleted, Undeleted,
-  // Detached, Reattached, Deactivated, Activated) are applied in lifecycle.cc.
-  void (*apply)(const google::protobuf::Message& event, Row& row) = nullptr;
+  // Applies one of the kind's own events; `row.resource` may be null before the first. Generic
+  // events (Deleted, Undeleted, Detached, Reattached, Deactivated, Activated) are applied in
+  // lifecycle.cc; of those, Detached and Reattached come here afterwards, since only the kind knows
+  // which field holds the reference. What depends on the head already finds it up to date.
+  void (*apply)(const google::protobuf::Message& event, const CommitHeader& header,
+                Row& row) = nullptr;
   // Judges the final state of a touched entity: allowed moves of state, parent, limits. Unique keys are checked for all
   // kinds at once in draft.cc. `before` is null for a new entity.
   absl::Status (*check)(const EntityRef& entity, const Row* before, const Row& after, const View& view,
@@ -78,8 +81,8 @@ const Kind* FindKind(std::string_view collection);
 const Kind* FindKindByNumber(uint32_t number);
 // The default instance of an event by its type name, own or generic; null when unknown.
 const google::protobuf::Message* FindEvent(std::string_view type);
-// Hash of everything in domain that determines the bytes of rows: index declarations, resource descriptors, fold numbers,
-// ICU and phone metadata versions. 64 hexadecimal digits.
+// Hash of everything in domain that determines the bytes of rows: index declarations, resource
+// descriptors, fold number, ICU version. 64 hexadecimal digits.
 std::string LayoutStamp();
 
 }  // namespace retrace::domain

@@ -51,5 +51,8 @@ class Refusal {
 v1::ErrorReason ReasonOf(const absl::Status& status);
 // The details that a status carries; empty when it is no refusal.
 google::rpc::Status DetailsOf(const absl::Status& status);
+// The same refusal, said of one element of a batch, e.g. `requests[17]`: its fields become fields of
+// the element, its message begins with it. Any other status comes back as it is.
+absl::Status Inside(std::string_view element, const absl::Status& status);
 
 }  // namespace retrace::domain

@@ -11,8 +11,8 @@
 
 namespace retrace::domain {
 
-// A parsed name: `tenants/acme/customers/01h...`; collection and id are empty for `tenants/acme`; id is "policy" and the
-// collection "policy" for `tenants/acme/policy`.
+// A parsed name: `tenants/acme/customers/01h...`; collection and id are empty for `tenants/acme`; both
+// are "policy" for `tenants/acme/policy`, and "server" for `tenants/system/server`.
 struct ResourceName {
   std::string tenant;
   std::string collection;

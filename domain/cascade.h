@@ -1,0 +1,47 @@
+// What the deletion of a customer does with its records, and how the undelete takes exactly that back.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "domain/decider.h"
+#include "domain/draft.h"
+#include "retrace/v1/customers.pb.h"
+#include "retrace/v1/records.pb.h"
+
+namespace retrace::domain {
+
+// The caller's choice for related records, and what it came to in one command.
+class Cascade {
+ public:
+  // INVALID_FIELD for unknown kinds and for kinds with two rules.
+  static absl::StatusOr<Cascade> Parse(const v1::RelatedRecords& related);
+
+  // Deletes the customer, and deletes, detaches or refuses over its live records. Without a choice:
+  // RELATED_CHOICE_MISSING, with the counts. Touches at most 1,000 entities per draft
+  // (USE_OPERATION), and says so before it reads them all.
+  absl::Status Delete(const EntityRef& customer, Draft& draft);
+  // Says in the reply what became of records.
+  void NoteDone(Draft& draft) const;
+
+ private:
+  using Choice = v1::RelatedRecords::Choice;
+  using Counts = std::map<v1::Record::Kind, int>;
+
+  Choice ChoiceFor(v1::Record::Kind kind) const;
+  absl::Status CheckChosen(const std::string& customer, const Counts& counts) const;
+  absl::Status CheckNotRefused(const std::string& customer, const Counts& counts) const;
+
+  Choice all_ = v1::RelatedRecords::CHOICE_UNSPECIFIED;
+  std::map<v1::Record::Kind, Choice> rules_;
+  int deleted_ = 0;
+  int kept_ = 0;
+};
+
+// Brings a customer back with the records that its own deletion took or detached; what somebody
+// attached elsewhere or deleted since is left and named in a note. The customer must be a target.
+absl::Status UndeleteWithRelated(const Found& customer, Draft& draft);
+
+}  // namespace retrace::domain

@@ -1,0 +1,96 @@
+#include "domain/decider.h"
+
+#include <utility>
+
+#include "domain/kind.h"
+#include "domain/resource.h"
+#include "fmt/format.h"
+
+namespace retrace::domain {
+namespace {
+
+absl::Status NotFound(const Kind& kind, const std::string& name) {
+  return Refusal(v1::ENTITY_NOT_FOUND, fmt::format("There is no {} `{}`.", kind.singular, name))
+      .About(kind.singular, name)
+      .Next("Look for it in the list, or as of an earlier moment.");
+}
+
+// The entity that `name` names, with its row, whatever its lifecycle and etag.
+absl::StatusOr<Found> FindNamed(const Kind& kind, const std::string& name, const View& view,
+                                const Context& context, std::string_view field) {
+  RETRACE_ASSIGN(ResourceName parsed, ParseName(name, field));
+  if (parsed.collection != kind.collection) {
+    return Refusal(v1::INVALID_FIELD, fmt::format("{} is no name of a {}.", field, kind.singular))
+        .Field(field, fmt::format("Give a name like `tenants/{}/{}/...`.", context.header.tenant,
+                                  kind.collection));
+  }
+  Found found{{kind.number, parsed.id}, nullptr};
+  if (parsed.tenant == context.header.tenant) {
+    RETRACE_ASSIGN(found.row, view.Get(found.entity));
+  }
+  // Another tenant's entity gets the same words as one that never was.
+  if (found.row == nullptr) {
+    return NotFound(kind, name);
+  }
+  return found;
+}
+
+absl::Status CheckEtag(const Found& found, const v1::CommandOptions& options,
+                       const std::string& name) {
+  const std::string now = EtagOf(*found.row);
+  if (options.etag().empty() || options.etag() == now) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::ETAG_MISMATCH, fmt::format("`{}` changed since you read it.", name))
+      .With("etag", now)
+      .About(KindOf(found.entity.kind).singular, name)
+      .Next("Read it again and repeat the command with the new etag.");
+}
+
+}  // namespace
+
+std::string EtagOf(const Row& row) {
+  // The time tells apart equal revisions of two epochs.
+  return fmt::format("\"{:x}-{:x}\"", row.head.revision(), row.head.update_time_us());
+}
+
+absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
+                               const v1::CommandOptions& options, const View& view,
+                               const Context& context, std::string_view field) {
+  const Kind& known = KindOf(kind);
+  RETRACE_ASSIGN(Found found, FindNamed(known, name, view, context, field));
+  if (found.row->binned()) {
+    return Refusal(v1::ALREADY_DELETED,
+                   fmt::format("The {} `{}` is in the recycle bin.", known.singular, name))
+        .About(known.singular, name)
+        .Next("Undelete it first.");
+  }
+  RETRACE_RETURN_IF_ERROR(CheckEtag(found, options, name));
+  return found;
+}
+
+absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name,
+                                 const v1::CommandOptions& options, const View& view,
+                                 const Context& context, std::string_view field) {
+  const Kind& known = KindOf(kind);
+  RETRACE_ASSIGN(Found found, FindNamed(known, name, view, context, field));
+  if (found.row->live()) {
+    return Refusal(v1::NOT_DELETED,
+                   fmt::format("The {} `{}` is not deleted.", known.singular, name))
+        .About(known.singular, name)
+        .Next("There is nothing to do.");
+  }
+  RETRACE_RETURN_IF_ERROR(CheckEtag(found, options, name));
+  return found;
+}
+
+absl::Status CheckParent(std::string_view parent, const Context& context) {
+  RETRACE_ASSIGN(ResourceName parsed, ParseName(parent, "parent"));
+  if (parsed.collection.empty() && parsed.tenant == context.header.tenant) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::INVALID_FIELD, "parent is not the tenant that is called.")
+      .Field("parent", fmt::format("Must be `tenants/{}`.", context.header.tenant));
+}
+
+}  // namespace retrace::domain

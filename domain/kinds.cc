@@ -1,0 +1,80 @@
+// The list of kinds.
+#include <cstdlib>
+#include <map>
+
+#include "domain/change_set.h"
+#include "domain/counters.h"
+#include "domain/customer.h"
+#include "domain/kind.h"
+#include "domain/lifecycle.h"
+#include "domain/member.h"
+#include "domain/policy.h"
+#include "domain/projection.h"
+#include "domain/record.h"
+#include "domain/server_log.h"
+#include "domain/tenant.h"
+
+namespace retrace::domain {
+namespace {
+
+using google::protobuf::Message;
+
+const std::vector<Kind>& List() {
+  static const auto* const kinds = new std::vector<Kind>{
+      TenantKind(),    PolicyKind(), MemberKind(),   CustomerKind(), RecordKind(),
+      ChangeSetKind(), ServerKind(), CountersKind(), RequestKind(),  ChangeSetTallyKind(),
+  };
+  return *kinds;
+}
+
+std::map<std::string, const Message*, std::less<>> EventsByType() {
+  std::map<std::string, const Message*, std::less<>> events;
+  for (const Message* event : LifecycleEvents()) {
+    events.emplace(event->GetDescriptor()->name(), event);
+  }
+  for (const Kind& kind : List()) {
+    for (const Message* event : kind.events) {
+      events.emplace(event->GetDescriptor()->name(), event);
+    }
+  }
+  return events;
+}
+
+}  // namespace
+
+std::span<const Kind> Kinds() { return List(); }
+
+const Kind* FindKindByNumber(uint32_t number) {
+  for (const Kind& kind : List()) {
+    if (static_cast<uint32_t>(kind.number) == number) {
+      return &kind;
+    }
+  }
+  return nullptr;
+}
+
+const Kind& KindOf(KindNumber number) {
+  const Kind* kind = FindKindByNumber(static_cast<uint32_t>(number));
+  if (kind == nullptr) {
+    std::abort();
+  }
+  return *kind;
+}
+
+const Kind* FindKind(std::string_view collection) {
+  for (const Kind& kind : List()) {
+    if (!kind.collection.empty() && kind.collection == collection) {
+      return &kind;
+    }
+  }
+  return nullptr;
+}
+
+const Message* FindEvent(std::string_view type) {
+  static const auto* const events =
+      new std::map<std::string, const Message*, std::less<>>(EventsByType());
+  const auto found = events->find(type);
+  return found == events->end() ? nullptr : found->second;
+}
+
+}  // namespace retrace::domain

@@ -1,0 +1,199 @@
+#include "domain/lifecycle.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "domain/kind.h"
+#include "domain/resource.h"
+#include "fmt/format.h"
+#include "retrace/store/v1/entities.pb.h"
+
+namespace retrace::domain {
+namespace {
+
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// The resource's own state; empty for kinds without one.
+std::string_view OwnState(const Row& row) {
+  if (row.resource == nullptr) {
+    return {};
+  }
+  const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName("state");
+  return field == nullptr
+             ? std::string_view()
+             : std::string_view(row.resource->GetReflection()->GetEnum(*row.resource, field)->name());
+}
+
+void SetOwnState(Row& row, const char* state) {
+  const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName("state");
+  const EnumValueDescriptor* value = field ? field->enum_type()->FindValueByName(state) : nullptr;
+  if (value == nullptr) {
+    return;
+  }
+  std::shared_ptr<Message> changed(row.resource->New());
+  changed->CopyFrom(*row.resource);
+  changed->GetReflection()->SetEnum(changed.get(), field, value);
+  row.resource = std::move(changed);
+}
+
+void ApplyDeleted(const store::v1::Deleted& event, const CommitHeader& header, Row& row) {
+  row.head.set_lifecycle(store::v1::RowHead::BINNED);
+  store::v1::Deletion& deletion = *row.head.mutable_deletion();
+  deletion.set_position(header.position);
+  deletion.set_time_us(header.time_us);
+  deletion.set_actor(header.actor);
+  deletion.set_change_set(header.change_set);
+  deletion.set_reason(header.reason);
+  *deletion.mutable_root() = event.root();
+}
+
+void ApplyDetached(const store::v1::Detached& event, const CommitHeader& header, Row& row) {
+  store::v1::Detachment detachment;
+  *detachment.mutable_from() = event.from();
+  detachment.set_position(header.position);
+  *row.head.mutable_detached() = std::move(detachment);
+}
+
+// Emits `event` unless the entity's own state is what the event leads to.
+absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
+                              const v1::CommandOptions& options, std::string_view wanted,
+                              std::shared_ptr<const Message> event, Draft& draft,
+                              const Context& context) {
+  RETRACE_ASSIGN(Found found, FindLive(kind, name, options, draft, context));
+  draft.Target(found.entity);
+  return OwnState(*found.row) == wanted ? absl::OkStatus()
+                                        : draft.Emit(found.entity, std::move(event));
+}
+
+}  // namespace
+
+std::span<const Message* const> LifecycleEvents() {
+  static const std::array<const Message*, 6> events = {
+      &store::v1::Deleted::default_instance(),     &store::v1::Undeleted::default_instance(),
+      &store::v1::Detached::default_instance(),    &store::v1::Reattached::default_instance(),
+      &store::v1::Deactivated::default_instance(), &store::v1::Activated::default_instance(),
+  };
+  return events;
+}
+
+bool ApplyLifecycle(const Message& event, const CommitHeader& header, Row& row) {
+  const auto* type = event.GetDescriptor();
+  if (type == store::v1::Deleted::descriptor()) {
+    ApplyDeleted(static_cast<const store::v1::Deleted&>(event), header, row);
+  } else if (type == store::v1::Undeleted::descriptor()) {
+    row.head.set_lifecycle(store::v1::RowHead::LIVE);
+    row.head.clear_deletion();
+  } else if (type == store::v1::Detached::descriptor()) {
+    ApplyDetached(static_cast<const store::v1::Detached&>(event), header, row);
+  } else if (type == store::v1::Reattached::descriptor()) {
+    row.head.clear_detached();
+  } else if (type == store::v1::Deactivated::descriptor()) {
+    SetOwnState(row, "INACTIVE");
+  } else if (type == store::v1::Activated::descriptor()) {
+    SetOwnState(row, "ACTIVE");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+std::string_view StateName(const Row& row) {
+  if (row.binned()) {
+    return "DELETED";
+  }
+  const std::string_view own = OwnState(row);
+  return own.empty() ? "ACTIVE" : own;
+}
+
+absl::Status CheckMove(const EntityRef& entity, const Row* before, const Row& after,
+                       const Context& context) {
+  const std::string_view from = before == nullptr ? "" : OwnState(*before);
+  const std::string_view to = OwnState(after);
+  const bool known = to == "ACTIVE" || to == "INACTIVE";
+  const bool begins_well = before != nullptr || (to == "ACTIVE" && after.live());
+  // What lies in the bin, goes there or comes back stays what it was.
+  const bool kept = before == nullptr || (before->live() && after.live()) || from == to;
+  if (known && begins_well && kept) {
+    return absl::OkStatus();
+  }
+  const std::string name = NameOf(context.header.tenant, entity);
+  return Refusal(v1::STATE_REFUSED,
+                 fmt::format("{} cannot go from {} to {}{}.", name, from.empty() ? "nothing" : from,
+                             to, after.binned() ? " in the recycle bin" : ""))
+      .With("from", from)
+      .With("to", to)
+      .Next("Activate, deactivate, delete and undelete change the state, one at a time.");
+}
+
+absl::Status DecideDeactivate(KindNumber kind, const std::string& name,
+                              const v1::CommandOptions& options, Draft& draft,
+                              const Context& context) {
+  return DecideStateOfUse(kind, name, options, "INACTIVE",
+                          std::make_shared<store::v1::Deactivated>(), draft, context);
+}
+
+absl::Status DecideActivate(KindNumber kind, const std::string& name,
+                            const v1::CommandOptions& options, Draft& draft,
+                            const Context& context) {
+  return DecideStateOfUse(kind, name, options, "ACTIVE", std::make_shared<store::v1::Activated>(),
+                          draft, context);
+}
+
+absl::Status DecideDelete(KindNumber kind, const std::string& name,
+                          const v1::CommandOptions& options, Draft& draft, const Context& context) {
+  RETRACE_ASSIGN(Found found, FindLive(kind, name, options, draft, context));
+  draft.Target(found.entity);
+  return EmitDeleted(found.entity, found.entity, draft);
+}
+
+absl::Status DecideUndelete(KindNumber kind, const std::string& name,
+                            const v1::CommandOptions& options, Draft& draft,
+                            const Context& context) {
+  RETRACE_ASSIGN(Found found, FindBinned(kind, name, options, draft, context));
+  RETRACE_RETURN_IF_ERROR(CheckMayUndelete(found, context));
+  draft.Target(found.entity);
+  return EmitUndeleted(found, draft);
+}
+
+absl::Status EmitDeleted(const EntityRef& entity, const EntityRef& root, Draft& draft) {
+  auto event = std::make_shared<store::v1::Deleted>();
+  *event->mutable_root() = ToStored(root);
+  return draft.Emit(entity, std::move(event));
+}
+
+absl::Status EmitUndeleted(const Found& binned, Draft& draft) {
+  auto event = std::make_shared<store::v1::Undeleted>();
+  event->set_deletion(binned.row->head.deletion().position());
+  return draft.Emit(binned.entity, std::move(event));
+}
+
+absl::Status CheckMayUndelete(const Found& binned, const Context& context) {
+  const store::v1::Deletion& deletion = binned.row->head.deletion();
+  const Kind& kind = KindOf(binned.entity.kind);
+  const std::string permission = fmt::format("{}.undelete-any", kind.collection);
+  if (deletion.actor() == context.header.actor || context.may(permission)) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::NOT_YOUR_DELETION,
+                 fmt::format("{} was deleted by {}.", NameOf(context.header.tenant, binned.entity),
+                             deletion.actor()))
+      .With("actor", deletion.actor())
+      .With("permission", permission)
+      .Next(fmt::format("Ask {} or an administrator to undelete it.", deletion.actor()));
+}
+
+store::v1::EntityRef ToStored(const EntityRef& entity) {
+  store::v1::EntityRef stored;
+  stored.set_kind(static_cast<uint32_t>(entity.kind));
+  stored.set_id(entity.id);
+  return stored;
+}
+
+EntityRef FromStored(const store::v1::EntityRef& entity) {
+  return {static_cast<KindNumber>(entity.kind()), entity.id()};
+}
+
+}  // namespace retrace::domain

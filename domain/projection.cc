@@ -1,0 +1,167 @@
+#include "domain/projection.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "domain/counters.h"
+#include "domain/fields.h"
+#include "domain/index_values.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+
+namespace retrace::domain {
+namespace {
+
+using store::v1::ChangeSetTally;
+using store::v1::RequestRow;
+
+Mark MarkOf(const Row& row) { return row.binned() ? Mark::kBinned : Mark::kLive; }
+
+void ProjectIndex(const Kind& kind, const IndexDeclaration& index, const std::string& id,
+                  const Row* before, const Row& after, std::vector<ProjectedEntry>& entries) {
+  const auto add = [&](std::string value, Mark mark) {
+    entries.push_back({kind.number, index.number, std::move(value), id, mark});
+  };
+  std::vector<std::string> now = IndexValues(index, *after.resource);
+  if (before == nullptr) {
+    for (std::string& value : now) {
+      add(std::move(value), MarkOf(after));
+    }
+    return;
+  }
+  const bool marks_differ = MarkOf(*before) != MarkOf(after);
+  const std::vector<std::string> was = before->resource == after.resource
+                                           ? now
+                                           : IndexValues(index, *before->resource);
+  // Both are sorted: entries come in the order of their values.
+  auto old = was.begin();
+  for (std::string& value : now) {
+    for (; old != was.end() && *old < value; ++old) {
+      add(*old, Mark::kGone);
+    }
+    const bool kept = old != was.end() && *old == value;
+    if (kept) {
+      ++old;
+    }
+    if (!kept || marks_differ) {
+      add(std::move(value), MarkOf(after));
+    }
+  }
+  for (; old != was.end(); ++old) {
+    add(*old, Mark::kGone);
+  }
+}
+
+// True when the index may have other entries after than before.
+bool MayChange(const IndexDeclaration& index, const Row* before, const Row& after) {
+  if (before == nullptr || MarkOf(*before) != MarkOf(after)) {
+    return true;
+  }
+  return before->resource != after.resource &&
+         !DifferingPaths(index.fields, *before->resource, *after.resource).empty();
+}
+
+ProjectedRow Derived(EntityRef entity, RowPtr row) {
+  std::string bytes = SerializeRow(*row);
+  return {std::move(entity), std::move(row), std::move(bytes)};
+}
+
+ProjectedRow ProjectRequest(const CommitHeader& header) {
+  auto request = std::make_shared<RequestRow>();
+  request->set_position(header.position);
+  request->set_request_hash(header.request_hash);
+  auto row = std::make_shared<Row>();
+  row->resource = std::move(request);
+  return Derived({KindNumber::kRequest, RequestRowId(header.actor, header.request_id)},
+                 std::move(row));
+}
+
+absl::StatusOr<ProjectedRow> ProjectTally(const CommitHeader& header, size_t events,
+                                          const View& base) {
+  EntityRef entity{KindNumber::kChangeSetTally, fmt::format("{}", header.change_set)};
+  RETRACE_ASSIGN(const RowPtr before, base.Get(entity));
+  auto tally = before == nullptr
+                   ? std::make_shared<ChangeSetTally>()
+                   : std::make_shared<ChangeSetTally>(before->As<ChangeSetTally>());
+  if (before == nullptr) {
+    tally->set_first_position(header.position);
+    tally->set_first_time_us(header.time_us);
+    tally->set_actor(header.actor);
+    tally->set_on_behalf_of(header.on_behalf_of);
+  }
+  tally->set_last_position(header.position);
+  tally->set_last_time_us(header.time_us);
+  tally->set_commit_count(tally->commit_count() + 1);
+  tally->set_event_count(tally->event_count() + static_cast<int64_t>(events));
+  if (std::find(tally->methods().begin(), tally->methods().end(), header.method) ==
+      tally->methods().end()) {
+    tally->add_methods(header.method);
+  }
+  if (tally->reason().empty()) {
+    tally->set_reason(header.reason);
+  }
+  auto row = std::make_shared<Row>();
+  row->resource = std::move(tally);
+  return Derived(std::move(entity), std::move(row));
+}
+
+}  // namespace
+
+Kind RequestKind() {
+  Kind kind;
+  kind.number = KindNumber::kRequest;
+  kind.singular = "request";
+  kind.resource = &RequestRow::default_instance();
+  kind.derived = true;
+  return kind;
+}
+
+Kind ChangeSetTallyKind() {
+  Kind kind;
+  kind.number = KindNumber::kChangeSetTally;
+  kind.singular = "change set tally";
+  kind.resource = &ChangeSetTally::default_instance();
+  kind.derived = true;
+  return kind;
+}
+
+void ProjectEntries(const Kind& kind, const std::string& id, const Row* before, const Row& after,
+                    std::vector<ProjectedEntry>& entries) {
+  for (const IndexDeclaration& index : kind.indexes) {
+    if (MayChange(index, before, after)) {
+      ProjectIndex(kind, index, id, before, after, entries);
+    }
+  }
+}
+
+absl::StatusOr<Projection> Draft::Project() const {
+  Projection projection;
+  projection.rows.reserve(touched_.size() + 4);
+  CounterChanges counters;
+  bool begins_change_set = false;
+  for (const auto& [entity, touched] : touched_) {
+    const Kind& kind = KindOf(entity.kind);
+    projection.rows.push_back({entity, touched.after, SerializeRow(*touched.after)});
+    ProjectEntries(kind, entity.id, touched.before.get(), *touched.after, projection.entries);
+    counters.Change(kind, touched.before.get(), *touched.after);
+    begins_change_set |= entity.kind == KindNumber::kChangeSet && touched.before == nullptr;
+  }
+  RETRACE_ASSIGN(auto changed, counters.Rows(base_));
+  for (auto& [entity, row] : changed) {
+    projection.rows.push_back(Derived(std::move(entity), std::move(row)));
+  }
+  if (!header_.request_id.empty()) {
+    projection.rows.push_back(ProjectRequest(header_));
+  }
+  // A change set of one commit is that commit; only those that were begun can have more.
+  if (begins_change_set ||
+      (header_.change_set != 0 && header_.change_set != header_.position)) {
+    RETRACE_ASSIGN(ProjectedRow tally, ProjectTally(header_, events_.size(), base_));
+    projection.rows.push_back(std::move(tally));
+  }
+  return projection;
+}
+
+}  // namespace retrace::domain
