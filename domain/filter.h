@@ -1,11 +1,32 @@
 // AIP-160 filters: parsed to a tree once, then used twice: to choose an index and to check rows.
 //
-// Grammar and meaning: https://google.aip.dev/160. OR binds tighter than AND. Limits: 8 KiB, 20 levels, 200 terms; parsing
-// takes linear time and bounded stack whatever the input.
+// Grammar: https://google.aip.dev/160, without functions. OR binds tighter than AND; a space is
+// AND; `NOT x` and `-x` are the same; `field = (a OR b)` is short for `field = a OR field = b`.
+// Limits: 8 KiB, 20 levels of parentheses, 200 terms; parsing takes linear time and bounded stack
+// whatever the input.
+//
+// What a restriction means depends on its field:
+//   text           `=` `!=` caseless (NFKC, case folded), with a `*` at the beginning or end
+//   standing
+//                  for anything; `:` contains, caseless; `<` and so on by the folded bytes
+//   whole number, real number, truth (true, false), enum (by name): the usual, `:` is `=`
+//   time           RFC 3339, or a date, which is that whole day in UTC: `=` and `:` within it,
+//                  `<` before it, `>` after it. An unset time matches nothing, not even `!=`
+//   list           `=` and `:` alike: some element equals; `*` wildcards for text
+//   list of messages   `phones:"+1 415 555 2671"`: some text of some element equals, or a phone
+//   number
+//                  has these digits; `phones.label = "work"`: of some element
+//   map            `attributes:colour` has the key; `attributes.colour = "red"` its value; a key
+//   that
+//                  is no plain name is quoted: `attributes."eye colour"`
+//   anything       `field:*` is set (not empty, not 0)
+//   no field       `word`: some text of the fields contains it, caseless
+// A field inside a message, or a key of a map, that is not there matches nothing, not even `!=`.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,37 +42,60 @@ enum class Comparator { kEquals, kNotEquals, kLess, kLessEquals, kGreater, kGrea
 struct Restriction {
   std::vector<std::string> field;
   Comparator comparator = Comparator::kHas;
-  std::string value;
+  std::string value;  // escapes resolved; wildcards as written
   bool quoted = false;
+  // Where the field and the value begin in the text, in bytes.
+  size_t offset = 0;
+  size_t value_offset = 0;
 };
 
-// A node: exactly one of the three kinds.
+// A node: exactly one of the four kinds. No kAnd lies directly in a kAnd, no kOr in a kOr, and
+// neither has a single child; only the empty filter is a kAnd without children.
 struct FilterNode {
   enum class Kind { kAnd, kOr, kNot, kRestriction };
   Kind kind = Kind::kAnd;
-  std::vector<std::unique_ptr<FilterNode>> children;  // kAnd, kOr: any number; kNot: one
+  std::vector<std::unique_ptr<FilterNode>> children;  // kAnd, kOr: two or more; kNot: one
   Restriction restriction;
 };
 
-// A filter that fits one type of message. Immutable; thread-safe.
+// The tree of a filter by grammar alone; what it names is not looked at. INVALID_FILTER with the
+// offset and what was expected.
+absl::StatusOr<std::unique_ptr<FilterNode>> ParseFilter(std::string_view text);
+
+// The time that a restriction's value gives: a moment (begin == end) or a day, in microseconds
+// since 1970; a moment between two microseconds spans them. None when it is no time.
+struct TimeSpan {
+  int64_t begin_us = 0;
+  int64_t end_us = 0;  // of a day: the beginning of the next
+};
+std::optional<TimeSpan> ReadTimeSpan(std::string_view value);
+
+struct Condition;  // a node made ready to run; see filter_condition.h
+
+// A filter that fits one type of message. Immutable; thread-safe; cheap to copy.
 class Filter {
  public:
-  // Parses and checks against the fields of `type`, and `allowed` (top-level names; empty: all). An empty text matches
-  // everything. INVALID_FILTER with the offset and what was expected.
-  static absl::StatusOr<Filter> Parse(std::string_view text, const google::protobuf::Descriptor& type,
+  // Matches everything.
+  Filter();
+  // Parses and checks against the fields of `type`, and `allowed` (top-level names; empty: all). An
+  // entry `time=commit_time` allows the name before the sign for the path behind it. An empty text
+  // matches everything. INVALID_FILTER with the offset and what was expected.
+  static absl::StatusOr<Filter> Parse(std::string_view text,
+                                      const google::protobuf::Descriptor& type,
                                       const std::vector<std::string>& allowed);
-  // True when the message passes. Strings `=` compare caselessly with `*` wildcards; `:` on repeated fields and maps is
-  // "has"; times are RFC 3339; enums by name; an unset parent never matches.
+  // True when the message, which must be of that type, passes.
   bool Matches(const google::protobuf::Message& message) const;
   bool empty() const;
   const FilterNode& root() const { return *root_; }
-  // Restrictions that every match must meet (the conjuncts at the top): what an index can be chosen by.
+  // Restrictions that every match must meet (the conjuncts at the top): what an index can be chosen
+  // by. They live as long as this filter or a copy of it.
   std::vector<const Restriction*> Conjuncts() const;
   // True when the field is restricted anywhere (e.g. `state`).
   bool Mentions(std::string_view field) const;
 
  private:
   std::shared_ptr<const FilterNode> root_;
+  std::shared_ptr<const Condition> condition_;
 };
 
 }  // namespace retrace::domain

@@ -1,0 +1,33 @@
+// What annotations.proto says of a field, read once per thread.
+#pragma once
+
+#include <cstdint>
+
+#include "google/protobuf/descriptor.h"
+#include "retrace/v1/annotations.pb.h"
+
+namespace retrace::domain {
+
+struct FieldTraits {
+  bool required = false;
+  bool output_only = false;
+  bool identifier = false;
+  bool immutable = false;
+  v1::MergeRule merge = v1::REPLACE;  // never UNSPECIFIED
+  // With KEYED: the field of the element that tells elements apart.
+  const google::protobuf::FieldDescriptor* merge_key = nullptr;
+  // 0: no bound.
+  uint32_t max_bytes = 0;
+  uint32_t max_items = 0;
+  uint32_t max_key_bytes = 0;
+
+  // What a caller may set.
+  bool writable() const { return !output_only && !identifier && merge != v1::DERIVED; }
+  // What histories and comparisons pass over.
+  bool compared() const { return !identifier && merge != v1::DERIVED; }
+};
+
+// The reference stays valid for the life of the thread.
+const FieldTraits& TraitsOf(const google::protobuf::FieldDescriptor& field);
+
+}  // namespace retrace::domain
