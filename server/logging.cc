@@ -13,6 +13,8 @@
 #include <iterator>
 #include <memory>
 
+#include "absl/time/clock.h"
+
 namespace retrace::server {
 namespace {
 
@@ -118,6 +120,19 @@ absl::Status StartLogging(const LogOptions& options) {
   spdlog::register_logger(logger);
   spdlog::flush_every(std::chrono::seconds(1));
   return absl::OkStatus();
+}
+
+void FlushLogging() {
+  spdlog::logger* logger = current.load(std::memory_order_acquire);
+  if (logger == nullptr) {
+    return;
+  }
+  logger->flush();
+  // The queue is in order: it is empty once the flush, its last entry, was taken.
+  for (int i = 0; i < 100 && writer->queue_size() > 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  absl::SleepFor(absl::Milliseconds(10));
 }
 
 void StopLogging() {

@@ -25,6 +25,8 @@ struct LogOptions {
 // Starts logging for the process; INVALID_ARGUMENT for an unknown level, FAILED_PRECONDITION when
 // the file cannot be opened. Until it is called nothing is logged.
 absl::Status StartLogging(const LogOptions& options);
+// Waits until what was logged before is written, at most a second.
+void FlushLogging();
 // Writes what waits and stops.
 void StopLogging();
 

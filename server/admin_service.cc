@@ -1,0 +1,234 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "domain/kind.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "eventstore/backup.h"
+#include "eventstore/disk_space.h"
+#include "retrace/v1/admin.pb.h"
+#include "server/moment.h"
+#include "server/release.h"
+#include "server/services.h"
+#include "server/system_log.h"
+#include "server/verification.h"
+
+namespace retrace::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Progress of a verification is sent this often.
+constexpr absl::Duration kProgressEvery = absl::Milliseconds(250);
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t total = 0;
+  int64_t resident = 0;
+  statm >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+absl::StatusOr<int64_t> CommitsInLog(Ledger& ledger) {
+  RETRACE_ASSIGN(const std::vector<eventstore::TenantNumber> tenants, ledger.log().Tenants());
+  int64_t commits = 0;
+  for (const eventstore::TenantNumber tenant : tenants) {
+    RETRACE_ASSIGN(const eventstore::Head head, ledger.log().HeadOf(tenant));
+    commits += static_cast<int64_t>(head.position);
+  }
+  return commits;
+}
+
+absl::StatusOr<v1::GetStatusResponse> GetStatus(Backend& backend) {
+  Ledger& ledger = *backend.ledger;
+  v1::GetStatusResponse reply;
+  RETRACE_ASSIGN(const eventstore::DiskSpace space,
+                 eventstore::FreeSpace(ledger.options().data_directory));
+  RETRACE_ASSIGN(const int64_t commits, CommitsInLog(ledger));
+  reply.set_release(std::string(Release()));
+  reply.set_epoch(ShowEpoch(ledger.log().epoch()));
+  reply.mutable_start_time()->set_seconds(absl::ToUnixSeconds(backend.start_time));
+  reply.set_tenants(static_cast<int64_t>(ledger.tenants().All().size()));
+  reply.set_commits(commits);
+  reply.set_free_bytes(static_cast<int64_t>(space.free_bytes));
+  reply.set_reserve_bytes(static_cast<int64_t>(space.reserve_bytes));
+  reply.set_disk_full(space.BelowReserve());
+  reply.set_rows_memory_bytes(static_cast<int64_t>(ledger.rows().MemoryBytes()));
+  reply.set_resident_bytes(ResidentBytes());
+  reply.set_queued_commands(static_cast<int64_t>(backend.sequencer->queued()));
+  reply.set_rows_origin(ledger.rows_origin());
+  return reply;
+}
+
+absl::StatusOr<std::string> BackupId(const v1::BackupRequest& request) {
+  if (request.backup_id().empty()) {
+    return absl::StrCat(
+        absl::FormatTime("backup-%Y%m%dt%H%M%Sz-", absl::Now(), absl::UTCTimeZone()),
+        absl::BytesToHexString(eventstore::RandomBytes(2)));
+  }
+  if (!domain::IsId(request.backup_id())) {
+    return domain::Refusal(v1::INVALID_FIELD, "The backup's name is malformed.")
+        .Field("backup_id", "must match [a-z0-9][a-z0-9-]{0,62}");
+  }
+  return request.backup_id();
+}
+
+absl::Status NameTaken(const std::string& directory) {
+  return domain::Refusal(v1::ID_TAKEN, absl::StrCat("There is a backup at ", directory, "."))
+      .Next("Choose another name, or none.");
+}
+
+// Removes what was made of a backup that failed.
+class Unfinished {
+ public:
+  Unfinished(std::string log_copy, std::string key_copy)
+      : log_copy_(std::move(log_copy)), key_copy_(std::move(key_copy)) {}
+  ~Unfinished() {
+    std::error_code ignored;
+    if (!finished_) {
+      fs::remove_all(log_copy_, ignored);
+      fs::remove_all(key_copy_, ignored);
+    }
+  }
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  void Finish() { finished_ = true; }
+
+ private:
+  const std::string log_copy_;
+  const std::string key_copy_;
+  bool finished_ = false;
+};
+
+// The log first: every key that its commits need is there when the keys are copied afterwards.
+absl::StatusOr<store::v1::BackupManifest> MakeBackup(Backend& backend, const std::string& directory,
+                                                     const std::string& key_directory) {
+  std::error_code error;
+  for (const std::string& parent : {backend.backup_dir, backend.key_backup_dir}) {
+    fs::create_directories(parent, error);
+    if (error) {
+      return absl::UnavailableError(absl::StrCat(parent, " cannot be made: ", error.message()));
+    }
+  }
+  fs::permissions(backend.key_backup_dir, fs::perms::owner_all, error);
+  if (fs::exists(directory) || fs::exists(key_directory)) {
+    return NameTaken(directory);
+  }
+  Unfinished unfinished(directory, key_directory);
+  RETRACE_ASSIGN(
+      store::v1::BackupManifest manifest,
+      eventstore::Backup(
+          backend.ledger->rocks_log(),
+          {.directory = directory, .layout_stamp = domain::LayoutStamp(), .time = absl::Now()}));
+  RETRACE_RETURN_IF_ERROR(backend.ledger->keys().Checkpoint(key_directory));
+  unfinished.Finish();
+  return manifest;
+}
+
+absl::StatusOr<v1::BackupResponse> Backup(Backend& backend, const QueryCall& call,
+                                          const v1::BackupRequest& request) {
+  RETRACE_ASSIGN(const std::string id, BackupId(request));
+  v1::BackupResponse reply;
+  reply.set_directory(absl::StrCat(backend.backup_dir, "/", id));
+  reply.set_key_directory(absl::StrCat(backend.key_backup_dir, "/", id));
+  RETRACE_ASSIGN(const store::v1::BackupManifest manifest,
+                 MakeBackup(backend, reply.directory(), reply.key_directory()));
+  reply.set_epoch(ShowEpoch(manifest.epoch()));
+  for (const store::v1::BackupHead& head : manifest.heads()) {
+    const Tenant* tenant = backend.ledger->tenants().Find(head.tenant());
+    v1::TenantHead* shown = reply.add_heads();
+    shown->set_tenant(absl::StrCat("tenants/", tenant == nullptr ? "" : tenant->id));
+    shown->set_position(static_cast<int64_t>(head.position()));
+  }
+  int64_t bytes = 0;
+  for (const store::v1::BackupFile& file : manifest.files()) {
+    bytes += static_cast<int64_t>(file.size());
+  }
+  reply.set_bytes(bytes);
+  RETRACE_ASSIGN(const v1::Outcome recorded,
+                 RecordAct(*backend.sequencer, backend.ledger->tenants(), call.principal,
+                           call.method, "BACKUP",
+                           absl::StrCat(id, ": ", manifest.heads_size(), " tenants, ", bytes,
+                                        " bytes, chain hash ", manifest.chain_hash())));
+  static_cast<void>(recorded);
+  return reply;
+}
+
+absl::Status SendResult(const Verification& found, StreamWriter& writer) {
+  v1::VerifyResponse message;
+  message.mutable_result()->set_ok(found.differences.empty());
+  message.mutable_result()->set_commits(static_cast<int64_t>(found.commits));
+  for (const std::string& difference : found.differences) {
+    message.mutable_result()->add_differences(difference);
+  }
+  return writer.Write(message);
+}
+
+absl::Status Verify(Backend& backend, const QueryCall& call, StreamWriter& writer) {
+  absl::Time last = absl::InfinitePast();
+  const VerificationProgress progress = [&](uint64_t done, uint64_t total) {
+    if (const absl::Time now = absl::Now(); now - last >= kProgressEvery) {
+      last = now;
+      v1::VerifyResponse message;
+      message.mutable_progress()->set_commits(static_cast<int64_t>(done));
+      message.mutable_progress()->set_total_commits(static_cast<int64_t>(total));
+      return writer.Write(message);
+    }
+    return absl::OkStatus();
+  };
+  RETRACE_ASSIGN(
+      const Verification found,
+      VerifyRows(*backend.ledger, backend.ledger->options().data_directory + "/scratch", progress));
+  RETRACE_ASSIGN(
+      const v1::Outcome recorded,
+      RecordAct(
+          *backend.sequencer, backend.ledger->tenants(), call.principal, call.method, "VERIFY",
+          absl::StrCat(found.commits, " commits, ", found.differences.size(), " differences")));
+  static_cast<void>(recorded);
+  return SendResult(found, writer);
+}
+
+// One verification at a time: each rebuilds everything.
+absl::Status VerifyAlone(Backend& backend, std::atomic<bool>& running, const QueryCall& call,
+                         StreamWriter& writer) {
+  if (running.exchange(true)) {
+    return domain::Refusal(v1::QUEUE_FULL, "A verification is running already.")
+        .Next("Wait for it to end.")
+        .RetryAfter(absl::Seconds(10));
+  }
+  const absl::Status status = Verify(backend, call, writer);
+  running = false;
+  return status;
+}
+
+}  // namespace
+
+void AddAdminService(Rpc& rpc, Backend& backend) {
+  RpcService& service = rpc.AddService("retrace.v1.Admin");
+  service.Query<v1::GetStatusRequest, v1::GetStatusResponse>(
+      "GetStatus",
+      [&backend](const QueryCall&, const v1::GetStatusRequest&) { return GetStatus(backend); });
+  service.Query<v1::BackupRequest, v1::BackupResponse>(
+      "Backup",
+      [&backend](const QueryCall& call, const v1::BackupRequest& request) {
+        return Backup(backend, call, request);
+      },
+      Lane::kSlow);
+  auto running = std::make_shared<std::atomic<bool>>(false);
+  service.Stream<v1::VerifyRequest, v1::VerifyResponse>(
+      "Verify",
+      [&backend, running](const QueryCall& call, const v1::VerifyRequest&, StreamWriter& writer) {
+        return VerifyAlone(backend, *running, call, writer);
+      });
+}
+
+}  // namespace retrace::server

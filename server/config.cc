@@ -1,0 +1,231 @@
+#include "server/config.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "domain/status_macros.h"
+#include "server/toml.h"
+
+namespace retrace::server {
+namespace {
+
+constexpr std::string_view kNone = "none";
+
+absl::Status Wrong(const std::string& file, const toml::node& node, std::string_view what) {
+  return absl::InvalidArgumentError(
+      fmt::format("configuration {}, line {}: {}", file, node.source().begin.line, what));
+}
+
+absl::Status TakeList(const std::string& file, const toml::node& node,
+                      std::vector<std::string>& list) {
+  std::vector<std::string> texts;
+  if (node.is_string()) {
+    texts.push_back(node.as_string()->get());
+  } else if (node.is_array()) {
+    for (const toml::node& element : *node.as_array()) {
+      if (!element.is_string()) {
+        return Wrong(file, element, "must be a string");
+      }
+      texts.push_back(element.as_string()->get());
+    }
+  } else {
+    return Wrong(file, node, "must be a string or a list of strings");
+  }
+  list = std::move(texts);
+  return absl::OkStatus();
+}
+
+absl::Status Take(const std::string& file, const Setting& setting, const toml::node& node,
+                  Config& config) {
+  if (setting.list != nullptr) {
+    return TakeList(file, node, config.*setting.list);
+  }
+  if (setting.number != nullptr) {
+    if (!node.is_integer()) {
+      return Wrong(file, node, fmt::format("`{}` must be a whole number", setting.name));
+    }
+    config.*setting.number = node.as_integer()->get();
+    return absl::OkStatus();
+  }
+  if (!node.is_string()) {
+    return Wrong(file, node, fmt::format("`{}` must be a string", setting.name));
+  }
+  config.*setting.text = node.as_string()->get();
+  return absl::OkStatus();
+}
+
+const Setting* FindSetting(std::string_view name) {
+  for (const Setting& setting : Settings()) {
+    if (setting.name == name) {
+      return &setting;
+    }
+  }
+  return nullptr;
+}
+
+std::string Quoted(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+    }
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+void FillPath(const std::string& data_dir, std::string_view name, std::string& path) {
+  if (path.empty()) {
+    path = fmt::format("{}/{}", data_dir, name);
+  } else if (path == kNone) {
+    path.clear();
+  }
+}
+
+bool IsThisMachine(const std::string& address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:") || absl::StartsWith(address, "unix:");
+}
+
+}  // namespace
+
+const std::vector<Setting>& Settings() {
+  static const auto* const settings = new std::vector<Setting>{
+      {"data_dir", "Directory of the data", &Config::data_dir},
+      {"witness_dir", "Directory of the head witness, best on another disk", &Config::witness_dir},
+      {"token_file", "File with the principals' tokens", &Config::token_file},
+      {"master_key_file", "File with the master key", &Config::master_key_file},
+      {"backup_dir", "Where backups are made", &Config::backup_dir},
+      {"key_backup_dir", "Where backups of keys are made", &Config::key_backup_dir},
+      {"metrics_file", "Where metrics are written; `none`: nowhere", &Config::metrics_file},
+      {"listen", "Addresses to listen on; `none`: no TCP", nullptr, nullptr, &Config::listen},
+      {"socket", "Unix socket to listen on; `none`: none", &Config::socket},
+      {"cache_mib", "Memory for cached rows, MiB", nullptr, &Config::cache_mib},
+      {"query_threads", "Threads that answer queries", nullptr, &Config::query_threads},
+      {"log_file", "File of the log; empty: standard error", &Config::log_file},
+      {"log_level", "debug, info, warn, error or off", &Config::log_level},
+      {"reflection", "on, off, or auto: on while listening on this machine only",
+       &Config::reflection},
+  };
+  return *settings;
+}
+
+void Config::Complete() {
+  FillPath(data_dir, "witness", witness_dir);
+  FillPath(data_dir, "tokens.toml", token_file);
+  FillPath(data_dir, "master.key", master_key_file);
+  FillPath(data_dir, "backups", backup_dir);
+  FillPath(data_dir, "key-backups", key_backup_dir);
+  FillPath(data_dir, "metrics.prom", metrics_file);
+  FillPath(data_dir, "retraced.sock", socket);
+  if (listen == std::vector<std::string>{std::string(kNone)}) {
+    listen.clear();
+  }
+}
+
+bool Config::ServesReflection() const {
+  if (reflection != "auto") {
+    return reflection == "on";
+  }
+  return std::all_of(listen.begin(), listen.end(), IsThisMachine);
+}
+
+absl::Status Config::Check() const {
+  if (data_dir.empty()) {
+    return absl::InvalidArgumentError("`data_dir` is empty");
+  }
+  if (cache_mib < 8 || cache_mib > 1 << 20) {
+    return absl::InvalidArgumentError("`cache_mib` must lie between 8 and 1048576");
+  }
+  if (query_threads < 1 || query_threads > 256) {
+    return absl::InvalidArgumentError("`query_threads` must lie between 1 and 256");
+  }
+  if (reflection != "on" && reflection != "off" && reflection != "auto") {
+    return absl::InvalidArgumentError("`reflection` must be on, off or auto");
+  }
+  for (const std::string& address : listen) {
+    if (address.empty() || (address == kNone && listen.size() > 1)) {
+      return absl::InvalidArgumentError("`listen` needs addresses such as 127.0.0.1:7233");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Config::AsToml() const {
+  std::string text;
+  for (const Setting& setting : Settings()) {
+    text += fmt::format("# {}\n{} = ", setting.help, setting.name);
+    if (setting.text != nullptr) {
+      text += Quoted(this->*setting.text);
+    } else if (setting.number != nullptr) {
+      text += fmt::format("{}", this->*setting.number);
+    } else {
+      std::vector<std::string> quoted;
+      for (const std::string& element : this->*setting.list) {
+        quoted.push_back(Quoted(element));
+      }
+      text += fmt::format("[{}]", fmt::join(quoted, ", "));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+absl::Status ApplyFile(const std::string& file, Config& config) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    return absl::FailedPreconditionError(
+        fmt::format("configuration {} cannot be read: {}", file, std::strerror(errno)));
+  }
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const toml::parse_result parsed = toml::parse(text, std::string_view(file));
+  if (!parsed) {
+    return absl::InvalidArgumentError(fmt::format("configuration {}, line {}: {}", file,
+                                                  parsed.error().source().begin.line,
+                                                  parsed.error().description()));
+  }
+  for (const auto& [key, node] : parsed.table()) {
+    const Setting* setting = FindSetting(key.str());
+    if (setting == nullptr) {
+      return Wrong(file, node,
+                   fmt::format("there is no setting `{}`; `retraced --print-config` prints them",
+                               key.str()));
+    }
+    RETRACE_RETURN_IF_ERROR(Take(file, *setting, node, config));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyEnvironment(const Environment& environment, Config& config) {
+  for (const Setting& setting : Settings()) {
+    const std::string name = "RETRACE_" + absl::AsciiStrToUpper(absl::string_view(
+                                              setting.name.data(), setting.name.size()));
+    const char* value = environment(name.c_str());
+    if (value == nullptr) {
+      continue;
+    }
+    if (setting.text != nullptr) {
+      config.*setting.text = value;
+    } else if (setting.list != nullptr) {
+      config.*setting.list = absl::StrSplit(value, ',', absl::SkipWhitespace());
+    } else {
+      const char* end = value + std::strlen(value);
+      const auto [rest, error] = std::from_chars(value, end, config.*setting.number);
+      if (error != std::errc() || rest != end) {
+        return absl::InvalidArgumentError(
+            fmt::format("{}={}: must be a whole number", name, value));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace retrace::server

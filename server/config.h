@@ -1,0 +1,61 @@
+// The daemon's settings: a TOML file, below environment variables, below flags.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace retrace::server {
+
+struct Config {
+  std::string data_dir = "retrace-data";
+  std::string witness_dir;      // empty: data_dir/witness
+  std::string token_file;       // empty: data_dir/tokens.toml
+  std::string master_key_file;  // empty: data_dir/master.key
+  std::string backup_dir;       // empty: data_dir/backups
+  std::string key_backup_dir;   // empty: data_dir/key-backups
+  std::string metrics_file;     // empty: data_dir/metrics.prom; "none": not written
+  // Addresses as gRPC takes them; the one entry "none": no TCP.
+  std::vector<std::string> listen = {"127.0.0.1:7233"};
+  std::string socket;       // empty: data_dir/retraced.sock; "none": no socket
+  int64_t cache_mib = 256;  // block cache of the rows
+  int64_t query_threads = 2;
+  std::string log_file;  // empty: standard error
+  std::string log_level = "info";
+  std::string reflection = "auto";  // on, off, or auto: on while every address is this machine's
+
+  // Fills what is empty from data_dir and makes what was `none` empty.
+  void Complete();
+  // True when reflection is to be served.
+  bool ServesReflection() const;
+  // INVALID_ARGUMENT naming the setting.
+  absl::Status Check() const;
+  // As a configuration file that says the same.
+  std::string AsToml() const;
+};
+
+// Reads environment variables; std::getenv, or a test's. Gives null for what is not set.
+using Environment = std::function<const char*(const char*)>;
+
+// Lays the file over `config`. INVALID_ARGUMENT with file and line for unknown settings and wrong
+// types, FAILED_PRECONDITION when it cannot be read.
+absl::Status ApplyFile(const std::string& file, Config& config);
+// Lays RETRACE_DATA_DIR, RETRACE_LISTEN (separated by commas) and so on over `config`.
+absl::Status ApplyEnvironment(const Environment& environment, Config& config);
+
+// One setting as files, environment and flags name it.
+struct Setting {
+  std::string_view name;  // e.g. "data_dir": --data-dir, RETRACE_DATA_DIR
+  std::string_view help;
+  std::string Config::*text = nullptr;
+  int64_t Config::*number = nullptr;
+  std::vector<std::string> Config::*list = nullptr;
+};
+// Every setting there is.
+const std::vector<Setting>& Settings();
+
+}  // namespace retrace::server

@@ -1,0 +1,300 @@
+#include "server/daemon.h"
+
+#include <fmt/format.h>
+#include <grpcpp/server.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "domain/status_macros.h"
+#include "eventstore/files.h"
+#include "eventstore/rocks_status.h"
+#include "server/housekeeping.h"
+#include "server/ledger.h"
+#include "server/listener.h"
+#include "server/logging.h"
+#include "server/metrics.h"
+#include "server/principals.h"
+#include "server/release.h"
+#include "server/rpc.h"
+#include "server/sequencer.h"
+#include "server/services.h"
+#include "server/system_log.h"
+
+namespace retrace::server {
+namespace {
+
+// How long calls under way may take once the daemon is asked to stop.
+constexpr absl::Duration kDrain = absl::Seconds(20);
+
+void Say(std::string_view text) {
+  fmt::print(stderr, "retraced: {}\n", text);
+  std::fflush(stderr);
+}
+
+// Waits for SIGTERM or SIGINT on a thread of its own. A signal before Arm ends the process at once:
+// nothing is taken yet, and a start that is cut short loses nothing.
+class StopSignal {
+ public:
+  StopSignal() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    std::thread([this] { Wait(); }).detach();
+  }
+
+  void Arm() { armed_ = true; }
+  void Await() { stopped_.WaitForNotification(); }
+
+ private:
+  void Wait() {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+    if (!armed_) {
+      Log(LogLevel::kInfo, "stopped while starting");
+      StopLogging();
+      _exit(static_cast<int>(ExitCode::kOk));
+    }
+    stopped_.Notify();
+  }
+
+  sigset_t signals_;
+  std::atomic<bool> armed_{false};
+  absl::Notification stopped_;
+};
+
+// One daemon, part by part in the order in which they need each other.
+class Assembly {
+ public:
+  explicit Assembly(const Config& config) : config_(config) {}
+  ~Assembly();
+
+  // Each returns kOk, or says what is wrong and returns how to end.
+  ExitCode Prepare();
+  ExitCode Listen();
+  ExitCode OpenLedger();
+  void Serve();
+  ExitCode Stop();
+
+ private:
+  ExitCode Fail(ExitCode code, std::string_view doing, const absl::Status& status) const;
+  ExitCode FailStorage(std::string_view doing, const absl::Status& status) const;
+  // Called on a storage thread when nothing may be answered any more.
+  [[noreturn]] void DieOfStorage(const absl::Status& status) const;
+  LedgerOptions MakeLedgerOptions();
+
+  const Config& config_;
+  eventstore::DirectoryLock lock_;
+  std::unique_ptr<Principals> principals_;
+  Metrics metrics_;
+  Backend backend_;
+  std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<Rpc> rpc_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Sequencer> sequencer_;
+  absl::Time last_progress_ = absl::InfinitePast();
+};
+
+Assembly::~Assembly() {
+  listener_.reset();
+  housekeeping_.reset();
+  rpc_.reset();
+}
+
+ExitCode Assembly::Fail(ExitCode code, std::string_view doing, const absl::Status& status) const {
+  Log(LogLevel::kError, "start failed",
+      {{"doing", doing},
+       {"fault", std::string_view(status.message().data(), status.message().size())}});
+  Say(fmt::format("{}: {}", doing, std::string(status.message())));
+  return code;
+}
+
+ExitCode Assembly::FailStorage(std::string_view doing, const absl::Status& status) const {
+  return Fail(ExitCodeOf(status, PlacesOf(config_)), doing, status);
+}
+
+void Assembly::DieOfStorage(const absl::Status& status) const {
+  const ExitCode code = ExitCodeOf(status, PlacesOf(config_));
+  const std::string message(status.message());
+  Log(LogLevel::kError, "storage failed",
+      {{"fault", message}, {"exit_code", static_cast<int64_t>(code)}});
+  Say(fmt::format("storage failed, stopping: {}", message));
+  if (listener_ != nullptr) {
+    listener_->SetServing(false);
+  }
+  FlushLogging();
+  _exit(static_cast<int>(code));
+}
+
+ExitCode Assembly::Prepare() {
+  namespace fs = std::filesystem;
+  if (!fs::is_directory(config_.data_dir)) {
+    Say(fmt::format("there is no directory {}; make it with `retraced init {}`", config_.data_dir,
+                    config_.data_dir));
+    return ExitCode::kUsage;
+  }
+  const absl::Status logging = StartLogging({config_.log_file, config_.log_level});
+  if (!logging.ok()) {
+    return Fail(ExitCode::kUsage, "starting the log", logging);
+  }
+  // Before the ports are opened: a second daemon must not take the first one's socket away.
+  const absl::Status locked =
+      eventstore::FromRocks(lock_.Lock(eventstore::EnvOrDefault(nullptr), config_.data_dir),
+                            fmt::format("locking the data directory {}", config_.data_dir), "");
+  if (!locked.ok()) {
+    return FailStorage("starting", locked);
+  }
+  std::error_code ignored;
+  fs::remove_all(config_.data_dir + "/scratch", ignored);
+  absl::StatusOr<std::unique_ptr<Principals>> principals = Principals::Open(config_.token_file);
+  if (!principals.ok()) {
+    return Fail(ExitCode::kUsage, "reading the principals", principals.status());
+  }
+  principals_ = *std::move(principals);
+  return ExitCode::kOk;
+}
+
+ExitCode Assembly::Listen() {
+  RpcOptions options;
+  options.query_threads = static_cast<size_t>(config_.query_threads);
+  rpc_ = std::make_unique<Rpc>(*principals_, metrics_, options);
+  backend_.backup_dir = config_.backup_dir;
+  backend_.key_backup_dir = config_.key_backup_dir;
+  AddAllServices(*rpc_, backend_);
+  ListenerOptions listening;
+  listening.addresses = config_.listen;
+  listening.socket = config_.socket;
+  listening.reflection = config_.ServesReflection();
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Start(*rpc_, listening);
+  if (!listener.ok()) {
+    const bool address = absl::IsUnavailable(listener.status());
+    return Fail(address ? ExitCode::kAddress : ExitCode::kFailed, "listening", listener.status());
+  }
+  listener_ = *std::move(listener);
+  return ExitCode::kOk;
+}
+
+LedgerOptions Assembly::MakeLedgerOptions() {
+  LedgerOptions options;
+  options.data_directory = config_.data_dir;
+  options.witness_directory = config_.witness_dir;
+  options.master_key_file = config_.master_key_file;
+  options.cache_bytes = static_cast<size_t>(config_.cache_mib) << 20;
+  options.on_failure = [this](const absl::Status& status) { DieOfStorage(status); };
+  options.on_progress = [this](uint64_t done, uint64_t total) {
+    if (const absl::Time now = absl::Now(); now - last_progress_ >= absl::Seconds(1)) {
+      last_progress_ = now;
+      Log(LogLevel::kInfo, "bringing rows to the head",
+          {{"commits", static_cast<int64_t>(done)}, {"of", static_cast<int64_t>(total)}});
+    }
+  };
+  return options;
+}
+
+ExitCode Assembly::OpenLedger() {
+  absl::StatusOr<std::unique_ptr<Ledger>> ledger = Ledger::Open(MakeLedgerOptions());
+  if (!ledger.ok()) {
+    return FailStorage("opening the data", ledger.status());
+  }
+  ledger_ = *std::move(ledger);
+  housekeeping_ = std::make_unique<Housekeeping>(
+      HousekeepingOptions{config_.data_dir, config_.metrics_file}, *principals_, metrics_);
+  SequencerOptions options;
+  options.disk_full = [this] { return housekeeping_->disk_full(); };
+  options.on_failure = [this](const absl::Status& status) { DieOfStorage(status); };
+  sequencer_ = std::make_unique<Sequencer>(ledger_->log(), ledger_->keys(), ledger_->rows(),
+                                           ledger_->tenants(), std::move(options));
+  const absl::StatusOr<bool> recorded =
+      RecordEpoch(*ledger_, *sequencer_, "ACCEPTED_LOSS",
+                  "The epoch was begun outside the daemon and found when it started.");
+  if (!recorded.ok()) {
+    return FailStorage("recording the log's epoch", recorded.status());
+  }
+  return ExitCode::kOk;
+}
+
+void Assembly::Serve() {
+  backend_.Open(*ledger_, *sequencer_);
+  rpc_->Serve(
+      {.tenants = &ledger_->tenants(), .submit = [sequencer = sequencer_.get()](Command command) {
+         sequencer->Submit(std::move(command));
+       }});
+  housekeeping_->Start([this] {
+    const Sequencer::Counts counts = sequencer_->counts();
+    metrics_.Set("retrace_commits", "Commits written since the start.",
+                 static_cast<double>(counts.commits));
+    metrics_.Set("retrace_commit_groups", "Groups of commits synced since the start.",
+                 static_cast<double>(counts.groups));
+    metrics_.Set("retrace_refusals", "Commands refused by a decider since the start.",
+                 static_cast<double>(counts.refusals));
+    metrics_.Set("retrace_repeats", "Commands answered as repeats since the start.",
+                 static_cast<double>(counts.repeats));
+    metrics_.Set("retrace_row_keys", "Keys written to rows since the start.",
+                 static_cast<double>(counts.keys_written));
+    metrics_.Set("retrace_queued_commands", "Commands that wait to be decided.",
+                 static_cast<double>(sequencer_->queued()));
+    metrics_.Set("retrace_rows_memory_bytes", "Memory that the rows' store holds.",
+                 static_cast<double>(ledger_->rows().MemoryBytes()));
+    metrics_.Set("retrace_open_streams", "Streams that are open.",
+                 static_cast<double>(rpc_->streams().running()));
+  });
+  listener_->SetServing(true);
+  Log(LogLevel::kInfo, "serving",
+      {{"release", Release()}, {"data_dir", config_.data_dir}, {"rows", ledger_->rows_origin()}});
+}
+
+ExitCode Assembly::Stop() {
+  Log(LogLevel::kInfo, "draining");
+  listener_->SetServing(false);
+  rpc_->Drain();
+  listener_->Stop(absl::Now() + kDrain);
+  housekeeping_.reset();
+  sequencer_->Drain();
+  listener_.reset();
+  rpc_.reset();  // queries of callers that went away still read
+  sequencer_.reset();
+  const absl::Status flushed = ledger_->rows().Flush();
+  if (!flushed.ok()) {
+    return FailStorage("flushing the rows", flushed);
+  }
+  ledger_.reset();
+  Log(LogLevel::kInfo, "stopped");
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+ExitCode RunDaemon(const Config& config) {
+  static StopSignal stop;  // its thread lives as long as the process
+  ExitCode code = ExitCode::kOk;
+  {
+    Assembly assembly(config);
+    for (const auto step : {&Assembly::Prepare, &Assembly::Listen, &Assembly::OpenLedger}) {
+      if (code == ExitCode::kOk) {
+        code = (assembly.*step)();
+      }
+    }
+    if (code == ExitCode::kOk) {
+      assembly.Serve();
+      stop.Arm();
+      stop.Await();
+      code = assembly.Stop();
+    }
+  }
+  StopLogging();
+  return code;
+}
+
+}  // namespace retrace::server

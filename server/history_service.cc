@@ -1,0 +1,80 @@
+#include <memory>
+#include <optional>
+
+#include "absl/strings/numbers.h"
+#include "domain/status_macros.h"
+#include "retrace/v1/history.pb.h"
+#include "server/services.h"
+#include "server/watch.h"
+
+namespace retrace::server {
+namespace {
+
+// How long a stream waits for a commit before it asks whether it may go on.
+constexpr absl::Duration kLook = absl::Seconds(1);
+
+absl::Status Watch(Backend& backend, const QueryCall& call, const v1::WatchCommitsRequest& request,
+                   StreamWriter& writer) {
+  RETRACE_ASSIGN(const std::unique_ptr<CommitWatch> watch,
+                 CommitWatch::Start(*backend.ledger, call, request, {}));
+  while (true) {
+    RETRACE_RETURN_IF_ERROR(writer.Alive());
+    RETRACE_ASSIGN(const std::optional<v1::WatchCommitsResponse> message, watch->Next(kLook));
+    if (message.has_value()) {
+      RETRACE_RETURN_IF_ERROR(writer.Write(*message));
+    }
+  }
+}
+
+// A change set tells more than its row: its commits, its methods, its times.
+template <typename Reply>
+absl::Status ShowChangeSet(Backend& backend, const Tenant& tenant, const CommandResult& result,
+                           Message& reply) {
+  eventstore::Position number = 0;
+  if (result.targets.empty() || !absl::SimpleAtoi(result.targets.front().first.id, &number)) {
+    return absl::InternalError("a command on a change set has no change set as its target");
+  }
+  RETRACE_ASSIGN(*static_cast<Reply&>(reply).mutable_change_set(),
+                 backend.history->ShowChangeSet(
+                     tenant, number, static_cast<eventstore::Position>(result.outcome.position())));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddHistoryService(Rpc& rpc, Backend& backend) {
+  RpcService& service = rpc.AddService("retrace.v1.History");
+  service.Command<v1::BeginChangeSetRequest, v1::BeginChangeSetResponse>(
+      "BeginChangeSet",
+      [&backend](const Tenant& tenant, const CommandResult& result, Message& reply) {
+        return ShowChangeSet<v1::BeginChangeSetResponse>(backend, tenant, result, reply);
+      });
+  service.Command<v1::EndChangeSetRequest, v1::EndChangeSetResponse>(
+      "EndChangeSet",
+      [&backend](const Tenant& tenant, const CommandResult& result, Message& reply) {
+        return ShowChangeSet<v1::EndChangeSetResponse>(backend, tenant, result, reply);
+      });
+  const auto answer = [&backend](const QueryCall& call, const auto& request) {
+    return backend.history->Answer(call, request);
+  };
+  service.Query<v1::ListChangeSetsRequest, v1::ListChangeSetsResponse>("ListChangeSets", answer);
+  service.Query<v1::ListCommitsRequest, v1::ListCommitsResponse>("ListCommits", answer);
+  service.Query<v1::GetCommitRequest, v1::GetCommitResponse>("GetCommit", answer);
+  service.Query<v1::ListChangesRequest, v1::ListChangesResponse>("ListChanges", answer);
+  service.Query<v1::GetDigestRequest, v1::GetDigestResponse>("GetDigest", answer, Lane::kSlow);
+  service.Stream<v1::WatchCommitsRequest, v1::WatchCommitsResponse>(
+      "WatchCommits",
+      [&backend](const QueryCall& call, const v1::WatchCommitsRequest& request,
+                 StreamWriter& writer) { return Watch(backend, call, request, writer); });
+}
+
+void AddAllServices(Rpc& rpc, Backend& backend) {
+  AddCustomersService(rpc, backend);
+  AddRecordsService(rpc, backend);
+  AddMembersService(rpc, backend);
+  AddHistoryService(rpc, backend);
+  AddTenantsService(rpc, backend);
+  AddAdminService(rpc, backend);
+}
+
+}  // namespace retrace::server

@@ -1,0 +1,46 @@
+// The services: lists of registrations with the rpc template, and thin handlers.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/history.h"
+#include "server/ledger.h"
+#include "server/queries.h"
+#include "server/rpc.h"
+#include "server/sequencer.h"
+
+namespace retrace::server {
+
+// What handlers answer from. Filled in between registration and Rpc::Serve, which lets the first
+// call through; immutable afterwards.
+struct Backend {
+  // Both must outlive the last call.
+  void Open(Ledger& opened, Sequencer& started) {
+    ledger = &opened;
+    sequencer = &started;
+    queries.emplace(opened);
+    history.emplace(opened);
+  }
+  Ledger* ledger = nullptr;
+  Sequencer* sequencer = nullptr;
+  std::optional<Queries> queries;
+  std::optional<History> history;
+
+  // For Admin.
+  absl::Time start_time = absl::Now();
+  std::string backup_dir;
+  std::string key_backup_dir;
+};
+
+// `rpc` and `backend` must outlive the server.
+void AddCustomersService(Rpc& rpc, Backend& backend);
+void AddRecordsService(Rpc& rpc, Backend& backend);
+void AddMembersService(Rpc& rpc, Backend& backend);
+void AddHistoryService(Rpc& rpc, Backend& backend);
+void AddTenantsService(Rpc& rpc, Backend& backend);
+void AddAdminService(Rpc& rpc, Backend& backend);
+void AddAllServices(Rpc& rpc, Backend& backend);
+
+}  // namespace retrace::server

@@ -1,0 +1,147 @@
+#include "server/verification.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "domain/status_macros.h"
+#include "eventstore/key_store.h"
+#include "server/digest.h"
+
+namespace retrace::server {
+namespace {
+
+using eventstore::Position;
+using eventstore::RowStore;
+
+// A directory of its own, gone when this is.
+class ScratchDirectory {
+ public:
+  explicit ScratchDirectory(const std::string& below)
+      : path_(below + "/verify-" + absl::BytesToHexString(eventstore::RandomBytes(8))) {}
+  ~ScratchDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+
+  absl::Status Make() const {
+    std::error_code error;
+    std::filesystem::create_directories(path_, error);
+    return error ? absl::UnavailableError(
+                       fmt::format("{} cannot be made: {}", path_, error.message()))
+                 : absl::OkStatus();
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// Compares one tenant's rows with rebuilt ones that stand at `position`.
+class Comparison {
+ public:
+  Comparison(const RowStore& served, const RowStore& rebuilt, Verification& found)
+      : served_(served), rebuilt_(rebuilt), found_(found) {}
+
+  absl::Status Compare(const Tenant& tenant, Position position,
+                       const std::function<absl::Status()>& go_on) {
+    RETRACE_ASSIGN(const ContentDigest served,
+                   DigestContent(served_, tenant.number, position, go_on));
+    RETRACE_ASSIGN(const ContentDigest rebuilt,
+                   DigestContent(rebuilt_, tenant.number, position, go_on));
+    if (served.digest != rebuilt.digest) {
+      found_.differences.push_back(fmt::format(
+          "tenant {}: the rows served at position {} say {} ({} entities), rows rebuilt from the "
+          "log say {} ({} entities). Stop the server, remove the directory rows, start again.",
+          tenant.id, position, ShowDigest(served.digest), served.entities,
+          ShowDigest(rebuilt.digest), rebuilt.entities));
+      return absl::OkStatus();
+    }
+    return CompareFully(tenant, position);
+  }
+
+ private:
+  // True while the served rows stand exactly at the position.
+  absl::StatusOr<bool> StandsAt(const Tenant& tenant, Position position) const {
+    RETRACE_ASSIGN(const eventstore::RowsCheckpoint checkpoint,
+                   served_.CheckpointOf(tenant.number));
+    return checkpoint.position == position;
+  }
+
+  // Every byte and version; only when nothing was written to the tenant since.
+  absl::Status CompareFully(const Tenant& tenant, Position position) {
+    RETRACE_ASSIGN(const bool stood, StandsAt(tenant, position));
+    if (!stood) {
+      return absl::OkStatus();
+    }
+    RETRACE_ASSIGN(const eventstore::Sha256Digest served, served_.FullDigest(tenant.number));
+    RETRACE_ASSIGN(const bool stands, StandsAt(tenant, position));
+    RETRACE_ASSIGN(const eventstore::Sha256Digest rebuilt, rebuilt_.FullDigest(tenant.number));
+    if (stands && served != rebuilt) {
+      found_.differences.push_back(fmt::format(
+          "tenant {}: at position {} current values agree, but kept versions or index entries "
+          "differ: full digest {} served, {} rebuilt. Stop the server, remove the directory rows, "
+          "start again.",
+          tenant.id, position, ShowDigest(served), ShowDigest(rebuilt)));
+    }
+    return absl::OkStatus();
+  }
+
+  const RowStore& served_;
+  const RowStore& rebuilt_;
+  Verification& found_;
+};
+
+}  // namespace
+
+absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scratch,
+                                        const VerificationProgress& progress) {
+  Verification found;
+  if (const absl::Status sums = ledger.rocks_log().Verify(); absl::IsDataLoss(sums)) {
+    found.differences.push_back(std::string(sums.message()));
+    return found;
+  } else if (!sums.ok()) {
+    return sums;
+  }
+  std::map<const Tenant*, Position> ends = {
+      {ledger.tenants().system(), ledger.tenants().system()->visible}};
+  for (const Tenant* tenant : ledger.tenants().All()) {
+    ends.emplace(tenant, tenant->visible);
+  }
+  uint64_t total = 0;
+  for (const auto& [tenant, position] : ends) {
+    total += position;
+  }
+  const ScratchDirectory directory(scratch);
+  RETRACE_RETURN_IF_ERROR(directory.Make());
+  absl::Status stopped;
+  RETRACE_ASSIGN(const std::unique_ptr<RowStore> rebuilt,
+                 ledger.Rebuild(
+                     directory.path() + "/rows",
+                     [&](const Tenant& tenant) {
+                       const auto end = ends.find(&tenant);
+                       return end == ends.end() || !stopped.ok() ? eventstore::kNoPosition
+                                                                 : end->second;
+                     },
+                     [&](uint64_t done, uint64_t) {
+                       found.commits = done;
+                       if (stopped.ok()) {
+                         stopped = progress(done, total);
+                       }
+                     }));
+  RETRACE_RETURN_IF_ERROR(stopped);
+  Comparison comparison(ledger.rows(), *rebuilt, found);
+  for (const auto& [tenant, position] : ends) {
+    RETRACE_RETURN_IF_ERROR(
+        comparison.Compare(*tenant, position, [&] { return progress(found.commits, total); }));
+  }
+  return found;
+}
+
+}  // namespace retrace::server
