@@ -46,8 +46,14 @@ bool SamePath(std::string_view a, std::string_view b) {
 }
 
 rocksdb::Status MakeDirectories(rocksdb::Env* env, const std::string& directory) {
-  if (env->FileExists(directory).ok()) return rocksdb::Status::OK();
   const std::string parent = ParentDirectory(directory);
+  if (env->FileExists(directory).ok()) {
+    // An earlier attempt may have made it and failed to sync it. Who may not open the parent did not
+    // make anything in it.
+    rocksdb::Status status = SyncDirectory(env, parent);
+    return status.ToString().find("Permission denied") != std::string::npos ? rocksdb::Status::OK()
+                                                                            : status;
+  }
   if (parent != directory && parent != "." && parent != "/") {
     rocksdb::Status status = MakeDirectories(env, parent);
     if (!status.ok()) return status;

@@ -22,7 +22,7 @@ std::string ParentDirectory(std::string_view path);
 // True when `a` and `b` are spelled as the same path, repeated and trailing '/' aside.
 bool SamePath(std::string_view a, std::string_view b);
 
-// Makes the directory and its missing parents; each new one is synced into its parent.
+// Makes the directory and its missing parents, each synced into its parent.
 rocksdb::Status MakeDirectories(rocksdb::Env* env, const std::string& directory);
 
 // Makes the entries of the directory durable.

@@ -66,6 +66,27 @@ absl::Status NoLog(const RocksCommitLogOptions& options, const WitnessContents& 
       options.directory, options.witness_directory, DescribeWitness(witness)));
 }
 
+absl::Status ReadEndInto(LogAndWitness& opened) {
+  absl::StatusOr<std::optional<LogEnd>> end = opened.log->ReadEnd();
+  if (!end.ok()) return end.status();
+  opened.end = *std::move(end);
+  return absl::OkStatus();
+}
+
+// A power cut may leave the last group's place in the write-ahead log with its length but other
+// bytes, which RocksDB cannot tell from rot in an acknowledged group. The witness can: if what lies
+// before the damage agrees with it, nobody was told of what lies behind.
+bool DamageIsBehindTheWitness(rocksdb::Env* env, const RocksCommitLogOptions& options,
+                              const LogAndWitness& opened) {
+  LogAndWitness peek;
+  peek.witness = opened.witness;
+  absl::StatusOr<std::unique_ptr<LogDatabase>> log =
+      LogDatabase::Open(env, options.directory, DatabaseMode::kReadOnlyUpToDamage);
+  if (!log.ok() || !opened.witness.exists) return false;
+  peek.log = *std::move(log);
+  return ReadEndInto(peek).ok() && Agree(peek) && peek.log->Verify(peek.end->heads).ok();
+}
+
 absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& options, Purpose purpose,
                           LogAndWitness& opened) {
   absl::StatusOr<DirectoryState> state = LogDatabase::Inspect(env, options.directory);
@@ -82,16 +103,15 @@ absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& option
   absl::StatusOr<std::unique_ptr<LogDatabase>> log = LogDatabase::Open(
       env, options.directory,
       *state == DirectoryState::kEmpty ? DatabaseMode::kCreate : DatabaseMode::kExisting);
-  if (absl::IsDataLoss(log.status()) && purpose == Purpose::kAcceptLoss) {
+  if (absl::IsDataLoss(log.status()) && DamageIsBehindTheWitness(env, options, opened)) {
+    log = LogDatabase::Open(env, options.directory, DatabaseMode::kUpToDamage);
+  } else if (absl::IsDataLoss(log.status()) && purpose == Purpose::kAcceptLoss) {
     log = LogDatabase::Open(env, options.directory, DatabaseMode::kSalvage);
     opened.salvaged = true;
   }
   if (!log.ok()) return log.status();
   opened.log = *std::move(log);
-  absl::StatusOr<std::optional<LogEnd>> end = opened.log->ReadEnd();
-  if (!end.ok()) return end.status();
-  opened.end = *std::move(end);
-  return absl::OkStatus();
+  return ReadEndInto(opened);
 }
 
 }  // namespace

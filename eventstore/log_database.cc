@@ -47,6 +47,15 @@ rocksdb::CompressionType FastCompression() {
   return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
+bool IsReadOnly(DatabaseMode mode) {
+  return mode == DatabaseMode::kReadOnly || mode == DatabaseMode::kReadOnlyUpToDamage;
+}
+
+bool StopsAtDamage(DatabaseMode mode) {
+  return mode == DatabaseMode::kReadOnlyUpToDamage || mode == DatabaseMode::kUpToDamage ||
+         mode == DatabaseMode::kSalvage;
+}
+
 rocksdb::ColumnFamilyOptions FamilyOptions(const rocksdb::Options& options, size_t memtable) {
   rocksdb::ColumnFamilyOptions family(options);
   family.write_buffer_size = memtable;
@@ -115,7 +124,7 @@ rocksdb::Options LogDatabase::MakeOptions(DatabaseMode mode) const {
   options.create_missing_column_families = true;
   // The default recovery opens OK after one flipped bit and drops every commit behind it. This mode
   // refuses, and accepts a torn last record, which a power cut leaves.
-  options.wal_recovery_mode = mode == DatabaseMode::kSalvage
+  options.wal_recovery_mode = StopsAtDamage(mode)
                                   ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
                                   : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // A torn end is accepted in older logs, too; the manifest knows how long those must be.
@@ -144,7 +153,7 @@ rocksdb::Options LogDatabase::MakeOptions(DatabaseMode mode) const {
   options.keep_log_file_num = 4;
   options.max_log_file_size = 4 << 20;
   options.info_log_level = rocksdb::WARN_LEVEL;
-  if (mode == DatabaseMode::kReadOnly) options.info_log = std::make_shared<SilentLogger>();
+  if (IsReadOnly(mode)) options.info_log = std::make_shared<SilentLogger>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(32 << 20);
   table.cache_index_and_filter_blocks = true;
@@ -166,7 +175,7 @@ absl::StatusOr<std::unique_ptr<LogDatabase>> LogDatabase::Open(rocksdb::Env* env
       {kBatchesFamily, FamilyOptions(options, 4 << 20)}};
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      mode == DatabaseMode::kReadOnly
+      IsReadOnly(mode)
           ? rocksdb::DB::OpenForReadOnly(options, directory, families, &log->handles_, &db)
           : rocksdb::DB::Open(options, directory, families, &log->handles_, &db);
   if (!status.ok()) return log->Translate(status, "opening");

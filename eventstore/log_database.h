@@ -40,10 +40,14 @@ struct LogEnd {
 };
 
 enum class DatabaseMode {
-  kExisting,   // must be there
-  kCreate,     // must not be there
-  kReadOnly,   // must be there; nothing is changed, not even a log line written
-  kSalvage,    // kExisting, but a damaged write-ahead log counts up to the damage
+  kExisting,  // must be there
+  kCreate,    // must not be there
+  kReadOnly,  // must be there; nothing is changed, not even a log line written
+  // The same, but a damaged write-ahead log counts up to the damage. The first two still insist that
+  // older write-ahead logs have the length that they were synced with.
+  kReadOnlyUpToDamage,
+  kUpToDamage,
+  kSalvage,
 };
 
 // How much of a directory there is.

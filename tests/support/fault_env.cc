@@ -183,14 +183,14 @@ class FaultFileSystem : public rocksdb::FileSystem {
     std::lock_guard lock(mutex_);
     return counts_[static_cast<size_t>(operation)];
   }
-  void SetObserver(std::function<void(uint64_t)> observer) {
+  void SetObserver(FaultEnv::Observer observer) {
     std::lock_guard lock(mutex_);
     observer_ = std::move(observer);
   }
 
   // Every operation begins here, without the lock.
   IOStatus Begin(Operation operation, const std::string& path) {
-    std::function<void(uint64_t)> observer;
+    FaultEnv::Observer observer;
     uint64_t change = 0;
     {
       std::lock_guard lock(mutex_);
@@ -199,7 +199,7 @@ class FaultFileSystem : public rocksdb::FileSystem {
         observer = observer_;
       }
     }
-    if (observer) observer(change);
+    if (observer) observer(change, operation, path);
     std::lock_guard lock(mutex_);
     ++counts_[static_cast<size_t>(operation)];
     if (fault_.operation != operation || (fault_.countdown == 0 && !fault_.always)) {
@@ -525,7 +525,7 @@ class FaultFileSystem : public rocksdb::FileSystem {
   bool failed_ = false;
   std::array<uint64_t, FaultEnv::kOperations> counts_{};
   uint64_t changes_ = 0;
-  std::function<void(uint64_t)> observer_;
+  FaultEnv::Observer observer_;
 };
 
 namespace {
@@ -717,7 +717,7 @@ void FaultEnv::Heal() { files_->Heal(); }
 
 uint64_t FaultEnv::Count(Operation operation) const { return files_->Count(operation); }
 
-void FaultEnv::BeforeEachChange(std::function<void(uint64_t)> observer) {
+void FaultEnv::BeforeEachChange(Observer observer) {
   files_->SetObserver(std::move(observer));
 }
 

@@ -66,8 +66,9 @@ class FaultEnv {
   uint64_t Count(Operation operation) const;
 
   // Called before each operation that changes the disk, with its running number from 1; must not use
-  // env(), may call AfterPowerCut.
-  void BeforeEachChange(std::function<void(uint64_t)> observer);
+  // env() or change the observer, may call AfterPowerCut. null: no longer.
+  using Observer = std::function<void(uint64_t number, Operation, const std::string& path)>;
+  void BeforeEachChange(Observer observer);
 
   // The disk as it would be if power failed now. Same seed, same disk.
   std::unique_ptr<FaultEnv> AfterPowerCut(Unsynced unsynced, uint64_t seed) const;
