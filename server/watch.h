@@ -1,9 +1,11 @@
-// Watching commits: everything after a position, in order, and then each commit as it becomes visible.
+// Watching commits: everything after a position, in order, and then each commit as it becomes
+// visible.
 //
-//   RETRACE_ASSIGN(std::unique_ptr<CommitWatch> watch, CommitWatch::Start(ledger, call, request, {}));
-//   while (running) {
-//     RETRACE_ASSIGN(std::optional<v1::WatchCommitsResponse> message, watch->Next(absl::Seconds(1)));
-//     if (message.has_value()) Send(*message);   // nothing: the time is over, look whether to go on
+//   RETRACE_ASSIGN(std::unique_ptr<CommitWatch> watch, CommitWatch::Start(ledger, call, request,
+//   {})); while (running) {
+//     RETRACE_ASSIGN(std::optional<v1::WatchCommitsResponse> message,
+//     watch->Next(absl::Seconds(1))); if (message.has_value()) Send(*message);   // nothing: the
+//     time is over, look whether to go on
 //   }
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
@@ -28,26 +32,30 @@ struct WatchOptions {
   std::function<absl::Time()> now;
 };
 
-// One stream. Pull-style: whoever runs it decides when to stop. Thread-compatible: one thread at a time; it may be destroyed
-// at any time between two calls. The ledger must outlive it.
+// One stream. Pull-style: whoever runs it decides when to stop. Thread-compatible: one thread at a
+// time; it may be destroyed at any time between two calls. The ledger must outlive it.
 class CommitWatch {
  public:
-  // EPOCH_CHANGED with `branch-position` when after_position is above 0 and the epoch is missing or not the log's;
-  // INVALID_FIELD for an after_position below -1 or above what is visible, an unknown kind, a malformed epoch.
+  // EPOCH_CHANGED with `branch-position` when after_position is above 0 and the epoch is missing or
+  // not the log's; INVALID_FIELD for an after_position below -1 or above what is visible, an
+  // unknown kind, a malformed epoch.
   static absl::StatusOr<std::unique_ptr<CommitWatch>> Start(Ledger& ledger, const QueryCall& call,
-                                                            const v1::WatchCommitsRequest& request, WatchOptions options);
+                                                            const v1::WatchCommitsRequest& request,
+                                                            WatchOptions options);
 
-  // The next message; nothing when `timeout` passed without one (or a good deal of filtered commits was walked: call again).
-  // Commits come in order of position, never one that queries do not show yet; then CAUGHT_UP, once; then commits as they
-  // become visible; a heartbeat after silence. `position` of every message is where to resume: it moves on over commits that
-  // the request leaves out, too. An error ends the stream.
+  // The next message; nothing when `timeout` passed without one (or a good deal of filtered commits
+  // was walked: call again). Commits come in order of position, never one that queries do not show
+  // yet; then CAUGHT_UP, once; then commits as they become visible; a heartbeat after silence.
+  // `position` of every message is where to resume: it moves on over commits that the request
+  // leaves out, too. An error ends the stream.
   absl::StatusOr<std::optional<v1::WatchCommitsResponse>> Next(absl::Duration timeout);
 
   // Everything up to here was sent or left out.
   eventstore::Position position() const { return position_; }
 
  private:
-  CommitWatch(Ledger& ledger, Tenant& tenant, const v1::WatchCommitsRequest& request, WatchOptions options);
+  CommitWatch(Ledger& ledger, Tenant& tenant, const v1::WatchCommitsRequest& request,
+              WatchOptions options);
   // Takes the next wanted commit out of what is visible; nothing when there is none (yet).
   absl::StatusOr<std::optional<v1::Commit>> NextCommit();
   absl::Status ReadMore(eventstore::Position visible);
@@ -58,10 +66,9 @@ class CommitWatch {
   const WatchOptions options_;
   v1::CommitView view_;
   absl::flat_hash_set<uint32_t> kinds_;
-  absl::flat_hash_set<std::string> methods_;
+  std::set<std::string, std::less<>> methods_;
   eventstore::Position position_ = 0;
   bool caught_up_ = false;
-  uint64_t seen_changes_ = 0;
   absl::Time last_message_;
   std::deque<eventstore::StoredCommit> read_;  // after position_, in order
 };

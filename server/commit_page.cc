@@ -1,0 +1,180 @@
+#include "server/commit_page.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "domain/kind.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "google/protobuf/util/time_util.h"
+#include "retrace/store/v1/commit_filter.pb.h"
+#include "retrace/store/v1/page_token.pb.h"
+#include "server/commit_show.h"
+#include "server/lists.h"
+#include "server/log_walk.h"
+#include "server/numbers.h"
+#include "server/page_token.h"
+#include "server/row_view.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::EntityRef;
+using domain::Filter;
+using domain::KindNumber;
+using domain::Refusal;
+using domain::Restriction;
+using domain::RowPtr;
+using eventstore::Position;
+using eventstore::StoredCommit;
+using google::protobuf::util::TimeUtil;
+using store::v1::CommitFields;
+using store::v1::PageToken;
+
+void AddOnce(google::protobuf::RepeatedPtrField<std::string>& values, std::string_view value) {
+  if (std::find(values.begin(), values.end(), value) == values.end())
+    *values.Add() = std::string(value);
+}
+
+absl::StatusOr<CommitFields> FieldsOf(const Tenant& tenant, const Envelope& envelope) {
+  CommitFields fields;
+  fields.set_actor(std::string(envelope.actor));
+  fields.set_on_behalf_of(std::string(envelope.on_behalf_of));
+  fields.set_method(std::string(envelope.method));
+  fields.set_reason(std::string(envelope.reason));
+  *fields.mutable_time() = TimeUtil::MicrosecondsToTimestamp(envelope.commit_time_us);
+  fields.set_request_id(std::string(envelope.request_id));
+  fields.set_change_set(static_cast<int64_t>(envelope.change_set));
+  fields.set_position(static_cast<int64_t>(envelope.position));
+  EntityRef last;
+  for (const Envelope::Event& event : envelope.events) {
+    AddOnce(*fields.mutable_type(), event.type);
+    if (event.kind == static_cast<uint32_t>(last.kind) && event.id == last.id) continue;
+    RETRACE_ASSIGN(last, EntityOf(event));
+    fields.add_entity(domain::NameOf(tenant.id, last));
+    AddOnce(*fields.mutable_kind(), domain::KindOf(last.kind).collection);
+  }
+  return fields;
+}
+
+// Narrows by what the filter demands of position and time.
+absl::StatusOr<PositionRange> RangeOf(Ledger& ledger, const Tenant& tenant, const Filter& filter,
+                                      Position last) {
+  PositionRange range{1, last};
+  for (const Restriction* restriction : filter.Conjuncts()) {
+    if (restriction->field.size() != 1 || restriction->comparator == domain::Comparator::kNotEquals)
+      continue;
+    Position low = 0, high = last;
+    const std::optional<int64_t> number = ReadNumber<int64_t>(restriction->value);
+    if (restriction->field[0] == "position" && number.has_value()) {
+      low = high = static_cast<Position>(std::max<int64_t>(*number, 0));
+    } else if (restriction->field[0] == "time") {
+      const std::optional<domain::TimeSpan> span = domain::ReadTimeSpan(restriction->value);
+      if (!span.has_value()) continue;
+      RETRACE_ASSIGN(low, FirstPositionFrom(ledger.log(), tenant.number, last, span->begin_us));
+      RETRACE_ASSIGN(high, FirstPositionFrom(ledger.log(), tenant.number, last,
+                                             std::max(span->begin_us, span->end_us) + 1));
+    } else {
+      continue;
+    }
+    const bool from = restriction->comparator != domain::Comparator::kLess &&
+                      restriction->comparator != domain::Comparator::kLessEquals;
+    const bool to = restriction->comparator != domain::Comparator::kGreater &&
+                    restriction->comparator != domain::Comparator::kGreaterEquals;
+    if (from) range.first = std::max(range.first, low);
+    if (to) range.last = std::min(range.last, high);
+  }
+  return range;
+}
+
+}  // namespace
+
+const std::vector<std::string>& CommitFilterFields() {
+  static const auto* const kFields = new std::vector<std::string>{
+      "actor",      "on_behalf_of", "method", "reason", "time", "request_id",
+      "change_set", "position",     "entity", "kind",   "type"};
+  return *kFields;
+}
+
+const std::vector<std::string>& ChangeSetFilterFields() {
+  static const auto* const kFields = new std::vector<std::string>{
+      "actor", "on_behalf_of", "method", "reason", "time", "request_id", "entity", "kind", "title"};
+  return *kFields;
+}
+
+bool BeginsChangeSet(const Envelope& envelope) {
+  return std::any_of(envelope.events.begin(), envelope.events.end(),
+                     [](const Envelope::Event& event) {
+                       return event.kind == static_cast<uint32_t>(KindNumber::kChangeSet) &&
+                              event.type == "ChangeSetBegun";
+                     });
+}
+
+absl::StatusOr<bool> CommitPage::Fits(const Filter& parsed, const Envelope& envelope) const {
+  if (first_only && !envelope.begins_change_set()) return false;
+  if (parsed.empty()) return true;
+  RETRACE_ASSIGN(CommitFields fields, FieldsOf(*call.tenant, envelope));
+  if (first_only && BeginsChangeSet(envelope) && parsed.Mentions("title")) {
+    const RowView view(ledger.rows(), call.tenant->number, envelope.position);
+    RETRACE_ASSIGN(RowPtr row,
+                   view.Get({KindNumber::kChangeSet, std::to_string(envelope.position)}));
+    if (row != nullptr) fields.set_title(row->As<v1::ChangeSet>().title());
+  }
+  return parsed.Matches(fields);
+}
+
+// Returns the last position that was looked at when there is more, 0 when the walk came to its end.
+absl::StatusOr<Position> CommitPage::Walk(const Filter& parsed, const Moment& moment,
+                                          PositionRange range, size_t wanted) const {
+  LogWalk walk(ledger.log(), call.tenant->number, range.first, range.last, !oldest_first);
+  const absl::Time half_way = call.half_way();
+  Envelope envelope;
+  Position looked_at = 0;
+  size_t taken = 0, bytes = 0;
+  for (size_t reads = 0;; ++reads) {
+    if (call.gone()) return Refusal(v1::CALLER_CANCELLED, "The caller went away.");
+    RETRACE_ASSIGN(const StoredCommit* stored, walk.Next());
+    if (stored == nullptr) return 0;
+    const bool spent = taken >= wanted || bytes >= kMaxPageBytes || reads >= options.max_reads ||
+                       (reads > 0 && absl::Now() >= half_way);
+    if (spent) return looked_at;
+    RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, envelope));
+    looked_at = stored->position;
+    RETRACE_ASSIGN(bool fits, Fits(parsed, envelope));
+    if (!fits) continue;
+    RETRACE_ASSIGN(size_t size, take(moment, envelope, stored->bytes));
+    bytes += size;
+    ++taken;
+  }
+}
+
+absl::Status CommitPage::Fill(std::string& next_page_token, v1::Answered& answered) const {
+  RETRACE_ASSIGN(size_t wanted, PageSizeOf(page_size, options.default_size, options.max_size));
+  RETRACE_ASSIGN(Filter parsed, Filter::Parse(filter, *CommitFields::descriptor(), filter_fields));
+  Moment moment;
+  Position resume = 0;
+  if (page_token.empty()) {
+    RETRACE_ASSIGN(moment, ResolveAsOf(ledger, *call.tenant, as_of));
+  } else {
+    RETRACE_ASSIGN(PageToken token, OpenPageToken(ledger, call, request, page_token));
+    RETRACE_ASSIGN(moment, MomentAt(ledger, *call.tenant, token.position()));
+    resume = ReadNumber<Position>(token.id()).value_or(0);
+  }
+  RETRACE_ASSIGN(PositionRange range, RangeOf(ledger, *call.tenant, parsed, moment.position));
+  if (resume > 0 && oldest_first) range.first = std::max(range.first, resume + 1);
+  if (resume > 0 && !oldest_first) range.last = std::min(range.last, resume - 1);
+  RETRACE_ASSIGN(Position looked_at, Walk(parsed, moment, range, wanted));
+  if (looked_at > 0) {
+    PageToken next;
+    next.set_position(moment.position);
+    next.set_id(std::to_string(looked_at));
+    RETRACE_ASSIGN(next_page_token, SealPageToken(ledger, call, request, std::move(next)));
+  }
+  answered = std::move(moment.answered);
+  return absl::OkStatus();
+}
+
+}  // namespace retrace::server

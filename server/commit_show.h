@@ -1,0 +1,34 @@
+// Commits as the API shows them: decoded, opened, with what they changed.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "domain/entity.h"
+#include "retrace/v1/history.pb.h"
+#include "server/envelope.h"
+#include "server/ledger.h"
+#include "server/tenants.h"
+
+namespace retrace::server {
+
+// Shows a stored commit, which must be visible. Each view tells what the one before it does and
+// more; with several events of one entity in a commit, the last of them tells what all of them
+// changed. Thread-safe.
+absl::StatusOr<v1::Commit> ShowCommit(Ledger& ledger, const Tenant& tenant, std::string_view stored,
+                                      v1::CommitView view);
+
+// What differs in an entity between two positions, as the API shows it at each.
+absl::StatusOr<std::vector<v1::FieldChange>> ChangesBetween(Ledger& ledger, const Tenant& tenant,
+                                                            const domain::EntityRef& entity,
+                                                            eventstore::Position before,
+                                                            eventstore::Position after);
+// The same between two versions of its row; null stands for none.
+std::vector<v1::FieldChange> ChangesOf(const Tenant& tenant, const domain::EntityRef& entity,
+                                       const domain::Row* before, const domain::Row* after);
+
+// The entity that an event happened to. FAILED_PRECONDITION when its kind is of a later release.
+absl::StatusOr<domain::EntityRef> EntityOf(const Envelope::Event& event);
+
+}  // namespace retrace::server
