@@ -78,6 +78,7 @@ constexpr Alias kAliases[] = {
     {"swaziland", "SZ"},
     {"syrian arab republic", "SY"},
     {"turkey", "TR"},
+    {"turkiye", "TR"},
     {"uae", "AE"},
     {"uk", "GB"},
     {"united republic of tanzania", "TZ"},
@@ -157,7 +158,7 @@ Codes MakeRegionCodes() {
 std::unordered_set<std::string> MakeCurrencies() {
   std::unordered_set<std::string> currencies;
   UErrorCode status = U_ZERO_ERROR;
-  UEnumeration* codes = ucurr_openISOCurrencies(UCURR_ALL | UCURR_NON_DEPRECATED, &status);
+  UEnumeration* codes = ucurr_openISOCurrencies(UCURR_NON_DEPRECATED, &status);
   while (const char* code = uenum_next(codes, nullptr, &status)) {
     currencies.emplace(code);
   }

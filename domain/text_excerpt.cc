@@ -1,5 +1,7 @@
 #include "domain/text_excerpt.h"
 
+#include <unicode/utf8.h>
+
 namespace retrace::domain {
 namespace {
 
@@ -20,10 +22,16 @@ std::string_view CutUtf8(std::string_view text, size_t max_bytes) {
 
 std::string Excerpt(std::string_view text) {
   const std::string_view cut = CutUtf8(text, kExcerptBytes);
-  std::string excerpt(cut);
-  for (char& c : excerpt) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      c = '?';
+  const auto* bytes = reinterpret_cast<const uint8_t*>(cut.data());
+  std::string excerpt;
+  for (size_t offset = 0; offset < cut.size();) {
+    const size_t begin = offset;
+    UChar32 c = 0;
+    U8_NEXT(bytes, offset, cut.size(), c);
+    if (c < 0x20 || c == 0x7f) {
+      excerpt += '?';
+    } else {
+      excerpt += cut.substr(begin, offset - begin);
     }
   }
   if (cut.size() < text.size()) {

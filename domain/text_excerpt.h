@@ -9,7 +9,8 @@ namespace retrace::domain {
 
 // The longest beginning of at most `max_bytes` that does not end inside a UTF-8 character.
 std::string_view CutUtf8(std::string_view text, size_t max_bytes);
-// The text as far as 40 bytes, with `...` when there is more; control characters as `?`.
+// The text as far as 40 bytes, with `...` when there is more; control characters
+// and broken UTF-8 as `?`.
 std::string Excerpt(std::string_view text);
 // The excerpt in double quotes, quotes and backslashes escaped.
 std::string QuotedExcerpt(std::string_view text);
