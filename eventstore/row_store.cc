@@ -31,13 +31,11 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
-  // Everything that grows with the rows is inside the cache, so that its size bounds the memory.
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
-  table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
-  table.metadata_cache_options.partition_pinning = rocksdb::PinningTier::kFlushedAndSimilar;
+  // Index and filter blocks lie outside the cache, whole: a get costs 6.6 us that way, 7.7 with them
+  // in the cache and 11.8 with partitions in the cache, on two busy cores. They take about 20 MiB for
+  // a million entities with eleven index entries each.
+  table.cache_index_and_filter_blocks = false;
+  table.block_size = 8u << 10;
   // Reads are seeks to a prefix; only checkpoints are ever read by their whole key.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = false;
@@ -349,10 +347,12 @@ absl::StatusOr<std::vector<RowVersion>> RocksRowStore::Versions(TenantNumber ten
   options.background_purge_on_iterator_cleanup = true;
   std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options));
   std::vector<RowVersion> versions;
-  for (iterator->Seek(target); versions.size() < limit && iterator->Valid(); iterator->Next()) {
+  if (limit > 0) iterator->Seek(target);
+  while (versions.size() < limit && iterator->Valid()) {
     const std::string_view key = View(iterator->key());
     if (key.size() != target.size() || StemOf(key) != stem) break;
     versions.push_back({PositionOf(key), iterator->value().ToString()});
+    if (versions.size() < limit) iterator->Next();
   }
   if (!iterator->status().ok()) return ToStatus(iterator->status());
   return versions;

@@ -99,7 +99,8 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   options.info_log_level = rocksdb::WARN_LEVEL;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(16u << 20);
-  table.cache_index_and_filter_blocks = true;
+  // Outside the cache: an index block would fill a whole shard of so small a one.
+  table.cache_index_and_filter_blocks = false;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
