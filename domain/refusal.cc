@@ -180,7 +180,8 @@ google::rpc::Status DetailsOf(const absl::Status& status) {
 v1::ErrorReason ReasonOf(const absl::Status& status) {
   google::rpc::ErrorInfo error;
   v1::ErrorReason reason = v1::ERROR_REASON_UNSPECIFIED;
-  const google::rpc::Status details = DetailsOf(status);  // named: a temporary would not last the loop
+  // Named: a temporary would not last the loop.
+  const google::rpc::Status details = DetailsOf(status);
   for (const google::protobuf::Any& any : details.details()) {
     if (any.UnpackTo(&error)) {
       v1::ErrorReason_Parse(error.reason(), &reason);
