@@ -33,6 +33,7 @@ struct MessagePlan;
 // What is to be checked of one field.
 struct FieldPlan {
   const FieldDescriptor* field = nullptr;
+  const Reflection* reflection = nullptr;  // of the type that holds it; asking a message costs more
   const FieldTraits* traits = nullptr;
   const MessagePlan* message = nullptr;  // of messages; null for scalars and maps
   bool required = false;
@@ -43,6 +44,7 @@ struct FieldPlan {
 // What is to be checked of a type.
 struct MessagePlan {
   std::vector<FieldPlan> fields;
+  const Reflection* reflection = nullptr;
   bool timestamp = false;
   // Of update requests: the mask, and which of `fields` is the resource.
   const FieldDescriptor* mask = nullptr;
@@ -87,12 +89,15 @@ const MessagePlan& PlanOf(const Descriptor& type) {
   // Known before its fields are looked at, so that a type may hold itself.
   MessagePlan& plan = *known.emplace(&type, std::make_unique<MessagePlan>()).first->second;
   plan.timestamp = &type == Timestamp::descriptor();
+  plan.reflection =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type)->GetReflection();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (TraitsOf(field).output_only || plan.timestamp) {
       continue;
     }
     if (FieldPlan checked = PlanField(field); WorthChecking(checked)) {
+      checked.reflection = plan.reflection;
       plan.fields.push_back(checked);
     }
     if (field.message_type() == FieldMask::descriptor() && field.name() == "update_mask") {
@@ -183,7 +188,7 @@ void Walk::CheckMessage(const Message& message, const MessagePlan& plan, const P
     return;
   }
   const bool is_update = plan.mask != nullptr && plan.resource != nullptr &&
-                         message.GetReflection()->HasField(message, plan.resource);
+                         plan.reflection->HasField(message, plan.resource);
   for (const FieldPlan& field : plan.fields) {
     if (is_update && field.field == plan.resource) {
       CheckUpdated(message, *field.message, {.outer = &place, .field = field.field});
@@ -206,7 +211,7 @@ void Walk::CheckField(const Message& message, const FieldPlan& plan, const Place
     CheckSingular(message, plan, place, required, below);
     return;
   }
-  const int size = message.GetReflection()->FieldSize(message, plan.field);
+  const int size = plan.reflection->FieldSize(message, plan.field);
   if (size == 0) {
     if (required) {
       Add(place, "at least one is required");
@@ -227,7 +232,7 @@ void Walk::CheckField(const Message& message, const FieldPlan& plan, const Place
 
 void Walk::CheckSingular(const Message& message, const FieldPlan& plan, const Place& place,
                          bool required, Need below) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *plan.reflection;
   const FieldDescriptor& field = *plan.field;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING: {
@@ -267,7 +272,7 @@ void Walk::CheckSingular(const Message& message, const FieldPlan& plan, const Pl
 
 void Walk::CheckRepeated(const Message& message, const FieldPlan& plan, const Place& place,
                          Need below) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *plan.reflection;
   const FieldDescriptor& field = *plan.field;
   const int size = reflection.FieldSize(message, &field);
   // A member of a set that is empty says nothing; an address may have an empty line.
@@ -292,16 +297,17 @@ void Walk::CheckRepeated(const Message& message, const FieldPlan& plan, const Pl
 }
 
 void Walk::CheckMap(const Message& message, const FieldPlan& plan, const Place& outer) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *plan.reflection;
   const FieldDescriptor& key_field = *plan.field->message_type()->map_key();
   const FieldDescriptor& value_field = *plan.field->message_type()->map_value();
   if (key_field.cpp_type() != FieldDescriptor::CPPTYPE_STRING) {
     return;
   }
+  const Reflection& entry_reflection =
+      *reflection.GetRepeatedMessage(message, plan.field, 0).GetReflection();
   const int size = reflection.FieldSize(message, plan.field);
   for (int i = 0; i < size && !full(); ++i) {
     const Message& entry = reflection.GetRepeatedMessage(message, plan.field, i);
-    const Reflection& entry_reflection = *entry.GetReflection();
     std::string scratch;
     const std::string& key = entry_reflection.GetStringReference(entry, &key_field, &scratch);
     const Place place{.outer = &outer, .field = plan.field, .key = &key};
@@ -338,7 +344,7 @@ void Walk::CheckText(const std::string& text, const FieldDescriptor& field, uint
 }
 
 void Walk::CheckEnum(int number, const FieldDescriptor& field, const Place& place) {
-  if (field.enum_type()->FindValueByNumber(number) == nullptr) {
+  if (number != 0 && field.enum_type()->FindValueByNumber(number) == nullptr) {
     Add(place, fmt::format("has the unknown value {}", number));
   }
 }
@@ -399,6 +405,7 @@ absl::Status Walk::Result() const {
 
 // Which fields of a type are cleared on input, and where to look further.
 struct ClearPlan {
+  const Reflection* reflection = nullptr;
   std::vector<const FieldDescriptor*> cleared;
   std::vector<std::pair<const FieldDescriptor*, const ClearPlan*>> inner;
 };
@@ -409,6 +416,8 @@ const ClearPlan& ClearPlanOf(const Descriptor& type) {
     return *found->second;
   }
   ClearPlan& plan = *known.emplace(&type, std::make_unique<ClearPlan>()).first->second;
+  plan.reflection =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type)->GetReflection();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (TraitsOf(field).output_only || TraitsOf(field).identifier) {
@@ -421,7 +430,7 @@ const ClearPlan& ClearPlanOf(const Descriptor& type) {
 }
 
 void ClearBy(const ClearPlan& plan, Message& message) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *plan.reflection;
   for (const FieldDescriptor* field : plan.cleared) {
     reflection.ClearField(&message, field);
   }
