@@ -68,10 +68,10 @@ absl::Status UpdateEntity(KindNumber kind, const Resource& given,
   const std::string field = std::string(KindOf(kind).singular) + ".name";
   RETRACE_ASSIGN(Found found, FindLive(kind, given.name(), options, draft, context, field));
   draft.Target(found.entity);
-  RETRACE_ASSIGN(std::vector<std::string> paths, UpdatePaths(mask, given));
+  const auto& before = found.row->template As<Resource>();
+  RETRACE_ASSIGN(std::vector<std::string> paths, UpdatePaths(mask, given, &before));
   Resource wanted = given;
   ClearOutputOnly(wanted);
-  const auto& before = found.row->template As<Resource>();
   Resource after = before;
   CopyPaths(paths, wanted, after);
   RETRACE_RETURN_IF_ERROR(normalise(before, after, paths));

@@ -1,0 +1,222 @@
+#include "tests/support/decider_test.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "domain/change_set.h"
+#include "domain/kind.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+#include "google/protobuf/text_format.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace retrace::testing {
+namespace {
+
+using domain::EntityRef;
+using domain::KindNumber;
+
+[[noreturn]] void Fail(const std::string& message) {
+  fmt::print(stderr, "{}\n", message);
+  std::abort();
+}
+
+std::string Told(const domain::DraftEvent& event) {
+  const std::string fields = event.event->ShortDebugString();
+  return fmt::format("{}/{} {}{}", domain::KindOf(event.entity.kind).collection, event.entity.id,
+                     event.event->GetDescriptor()->name(),
+                     fields.empty() ? "" : fmt::format(" {{{}}}", fields));
+}
+
+std::string KeyOf(const std::string& subject) { return "key of " + subject; }
+
+// Whether the event has personal content: those of resources stand for all.
+bool IsPersonal(const google::protobuf::Message& event) {
+  const std::string& type = event.GetDescriptor()->name();
+  return type.ends_with("Created") || type.ends_with("Updated");
+}
+
+template <typename Detail>
+Detail DetailOf(const absl::Status& status) {
+  Detail detail;
+  const google::rpc::Status details = domain::DetailsOf(status);
+  for (const auto& any : details.details()) {
+    if (any.UnpackTo(&detail)) {
+      return detail;
+    }
+  }
+  return Detail();
+}
+
+}  // namespace
+
+void ParseInto(std::string_view text, google::protobuf::Message& message) {
+  if (!google::protobuf::TextFormat::ParseFromString(std::string(text), &message)) {
+    Fail(fmt::format("no {}: {}", message.GetDescriptor()->name(), text));
+  }
+}
+
+std::vector<std::string> FaultyFields(const absl::Status& status) {
+  std::vector<std::string> fields;
+  const auto bad = DetailOf<google::rpc::BadRequest>(status);
+  for (const auto& violation : bad.field_violations()) {
+    fields.push_back(violation.field());
+  }
+  return fields;
+}
+
+std::vector<std::string> Unmet(const absl::Status& status) {
+  std::vector<std::string> unmet;
+  const auto failure = DetailOf<google::rpc::PreconditionFailure>(status);
+  for (const auto& violation : failure.violations()) {
+    unmet.push_back(violation.subject() + ": " + violation.description());
+  }
+  return unmet;
+}
+
+std::string Metadata(const absl::Status& status, const std::string& key) {
+  const auto error = DetailOf<google::rpc::ErrorInfo>(status);
+  const auto found = error.metadata().find(key);
+  return found == error.metadata().end() ? "" : found->second;
+}
+
+void TestTenant::CheckOk(const Reply& reply) {
+  if (!reply.ok()) {
+    Fail(fmt::format("a command that has to succeed was refused: {}",
+                     std::string(reply.status.message())));
+  }
+}
+
+domain::CommitHeader TestTenant::NextHeader(const google::protobuf::Message& request,
+                                            const v1::CommandOptions& options) {
+  domain::CommitHeader header;
+  header.tenant = id_;
+  header.position = head() + 1;
+  header.epoch = 7;
+  header.time_us = time_us_ += 1'000'000;
+  header.commit_id = fmt::format("commit {:09}", header.position);
+  header.actor = actor_;
+  header.on_behalf_of = options.on_behalf_of();
+  header.method = request.GetDescriptor()->full_name();
+  header.reason = options.reason();
+  header.request_id = options.request_id();
+  header.request_hash = options.request_id().empty() ? "" : "hash of " + options.request_id();
+  header.change_set = options.change_set() == 0 ? header.position
+                                                : static_cast<uint64_t>(options.change_set());
+  return header;
+}
+
+Reply TestTenant::Run(const google::protobuf::Message& request, const v1::CommandOptions& options,
+                      const Decider& decide) {
+  domain::Context context;
+  context.header = NextHeader(request, options);
+  // 26 characters, in order, like real ones.
+  context.new_id = [this] { return fmt::format("{:026}", ++last_id_); };
+  context.may = [this](const std::string& permission) {
+    return permissions_.contains("*") || permissions_.contains(permission);
+  };
+  const MemoryView now(rows_);
+  domain::Draft draft(now, context.header);
+  Reply reply;
+  const auto run = [&]() -> absl::Status {
+    RETRACE_RETURN_IF_ERROR(domain::Validate(request));
+    RETRACE_RETURN_IF_ERROR(domain::CheckChangeSet(static_cast<uint64_t>(options.change_set()),
+                                                   now, context.header));
+    RETRACE_RETURN_IF_ERROR(decide(draft, context));
+    RETRACE_RETURN_IF_ERROR(draft.Check(context));
+    return Commit(draft, reply);
+  };
+  reply.status = run();
+  reply.targets = draft.targets();
+  reply.notes = draft.notes();
+  return reply;
+}
+
+absl::Status TestTenant::Commit(domain::Draft& draft, Reply& reply) {
+  if (draft.events().empty() && draft.header().request_id.empty()) {
+    return absl::OkStatus();
+  }
+  LoggedCommit logged{draft.header(), {}};
+  for (const domain::DraftEvent& event : draft.events()) {
+    reply.events.push_back(Told(event));
+    const std::string& subject = draft.touched().at(event.entity).after->head.subject();
+    const bool sealed = IsPersonal(*event.event) && !subject.empty();
+    if (sealed) {
+      draft.SetKey(event.entity, subject, KeyOf(subject));
+    }
+    logged.events.push_back({event.entity, event.revision, event.event->GetDescriptor()->name(),
+                             event.event->SerializeAsString(), sealed ? subject : ""});
+  }
+  RETRACE_ASSIGN(const domain::Projection projection, draft.Project());
+  reply.position = draft.header().position;
+  reply.keys = projection.rows.size() + projection.entries.size();
+  log_.push_back(std::move(logged));
+  return rows_.Apply(projection, reply.position);
+}
+
+absl::StatusOr<MemoryRows> TestTenant::Replay() const {
+  MemoryRows rows;
+  for (const LoggedCommit& commit : log_) {
+    const MemoryView now(rows);
+    domain::Draft draft(now, commit.header);
+    for (const LoggedEvent& event : commit.events) {
+      const auto* prototype = domain::FindEvent(event.type);
+      if (prototype == nullptr) {
+        return absl::DataLossError("unknown event " + event.type);
+      }
+      std::shared_ptr<google::protobuf::Message> message(prototype->New());
+      message->ParseFromString(event.bytes);
+      RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, std::move(message)));
+      if (draft.events().back().revision != event.revision) {
+        return absl::DataLossError("another revision than was stored");
+      }
+      if (!event.subject.empty()) {
+        draft.SetKey(event.entity, event.subject, KeyOf(event.subject));
+      }
+    }
+    RETRACE_ASSIGN(const domain::Projection projection, draft.Project());
+    RETRACE_RETURN_IF_ERROR(rows.Apply(projection, commit.header.position));
+  }
+  return rows;
+}
+
+domain::RowPtr TestTenant::RowOf(const EntityRef& entity) const {
+  auto row = rows_.Get(entity, domain::kLatest);
+  if (!row.ok() || *row == nullptr) {
+    Fail(fmt::format("there is no {} {}", domain::KindOf(entity.kind).singular, entity.id));
+  }
+  return *row;
+}
+
+void TestTenant::ShowInto(const EntityRef& entity, google::protobuf::Message& resource) const {
+  domain::ShowResource(id_, entity, *RowOf(entity), resource);
+}
+
+std::vector<std::string> TestTenant::Counters(const std::string& owner) const {
+  std::vector<std::string> told;
+  const auto row = rows_.Get({KindNumber::kCounters, owner}, domain::kLatest);
+  if (!row.ok() || *row == nullptr) {
+    return told;
+  }
+  for (const auto& counter : (*row)->As<store::v1::Counters>().counters()) {
+    told.push_back(fmt::format("{}/{}/{}/{}/{}={},{}",
+                               domain::FindKindByNumber(counter.kind())->singular,
+                               counter.subkind(), counter.state(), counter.stage(),
+                               counter.currency(), counter.count(), counter.sum_minor_units()));
+  }
+  return told;
+}
+
+std::string TestTenant::Content() const {
+  std::string content;
+  for (const auto& [entity, bytes] : rows_.RowsAt(domain::kLatest)) {
+    if (domain::KindOf(entity.kind).content) {
+      content += domain::DigestForm(entity, *RowOf(entity)) + "\n";
+    }
+  }
+  return content;
+}
+
+}  // namespace retrace::testing
