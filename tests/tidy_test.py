@@ -20,9 +20,7 @@ LONG_FILES = {}
 LONG_FUNCTIONS = {}
 
 # Where a test may be disabled or skip itself, and why.
-MAY_NOT_RUN = {
-    "tests/eventstore/rocks_commit_log_test.cc": "the next test runs it in a process of its own",
-}
+MAY_NOT_RUN = {}
 
 TOP_LEVEL = {
     "CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "buf.yaml", "clients", "dev",
