@@ -1,0 +1,199 @@
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "clients/cli/app.h"
+#include "clients/cli/entity_change.h"
+#include "clients/cli/entity_verbs.h"
+#include "clients/cpp/error_details.h"
+#include "google/protobuf/field_mask.pb.h"
+#include "retrace/v1/common.pb.h"
+
+namespace retrace::cli {
+namespace {
+
+using google::protobuf::Message;
+
+std::string MethodOf(const EntityNoun& entity, absl::string_view verb) {
+  return absl::StrCat(entity.service, ".", verb, entity.title);
+}
+
+struct CreateFlags {
+  std::string id;
+  std::vector<std::string> settings;
+  // Field and value of the flags that stand for one field each.
+  std::vector<std::pair<std::string, std::shared_ptr<std::string>>> fields;
+};
+
+absl::Status RunCreate(Session& session, const EntityNoun& entity, const CreateFlags& flags) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const auto& [field, value] : flags.fields) {
+    if (!value->empty()) values.emplace_back(field, *value);
+  }
+  for (const std::string& setting : flags.settings) {
+    absl::StatusOr<std::pair<std::string, std::string>> split = SplitSetting(setting);
+    if (!split.ok()) return split.status();
+    values.push_back(*std::move(split));
+  }
+  std::vector<std::string> paths;
+  for (const auto& [field, value] : values) paths.push_back(field);
+  absl::StatusOr<ValueRules> rules = RulesFor(session, paths, entity);
+  if (!rules.ok()) return rules.status();
+  Exchange exchange = NewExchange(MethodOf(entity, "Create"));
+  SetText(*exchange.request, "parent", *tenant);
+  if (!flags.id.empty()) SetText(*exchange.request, "member_id", flags.id);
+  Message& resource = *MutableSub(*exchange.request, entity.field);
+  for (const auto& [field, value] : values) {
+    if (absl::Status status = SetField(resource, field, value, *rules); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(field, ": ", status.message()));
+    }
+  }
+  if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+  return PrintCommandReply(session, entity, *exchange.response);
+}
+
+absl::Status RunUpdate(Session& session, const EntityNoun& entity, const std::string& id,
+                       const EntityChange& change, const std::string& etag) {
+  absl::StatusOr<std::string> name = ResolveName(session, entity, id);
+  if (!name.ok()) return name.status();
+  absl::StatusOr<ValueRules> rules = RulesFor(session, change.Paths(), entity);
+  if (!rules.ok()) return rules.status();
+  // What adds to or takes from a list replaces the list as it was read, guarded by the etag; read
+  // again when somebody was faster.
+  constexpr int kTries = 5;
+  for (int tries = 1;; ++tries) {
+    Exchange update = NewExchange(MethodOf(entity, "Update"));
+    Message& resource = *MutableSub(*update.request, entity.field);
+    auto& options = static_cast<v1::CommandOptions&>(*MutableSub(*update.request, "options"));
+    options.set_etag(etag);
+    if (change.NeedsCurrent()) {
+      Exchange get = NewExchange(MethodOf(entity, "Get"));
+      SetText(*get.request, "name", *name);
+      if (absl::Status status = session.Run(get); !status.ok()) return status;
+      resource.CopyFrom(Sub(*get.response, entity.field));
+      if (etag.empty()) options.set_etag(GetText(resource, "etag"));
+    }
+    google::protobuf::FieldMask mask;
+    if (absl::Status status = change.Apply(resource, *rules, mask); !status.ok()) return status;
+    SetText(resource, "name", *name);
+    MutableSub(*update.request, "update_mask")->CopyFrom(mask);
+    const absl::Status status = session.Run(update);
+    if (status.ok()) return PrintCommandReply(session, entity, *update.response);
+    const bool raced = change.NeedsCurrent() && etag.empty() && tries < kTries &&
+                       client::DetailsOf(status).reason == "ETAG_MISMATCH";
+    if (!raced) return status;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::pair<std::string, std::string>> SplitSetting(const std::string& setting) {
+  const size_t equals = setting.find('=');
+  if (equals == setting.npos || equals == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("`", setting, "` is not of the form FIELD=VALUE"));
+  }
+  return std::make_pair(setting.substr(0, equals), setting.substr(equals + 1));
+}
+
+absl::StatusOr<ValueRules> RulesFor(Session& session, const std::vector<std::string>& paths,
+                                    const EntityNoun& entity) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  ValueRules rules{.tenant = *tenant};
+  const Exchange example = NewExchange(MethodOf(entity, "Get"));
+  const auto* type = FieldOf(*example.response, entity.field)->message_type();
+  for (const std::string& path : paths) {
+    const auto* field = type->FindFieldByName(MaskPath(path));
+    if (field == nullptr) continue;
+    if (field->message_type() == v1::Money::descriptor() && rules.currency.empty()) {
+      absl::StatusOr<std::string> currency = session.TenantCurrency();
+      if (!currency.ok()) return currency.status();
+      rules.currency = *currency;
+    }
+    if (absl::EndsWith(field->name(), "_time")) {
+      absl::StatusOr<absl::TimeZone> zone = session.TenantZone();
+      if (!zone.ok()) return zone.status();
+      rules.zone = *zone;
+    }
+  }
+  return rules;
+}
+
+void AddCreateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
+  const bool is_member = entity.collection == "members";
+  CLI::App* verb = AddVerb(noun, "create", absl::StrCat("create a ", entity.field),
+                           absl::StrCat("retrace ", entity.collection, " create ",
+                                        is_member ? "anna-snelling " : "", entity.example_set));
+  auto flags = std::make_shared<CreateFlags>();
+  if (is_member) {
+    verb->add_option("id", flags->id, "its id: small letters, digits and -")
+        ->required()
+        ->option_text("ID");
+  }
+  const Exchange example = NewExchange(MethodOf(entity, "Create"));
+  const auto& type = *FieldOf(*example.request, entity.field)->message_type();
+  for (const std::string& field : SettableFields(type)) {
+    const auto* descriptor = type.FindFieldByName(field);
+    // Maps and addresses have parts: --set names them.
+    if (descriptor->is_map() || field == "addresses") continue;
+    auto value = std::make_shared<std::string>();
+    verb->add_option(absl::StrCat("--", absl::StrReplaceAll(field, {{"_", "-"}})), *value,
+                     descriptor->is_repeated() ? "several are separated by ;" : "")
+        ->option_text(absl::EndsWith(field, "_time") ? "TIME" : "TEXT")
+        ->group("Fields");
+    flags->fields.emplace_back(field, value);
+  }
+  verb->add_option("--set", flags->settings,
+                   "any field, e.g. addresses.locality=Berlin or attributes.sector=retail; may be "
+                   "repeated")
+      ->option_text("FIELD=VALUE")
+      ->expected(1)
+      ->take_all()
+      ->group("Fields");
+  verb->callback([&session, &entity, flags] {
+    session.Choose([&session, &entity, flags] { return RunCreate(session, entity, *flags); });
+  });
+}
+
+void AddUpdateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
+  const bool is_member = entity.collection == "members";
+  CLI::App* verb =
+      AddVerb(noun, "update", absl::StrCat("change fields of a ", entity.field),
+              absl::StrCat("retrace ", entity.collection, " update ",
+                           is_member ? "anna-snelling --set team=West"
+                                     : "01jd8e6x2k --set external_id=A-17 --add-tag vip",
+                           " --reason \"asked by phone\""));
+  auto id = std::make_shared<std::string>();
+  auto etag = std::make_shared<std::string>();
+  auto change = std::make_shared<EntityChange>();
+  verb->add_option("id", *id, "id, full name, ext:EXTERNAL_ID or '#NUMBER'")
+      ->required()
+      ->option_text("ID");
+  const auto repeated = [verb](const char* flag, std::vector<std::string>& values,
+                               const char* about, const char* text) {
+    verb->add_option(flag, values, absl::StrCat(about, "; may be repeated"))
+        ->option_text(text)
+        ->expected(1)
+        ->take_all();
+  };
+  repeated("--set", change->set, "new value of a field", "FIELD=VALUE");
+  repeated("--clear", change->clear, "empty a field, or one entry of attributes", "FIELD");
+  if (!is_member) {
+    repeated("--add-tag", change->add_tags, "add a label", "TAG");
+    repeated("--remove-tag", change->remove_tags, "take a label off", "TAG");
+    repeated("--attribute", change->attributes, "set one entry of attributes", "KEY=VALUE");
+  }
+  verb->add_option("--etag", *etag, "only if it still has this etag")->option_text("ETAG");
+  verb->callback([&session, &entity, id, etag, change] {
+    session.Choose([&session, &entity, id, etag, change] {
+      return RunUpdate(session, entity, *id, *change, *etag);
+    });
+  });
+}
+
+}  // namespace retrace::cli

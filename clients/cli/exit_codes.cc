@@ -1,0 +1,134 @@
+#include "clients/cli/exit_codes.h"
+
+#include <array>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/table.h"
+#include "clients/cli/text_width.h"
+#include "clients/cpp/error_details.h"
+#include "fmt/format.h"
+
+namespace retrace::cli {
+namespace {
+
+struct Explained {
+  ExitCode code;
+  const char* meaning;
+};
+
+constexpr std::array<Explained, 12> kCodes = {{
+    {ExitCode::kOk, "done"},
+    {ExitCode::kFailed, "the server failed, or refused for a reason not listed here"},
+    {ExitCode::kUsage, "the command line or an input is wrong; nothing was sent"},
+    {ExitCode::kUnavailable, "no server, no connection, or no answer in time"},
+    {ExitCode::kPartial, "done in part: rows were rejected, or verify found differences"},
+    {ExitCode::kInvalid, "the server found the request invalid (INVALID_ARGUMENT)"},
+    {ExitCode::kNotFound, "there is no such thing (NOT_FOUND)"},
+    {ExitCode::kConflict, "taken, or changed meanwhile (ALREADY_EXISTS, ABORTED)"},
+    {ExitCode::kPrecondition, "not in this state (FAILED_PRECONDITION)"},
+    {ExitCode::kNotAllowed, "token unknown or not permitted (UNAUTHENTICATED, PERMISSION_DENIED)"},
+    {ExitCode::kExhausted, "too busy or out of space (RESOURCE_EXHAUSTED)"},
+    {ExitCode::kFile, "a local file could not be read or written"},
+}};
+
+// Marks errors of this program that have an exit code of their own.
+constexpr char kPartialMark[] = "retrace.cli/partial";
+constexpr char kFileMark[] = "retrace.cli/file";
+
+absl::Status Marked(std::string message, const char* mark) {
+  absl::Status status = absl::FailedPreconditionError(message);
+  status.SetPayload(mark, absl::Cord());
+  return status;
+}
+
+ExitCode ServerCode(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kUnavailable;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return ExitCode::kInvalid;
+    case absl::StatusCode::kNotFound:
+      return ExitCode::kNotFound;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return ExitCode::kConflict;
+    case absl::StatusCode::kFailedPrecondition:
+      return ExitCode::kPrecondition;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return ExitCode::kNotAllowed;
+    case absl::StatusCode::kResourceExhausted:
+      return ExitCode::kExhausted;
+    default:
+      return ExitCode::kFailed;
+  }
+}
+
+// What to try next where the server did not say.
+std::string NextStep(const absl::Status& status, const client::ErrorDetails& details) {
+  if (!details.help.empty()) return "";
+  if (!details.reason.empty()) {
+    if (details.reason == "TOKEN_UNKNOWN") {
+      return "set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`";
+    }
+    if (details.reason == "ETAG_MISMATCH") return "read it again, then repeat the change";
+    return "";
+  }
+  if (ServerCode(status.code()) == ExitCode::kUnavailable && client::IsFromServer(status)) {
+    return "is the server running, and is --endpoint right? `retrace context show` tells which one "
+           "is used";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string ExitCodesHelp() {
+  std::string help = "Exit codes:\n";
+  for (const Explained& explained : kCodes) {
+    absl::StrAppend(&help,
+                    fmt::format("  {:>2}  {}\n", static_cast<int>(explained.code),
+                                explained.meaning));
+  }
+  return help;
+}
+
+absl::Status PartialError(std::string message) { return Marked(std::move(message), kPartialMark); }
+absl::Status FileError(std::string message) { return Marked(std::move(message), kFileMark); }
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return ExitCode::kOk;
+  if (client::IsFromServer(status)) return ServerCode(status.code());
+  if (status.GetPayload(kPartialMark)) return ExitCode::kPartial;
+  if (status.GetPayload(kFileMark)) return ExitCode::kFile;
+  if (status.code() == absl::StatusCode::kUnavailable) return ExitCode::kUnavailable;
+  if (status.code() == absl::StatusCode::kNotFound) return ExitCode::kNotFound;
+  return ExitCode::kUsage;
+}
+
+void PrintError(const absl::Status& status, std::ostream& err, bool color) {
+  const client::ErrorDetails details = client::DetailsOf(status);
+  err << Styled("retrace:", "31", color) << ' ' << Printable(status.message());
+  if (!details.reason.empty()) err << " (" << details.reason << ')';
+  err << '\n';
+  for (const auto& field : details.fields) {
+    err << "  " << Printable(field.field) << ": " << Printable(field.description) << '\n';
+  }
+  for (const auto& violation : details.preconditions) {
+    err << "  " << Printable(violation.subject) << ": " << Printable(violation.description) << '\n';
+  }
+  if (!details.resource_name.empty()) err << "  see " << Printable(details.resource_name) << '\n';
+  for (const auto& link : details.help) {
+    err << "  " << Printable(link.description);
+    if (!link.url.empty()) err << ' ' << Printable(link.url);
+    err << '\n';
+  }
+  if (const std::string next = NextStep(status, details); !next.empty()) {
+    err << "  " << next << '\n';
+  }
+}
+
+}  // namespace retrace::cli

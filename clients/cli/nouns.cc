@@ -1,0 +1,24 @@
+#include "clients/cli/nouns.h"
+
+namespace retrace::cli {
+
+const std::vector<Noun>& Nouns() {
+  static const auto* const kNouns = new std::vector<Noun>{
+      {"customers", "companies and people that you sell to", &AddCustomerVerbs},
+      {"records", "contacts, deals, orders, payments, leads, cases, notes, tasks, files",
+       &AddRecordVerbs},
+      {"members", "the people of your company, who own customers and records", &AddMemberVerbs},
+      {"summarize", "counts and sums, now or at any past moment", &AddSummarize},
+      {"history", "what happened: change sets, commits, changes, digests", &AddHistoryVerbs},
+      {"watch", "commits as they happen", &AddWatch},
+      {"tenants", "the companies that use this server", &AddTenantVerbs},
+      {"policy", "what a tenant sets for itself", &AddPolicyVerbs},
+      {"admin", "status, backup and verification of the server", &AddAdminVerbs},
+      {"context", "named settings: endpoint, tenant, token", &AddContextVerbs},
+      {"completion", "completion scripts for bash, zsh and fish", &AddCompletionVerbs},
+      {"demo", "data to try things with", &AddDemoVerbs},
+  };
+  return *kNouns;
+}
+
+}  // namespace retrace::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <vector>
+
+#include "clients/cli/session.h"
+
+namespace retrace::cli {
+
+// A first word of the command line, e.g. `customers`, and what adds its verbs.
+struct Noun {
+  const char* name;
+  const char* about;
+  void (*add_verbs)(CLI::App& noun, Session& session);
+};
+
+// Every noun, in the order in which they are listed. A new one is one file and one line here.
+const std::vector<Noun>& Nouns();
+
+void AddCustomerVerbs(CLI::App& noun, Session& session);
+void AddRecordVerbs(CLI::App& noun, Session& session);
+void AddMemberVerbs(CLI::App& noun, Session& session);
+void AddSummarize(CLI::App& noun, Session& session);
+void AddHistoryVerbs(CLI::App& noun, Session& session);
+void AddWatch(CLI::App& noun, Session& session);
+void AddTenantVerbs(CLI::App& noun, Session& session);
+void AddPolicyVerbs(CLI::App& noun, Session& session);
+void AddAdminVerbs(CLI::App& noun, Session& session);
+void AddContextVerbs(CLI::App& noun, Session& session);
+void AddCompletionVerbs(CLI::App& noun, Session& session);
+void AddDemoVerbs(CLI::App& noun, Session& session);
+
+}  // namespace retrace::cli
