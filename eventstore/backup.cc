@@ -151,9 +151,8 @@ absl::Status CheckEmpty(rocksdb::Env* env, const std::string& directory) {
   std::vector<std::string> names;
   const rocksdb::Status status = ListDirectory(env, directory, &names);
   if (!status.ok()) return FromRocks(status, "looking into " + directory, "Check the path.");
-  std::erase_if(names, [](const std::string& name) {
-    return name == kLockFileName || name == "lost+found";
-  });
+  std::erase_if(
+      names, [](const std::string& name) { return name == kLockFileName || name == "lost+found"; });
   if (names.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
       "{} is not empty (it holds {}). Recovery writes into empty directories only: move what is "
@@ -176,10 +175,9 @@ absl::Status CopyLog(rocksdb::Env* env, const RecoverOptions& options,
     }
   }
   if (status.ok()) status = SyncDirectory(env, options.log_directory);
-  return FromRocks(status,
-                   fmt::format("copying the backup in {} to {}", options.from,
-                               options.log_directory),
-                   "Empty the directory and try again.");
+  return FromRocks(
+      status, fmt::format("copying the backup in {} to {}", options.from, options.log_directory),
+      "Empty the directory and try again.");
 }
 
 }  // namespace

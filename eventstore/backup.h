@@ -1,10 +1,10 @@
-// Backups of the commit log: made while serving, verified before they are called good, recovered into
-// empty directories as a new epoch. Keys have their own backup (KeyStore::Checkpoint), kept apart and
-// not for long, so that an erased person does not live on in old backups.
+// Backups of the commit log: made while serving, verified before they are called good, recovered
+// into empty directories as a new epoch. Keys have their own backup (KeyStore::Checkpoint), kept
+// apart and not for long, so that an erased person does not live on in old backups.
 //
 // A backup is a directory: `log/`, an openable copy of the log; `manifest.json`, a
-// store.v1.BackupManifest; and, written last, `SHA256SUMS`, which `sha256sum -c` understands. Without
-// that last file it is not a backup but the remains of one that was not finished.
+// store.v1.BackupManifest; and, written last, `SHA256SUMS`, which `sha256sum -c` understands.
+// Without that last file it is not a backup but the remains of one that was not finished.
 #pragma once
 
 #include <map>
@@ -29,9 +29,9 @@ struct BackupOptions {
   rocksdb::Env* env = nullptr;
 };
 
-// Makes a backup of everything that was durable when the call began; serving goes on. What it returns
-// was synced, opened, and read from the first commit to the last. ALREADY_EXISTS when the directory
-// exists; after any error what was made so far is no backup and can be removed.
+// Makes a backup of everything that was durable when the call began; serving goes on. What it
+// returns was synced, opened, and read from the first commit to the last. ALREADY_EXISTS when the
+// directory exists; after any error what was made so far is no backup and can be removed.
 absl::StatusOr<store::v1::BackupManifest> Backup(const RocksCommitLog& log,
                                                  const BackupOptions& options);
 
@@ -60,8 +60,8 @@ struct Recovered {
   store::v1::BackupManifest manifest;
 };
 
-// Verifies the backup, copies it, begins a new epoch and makes a new witness. FAILED_PRECONDITION: a
-// directory is not empty. After an error, empty both directories and try again.
+// Verifies the backup, copies it, begins a new epoch and makes a new witness. FAILED_PRECONDITION:
+// a directory is not empty. After an error, empty both directories and try again.
 absl::StatusOr<Recovered> Recover(const RecoverOptions& options);
 
 }  // namespace retrace::eventstore

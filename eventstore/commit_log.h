@@ -1,9 +1,10 @@
 // The commit log: the truth. Everything else but the key store can be computed from it again.
 //
-// A log holds, per tenant, commits at positions 1, 2, 3 ... without gaps. It knows nothing of what the bytes mean. The
-// interface has to fit a local RocksDB (rocks_commit_log.h) and, later, a distributed engine behind the PostgreSQL
-// protocol; tests run one contract suite over RocksDB and over a log that answers anything at will
-// (tests/support/test_commit_log.h). Head witness, idempotency and proofs stay out of it.
+// A log holds, per tenant, commits at positions 1, 2, 3 ... without gaps. It knows nothing of what
+// the bytes mean. The interface has to fit a local RocksDB (rocks_commit_log.h) and, later, a
+// distributed engine behind the PostgreSQL protocol; tests run one contract suite over RocksDB and
+// over a log that answers anything at will (tests/support/test_commit_log.h). Head witness,
+// idempotency and proofs stay out of it.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ struct Head {
   bool operator==(const Head&) const = default;
 };
 
-// The right to append to one tenant. Acquiring it again, here or elsewhere, fences every earlier holder.
+// The right to append to one tenant. Acquiring it again, here or elsewhere, fences every earlier
+// holder.
 struct Lease {
   TenantNumber tenant = 0;
   uint64_t fence = 0;
@@ -82,16 +84,18 @@ class CommitLog {
   // Fences earlier holders and tells the tenant's head. UNAVAILABLE when storage failed.
   virtual absl::StatusOr<Lease> Acquire(TenantNumber tenant) = 0;
 
-  // Appends the commits in order with one sync; blocks until that is done. The commits of one tenant, which must follow one
-  // another, are atomic together; kDurable only when everything of that tenant is. One result per tenant, in order of first
-  // appearance. After anything but kDurable the caller forgets what it had pending for that tenant, acquires again, reads on
-  // and settles waiting commands by their commit ids.
+  // Appends the commits in order with one sync; blocks until that is done. The commits of one
+  // tenant, which must follow one another, are atomic together; kDurable only when everything of
+  // that tenant is. One result per tenant, in order of first appearance. After anything but
+  // kDurable the caller forgets what it had pending for that tenant, acquires again, reads on and
+  // settles waiting commands by their commit ids.
   virtual std::vector<TenantAppend> Append(absl::Span<const PendingCommit> commits) = 0;
 
-  // Commits after `after` in order, at least one if there is any, else as many as fit into `max_bytes`; empty at the end.
-  // Shows only durable commits. DATA_LOSS names tenant and position when stored bytes fail their check sum or a position is
-  // missing.
-  virtual absl::StatusOr<std::vector<StoredCommit>> Read(TenantNumber tenant, Position after, size_t max_bytes) const = 0;
+  // Commits after `after` in order, at least one if there is any, else as many as fit into
+  // `max_bytes`; empty at the end. Shows only durable commits. DATA_LOSS names tenant and position
+  // when stored bytes fail their check sum or a position is missing.
+  virtual absl::StatusOr<std::vector<StoredCommit>> Read(TenantNumber tenant, Position after,
+                                                         size_t max_bytes) const = 0;
 
   // Tenants whose head moved since the cursor; does not block.
   virtual absl::StatusOr<TailResult> Tail(TailCursor cursor) const = 0;

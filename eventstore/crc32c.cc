@@ -22,7 +22,8 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 
 uint32_t ExtendByTable(uint32_t state, std::string_view bytes) {
   static constexpr std::array<uint32_t, 256> kTable = MakeTable();
-  for (const char c : bytes) state = kTable[(state ^ static_cast<uint8_t>(c)) & 0xff] ^ (state >> 8);
+  for (const char c : bytes)
+    state = kTable[(state ^ static_cast<uint8_t>(c)) & 0xff] ^ (state >> 8);
   return state;
 }
 

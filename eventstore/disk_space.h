@@ -19,8 +19,8 @@ struct DiskSpace {
   uint64_t total_bytes = 0;
   // What this process may still use.
   uint64_t free_bytes = 0;
-  // Bytes that should stay free: 1 GiB or 5 % of the disk, whichever is less, so that neither a small
-  // disk nor a large one gives up much.
+  // Bytes that should stay free: 1 GiB or 5 % of the disk, whichever is less, so that neither a
+  // small disk nor a large one gives up much.
   uint64_t reserve_bytes = 0;
 
   bool BelowReserve() const { return free_bytes < reserve_bytes; }
@@ -28,6 +28,7 @@ struct DiskSpace {
 
 // The room below `directory`, which must exist. One system call: cheap enough for every batch.
 // UNAVAILABLE when the system does not tell. Thread-safe.
-absl::StatusOr<DiskSpace> FreeSpace(const std::string& directory, const StatVfs& stat_vfs = ::statvfs);
+absl::StatusOr<DiskSpace> FreeSpace(const std::string& directory,
+                                    const StatVfs& stat_vfs = ::statvfs);
 
 }  // namespace retrace::eventstore

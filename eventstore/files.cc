@@ -48,8 +48,8 @@ bool SamePath(std::string_view a, std::string_view b) {
 rocksdb::Status MakeDirectories(rocksdb::Env* env, const std::string& directory) {
   const std::string parent = ParentDirectory(directory);
   if (env->FileExists(directory).ok()) {
-    // An earlier attempt may have made it and failed to sync it. Who may not open the parent did not
-    // make anything in it.
+    // An earlier attempt may have made it and failed to sync it. Who may not open the parent did
+    // not make anything in it.
     rocksdb::Status status = SyncDirectory(env, parent);
     return status.ToString().find("Permission denied") != std::string::npos ? rocksdb::Status::OK()
                                                                             : status;

@@ -42,8 +42,8 @@ rocksdb::Status ReadInPieces(rocksdb::Env* env, const std::string& path,
 // The whole file.
 rocksdb::Status ReadWholeFile(rocksdb::Env* env, const std::string& path, std::string* contents);
 
-// Replaces the file: writes it beside under another name, syncs, renames, syncs the directory. After
-// a crash there is the old file or the new one.
+// Replaces the file: writes it beside under another name, syncs, renames, syncs the directory.
+// After a crash there is the old file or the new one.
 rocksdb::Status ReplaceFile(rocksdb::Env* env, const std::string& path, std::string_view contents);
 
 // Copies a file and syncs the copy; the directory is left to the caller.

@@ -146,7 +146,8 @@ WitnessDifference DifferenceOf(const RocksCommitLogOptions& options, const LogAn
   if (opened.end.has_value()) difference.log_batch = opened.end->last.number();
   if (opened.witness.last.has_value()) difference.witness_batch = opened.witness.last->number();
   difference.description = fmt::format(
-      "the commit log in {} ends with {}{}, but the head witness in {} {}. Acknowledged commits may "
+      "the commit log in {} ends with {}{}, but the head witness in {} {}. Acknowledged commits "
+      "may "
       "be lost. If a newer copy of either exists, put it back; else recover from a backup "
       "(`retraced recover`), or accept what this log holds with `retraced accept-loss`.",
       options.directory,
@@ -166,8 +167,8 @@ absl::StatusOr<LogEnd> BeginEpochIn(const RocksCommitLogOptions& options, LogAnd
     chain = ChainHash(*AsDigest(opened.end->last.chain_hash()), {});
     end.last.set_number(opened.end->last.number() + 1);
   }
-  end.last.set_previous_chain_hash(
-      opened.end.has_value() ? opened.end->last.chain_hash() : std::string(AsView(zero)));
+  end.last.set_previous_chain_hash(opened.end.has_value() ? opened.end->last.chain_hash()
+                                                          : std::string(AsView(zero)));
   end.last.set_chain_hash(std::string(AsView(chain)));
   end.header.set_format(kLogFormat);
   end.header.set_epoch(NewEpoch());

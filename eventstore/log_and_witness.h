@@ -1,4 +1,5 @@
-// A commit log's RocksDB and its head witness, locked, opened and compared as the pair that they are.
+// A commit log's RocksDB and its head witness, locked, opened and compared as the pair that they
+// are.
 #pragma once
 
 #include <memory>
@@ -31,8 +32,7 @@ struct LogAndWitness {
 };
 
 // Makes and locks both directories, reads the witness, opens the log. Compares nothing: see Agree.
-absl::Status OpenBoth(const RocksCommitLogOptions& options, Purpose purpose,
-                      LogAndWitness& opened);
+absl::Status OpenBoth(const RocksCommitLogOptions& options, Purpose purpose, LogAndWitness& opened);
 
 // The rule of design section 3: equal, or the log is one group ahead of the witness with the same
 // predecessor. A log without commits has lost none, so its witness may be missing.

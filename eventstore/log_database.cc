@@ -42,8 +42,8 @@ class SilentLogger : public rocksdb::Logger {
 
 rocksdb::CompressionType FastCompression() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
-  const bool lz4 = std::find(supported.begin(), supported.end(),
-                             rocksdb::kLZ4Compression) != supported.end();
+  const bool lz4 =
+      std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
   return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
@@ -64,8 +64,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const rocksdb::Options& options, size
 
 }  // namespace
 
-// Remembers the first failure of a flush or compaction and forbids RocksDB to recover by itself: what
-// a failed sync lost stays lost, although the next one says OK.
+// Remembers the first failure of a flush or compaction and forbids RocksDB to recover by itself:
+// what a failed sync lost stays lost, although the next one says OK.
 class LogDatabase::FailureListener : public rocksdb::EventListener {
  public:
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
@@ -168,8 +168,8 @@ absl::StatusOr<std::unique_ptr<LogDatabase>> LogDatabase::Open(rocksdb::Env* env
                                                                DatabaseMode mode) {
   std::unique_ptr<LogDatabase> log(new LogDatabase(env, directory));
   const rocksdb::Options options = log->MakeOptions(mode);
-  // The batch records, rewritten with every group, lie apart: among the commits they would make every
-  // file overlap every other, and compaction would copy what it could have moved.
+  // The batch records, rewritten with every group, lie apart: among the commits they would make
+  // every file overlap every other, and compaction would copy what it could have moved.
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, FamilyOptions(options, 32 << 20)},
       {kBatchesFamily, FamilyOptions(options, 4 << 20)}};
@@ -269,8 +269,8 @@ absl::StatusOr<std::map<TenantNumber, Head>> LogDatabase::ReadHeads(
     const std::optional<std::string_view> bytes =
         CheckedContent(AsView(key->key()), AsView(key->value()));
     if (!bytes.has_value()) {
-      return Damaged(fmt::format("tenant {}'s commit {} does not match its check sum",
-                                 last->tenant, last->position));
+      return Damaged(fmt::format("tenant {}'s commit {} does not match its check sum", last->tenant,
+                                 last->position));
     }
     if (const uint32_t reader = MinimumReader(*bytes); reader > kCommitReader) {
       return absl::FailedPreconditionError(fmt::format(
@@ -289,9 +289,8 @@ absl::Status LogDatabase::CheckRecords(const LogEnd& end) const {
   if (end.last.number() == 0 && !end.heads.empty()) {
     return Damaged("it holds commits, but by its batch record none were written");
   }
-  if (end.previous.has_value() &&
-      (end.previous->number() + 1 != end.last.number() ||
-       end.previous->chain_hash() != end.last.previous_chain_hash())) {
+  if (end.previous.has_value() && (end.previous->number() + 1 != end.last.number() ||
+                                   end.previous->chain_hash() != end.last.previous_chain_hash())) {
     return Damaged("its two batch records do not follow one another");
   }
   return absl::OkStatus();
@@ -394,11 +393,11 @@ absl::Status LogDatabase::ReadCommitsAt(const rocksdb::ReadOptions& at, TenantNu
 absl::Status LogDatabase::Verify(const std::map<TenantNumber, Head>& heads) const {
   for (const auto& [tenant, head] : heads) {
     Sha256Digest last{};
-    absl::Status status = ReadCommits(
-        tenant, kNoPosition, head.position, [&](Position position, std::string_view bytes) {
-          if (position == head.position) last = Sha256(bytes);
-          return true;
-        });
+    absl::Status status = ReadCommits(tenant, kNoPosition, head.position,
+                                      [&](Position position, std::string_view bytes) {
+                                        if (position == head.position) last = Sha256(bytes);
+                                        return true;
+                                      });
     if (!status.ok()) return status;
     if (last != head.commit_hash) {
       return Damaged(fmt::format("tenant {}'s commit {} is not the one that was written", tenant,
@@ -428,8 +427,7 @@ absl::Status LogDatabase::Copy(const std::string& directory) const {
   }
   if (status.ok()) status = SyncDirectory(env_, directory);
   if (status.ok()) status = SyncDirectory(env_, ParentDirectory(directory));
-  return FromRocks(status,
-                   fmt::format("copying the commit log in {} to {}", directory_, directory),
+  return FromRocks(status, fmt::format("copying the commit log in {} to {}", directory_, directory),
                    "Remove the unfinished copy and verify the log (`retrace admin verify`).");
 }
 
@@ -473,12 +471,12 @@ uint32_t MinimumReader(std::string_view commit) {
 std::string Describe(const BatchRecord& record) {
   constexpr int kShown = 5;
   const std::optional<Sha256Digest> chain = AsDigest(record.chain_hash());
-  std::string text = fmt::format("batch {} (chain hash {}, epoch {:016x}", record.number(),
-                                 chain.has_value() ? Hex(*chain).substr(0, 16) + "..." : "none",
-                                 record.epoch());
+  std::string text =
+      fmt::format("batch {} (chain hash {}, epoch {:016x}", record.number(),
+                  chain.has_value() ? Hex(*chain).substr(0, 16) + "..." : "none", record.epoch());
   for (int i = 0; i < std::min(kShown, record.tenants_size()); ++i) {
-    text += fmt::format(", tenant {} up to {}", record.tenants(i).tenant(),
-                        record.tenants(i).last());
+    text +=
+        fmt::format(", tenant {} up to {}", record.tenants(i).tenant(), record.tenants(i).last());
   }
   if (record.tenants_size() > kShown) {
     text += fmt::format(", {} more tenants", record.tenants_size() - kShown);

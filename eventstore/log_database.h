@@ -43,8 +43,8 @@ enum class DatabaseMode {
   kExisting,  // must be there
   kCreate,    // must not be there
   kReadOnly,  // must be there; nothing is changed, not even a log line written
-  // The same, but a damaged write-ahead log counts up to the damage. The first two still insist that
-  // older write-ahead logs have the length that they were synced with.
+  // The same, but a damaged write-ahead log counts up to the damage. The first two still insist
+  // that older write-ahead logs have the length that they were synced with.
   kReadOnlyUpToDamage,
   kUpToDamage,
   kSalvage,
@@ -70,13 +70,13 @@ class LogDatabase {
   LogDatabase(const LogDatabase&) = delete;
   LogDatabase& operator=(const LogDatabase&) = delete;
 
-  // Reads where the log ends, at one moment, and checks it: header, batch records, every tenant's last commit, and
-  // that the commits of the last group hash to its chain hash. nullopt: nothing was ever written.
-  // FAILED_PRECONDITION: a newer build wrote this.
+  // Reads where the log ends, at one moment, and checks it: header, batch records, every tenant's
+  // last commit, and that the commits of the last group hash to its chain hash. nullopt: nothing
+  // was ever written. FAILED_PRECONDITION: a newer build wrote this.
   absl::StatusOr<std::optional<LogEnd>> ReadEnd() const;
 
-  // Commits of a tenant in (after, last], in order, until `take` returns false. DATA_LOSS when one of
-  // them is damaged or missing.
+  // Commits of a tenant in (after, last], in order, until `take` returns false. DATA_LOSS when one
+  // of them is damaged or missing.
   absl::Status ReadCommits(TenantNumber tenant, Position after, Position last,
                            const std::function<bool(Position, std::string_view)>& take) const;
 
@@ -111,7 +111,8 @@ class LogDatabase {
 
   rocksdb::Options MakeOptions(DatabaseMode mode) const;
   // These read at the snapshot in `at`.
-  absl::StatusOr<bool> ReadHeader(const rocksdb::ReadOptions& at, store::v1::LogHeader* header) const;
+  absl::StatusOr<bool> ReadHeader(const rocksdb::ReadOptions& at,
+                                  store::v1::LogHeader* header) const;
   absl::StatusOr<std::optional<store::v1::BatchRecord>> ReadBatchRecord(
       const rocksdb::ReadOptions& at, uint64_t number) const;
   absl::StatusOr<std::map<TenantNumber, Head>> ReadHeads(const rocksdb::ReadOptions& at) const;
@@ -130,8 +131,8 @@ class LogDatabase {
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
 };
 
-// SHA-256 of the previous group's chain hash and this group's commit hashes, in the order of the batch
-// record's tenants and then of positions.
+// SHA-256 of the previous group's chain hash and this group's commit hashes, in the order of the
+// batch record's tenants and then of positions.
 Sha256Digest ChainHash(const Sha256Digest& previous, const std::vector<Sha256Digest>& commits);
 
 // The field `minimum_reader` of a serialised store.v1.Commit, without parsing the rest; 0 when it

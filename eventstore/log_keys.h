@@ -30,8 +30,8 @@ std::string_view BatchRecordKey(uint64_t number);
 // Key of the LogHeader.
 inline constexpr std::string_view kHeaderKey = "header";
 
-// Every value starts with a check sum over key and content, so that a record which lies at another's
-// place is found, too.
+// Every value starts with a check sum over key and content, so that a record which lies at
+// another's place is found, too.
 using CheckSum = std::array<char, 4>;
 
 CheckSum MakeCheckSum(std::string_view key, std::string_view content);

@@ -32,8 +32,9 @@ uint64_t RandomNumber() {
   return number;
 }
 
-// An open log. Two locks: append_mutex_ is held through an append, storage included, so that Acquire
-// fences between appends and never during one; state_mutex_ guards what readers see, only for moments.
+// An open log. Two locks: append_mutex_ is held through an append, storage included, so that
+// Acquire fences between appends and never during one; state_mutex_ guards what readers see, only
+// for moments.
 class WitnessedLog : public RocksCommitLog {
  public:
   WitnessedLog(RocksCommitLogOptions options, std::unique_ptr<LogAndWitness> opened,
@@ -54,9 +55,9 @@ class WitnessedLog : public RocksCommitLog {
   // A tenant with commits or with a holder.
   struct Tenant {
     TenantNumber number = 0;
-    Head head;                // durable
-    uint64_t fence = 0;       // of the present holder; 0: none yet
-    uint64_t last_batch = 0;  // group of the last commit
+    Head head;                                // durable
+    uint64_t fence = 0;                       // of the present holder; 0: none yet
+    uint64_t last_batch = 0;                  // group of the last commit
     std::list<Tenant*>::iterator by_recency;  // valid when it has commits
     // Scratch of the appending thread: the append that it was last part of, and its place there.
     uint64_t append_number = 0;
@@ -92,7 +93,8 @@ class WitnessedLog : public RocksCommitLog {
   bool failed_ ABSL_GUARDED_BY(append_mutex_) = false;
   uint64_t next_fence_ ABSL_GUARDED_BY(append_mutex_) = RandomNumber() >> 1 | 1;
   uint64_t append_number_ ABSL_GUARDED_BY(append_mutex_) = 0;
-  // The last group written, then the one being written. The buffers below are kept for their memory.
+  // The last group written, then the one being written. The buffers below are kept for their
+  // memory.
   BatchRecord record_ ABSL_GUARDED_BY(append_mutex_);
   rocksdb::WriteBatch batch_ ABSL_GUARDED_BY(append_mutex_);
   std::string serialized_ ABSL_GUARDED_BY(append_mutex_);
@@ -206,7 +208,8 @@ std::vector<TenantAppend> WitnessedLog::Judge(absl::Span<const PendingCommit> co
   return results;
 }
 
-// Writes the commits of every part that is still kDurable, and their batch record, to log and witness.
+// Writes the commits of every part that is still kDurable, and their batch record, to log and
+// witness.
 absl::Status WitnessedLog::WriteGroup(absl::Span<const PendingCommit> commits,
                                       const std::vector<TenantAppend>& results) {
   absl::Status status = log_.BackgroundFailure();
@@ -330,9 +333,8 @@ absl::Status VerifyHolds(const LogDatabase& log, const std::map<TenantNumber, He
   for (const auto& [tenant, head] : published) {
     const auto found = (*end)->heads.find(tenant);
     if (found == (*end)->heads.end() || found->second.position < head.position) {
-      return absl::DataLossError(
-          fmt::format("the commit log in {} lacks tenant {}'s commit {}", log.directory(), tenant,
-                      head.position));
+      return absl::DataLossError(fmt::format("the commit log in {} lacks tenant {}'s commit {}",
+                                             log.directory(), tenant, head.position));
     }
     Sha256Digest hash{};
     absl::Status status = log.ReadCommits(tenant, head.position - 1, head.position,

@@ -18,7 +18,8 @@ inline constexpr Position kNoPosition = 0;
 // As-of position that means "whatever is newest".
 inline constexpr Position kLatest = UINT64_MAX;
 
-// Identifies one continuous life of a log: random, new when a log is created, recovered or continued after accepted loss.
+// Identifies one continuous life of a log: random, new when a log is created, recovered or
+// continued after accepted loss.
 using Epoch = uint64_t;
 
 using Sha256Digest = std::array<uint8_t, 32>;

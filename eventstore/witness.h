@@ -1,8 +1,8 @@
 // The head witness: a small file in another directory that says where the log must end.
 //
-// No check inside a log can see that its tail was cut off cleanly. So after each group of commits is
-// synced, its batch record is written here and synced, too, before anybody is told. Layout of the
-// file: README.md.
+// No check inside a log can see that its tail was cut off cleanly. So after each group of commits
+// is synced, its batch record is written here and synced, too, before anybody is told. Layout of
+// the file: README.md.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ std::string WitnessPath(const std::string& directory);
 // Reads without changing anything.
 absl::StatusOr<WitnessContents> ReadWitness(rocksdb::Env* env, const std::string& directory);
 
-// Makes the file, or replaces it, with `record` in it; synced with its directory. After a crash there
-// is the old file or the new one.
+// Makes the file, or replaces it, with `record` in it; synced with its directory. After a crash
+// there is the old file or the new one.
 absl::Status ReplaceWitness(rocksdb::Env* env, const std::string& directory,
                             const store::v1::BatchRecord& record);
 

@@ -134,8 +134,8 @@ TEST_P(CommitLogContract, AFreshLogIsEmpty) {
 }
 
 TEST_P(CommitLogContract, StoresBytesAsTheyAre) {
-  const std::vector<std::string> commits = {
-      "", std::string("\0\xff\n", 3), std::string(1 << 20, 'x'), "plain"};
+  const std::vector<std::string> commits = {"", std::string("\0\xff\n", 3),
+                                            std::string(1 << 20, 'x'), "plain"};
   const Lease lease = MustAcquire(0);
   for (size_t i = 0; i < commits.size(); ++i) {
     const PendingCommit commit{0, lease.fence, i, commits[i]};
@@ -174,9 +174,7 @@ TEST_P(CommitLogContract, AppendsManyTenantsAtOnce) {
   EXPECT_THAT(*log().Tenants(), ElementsAre(2, 9));
 }
 
-TEST_P(CommitLogContract, NothingIsAppendedToNothing) {
-  EXPECT_THAT(log().Append({}), IsEmpty());
-}
+TEST_P(CommitLogContract, NothingIsAppendedToNothing) { EXPECT_THAT(log().Append({}), IsEmpty()); }
 
 TEST_P(CommitLogContract, AConflictWritesNothingOfItsTenant) {
   ASSERT_EQ(AppendOne(log(), 1, "first").outcome, AppendOutcome::kDurable);
@@ -371,7 +369,8 @@ TEST_P(CommitLogContract, AgreesWithAModelOverRandomHistories) {
         commits.push_back({tenant, wrong_fence ? random() | 1 : fences[tenant],
                            wrong_head ? head + 1 + random() % 3 : head, commit});
         added[tenant].push_back(commit);
-        AppendOutcome& outcome = expected.try_emplace(tenant, AppendOutcome::kDurable).first->second;
+        AppendOutcome& outcome =
+            expected.try_emplace(tenant, AppendOutcome::kDurable).first->second;
         if (wrong_fence) {
           outcome = AppendOutcome::kFenced;
         } else if (wrong_head && outcome == AppendOutcome::kDurable) {

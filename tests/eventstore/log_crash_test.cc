@@ -33,8 +33,8 @@ int Rounds(int by_default) {
   return given != nullptr ? std::atoi(given) : by_default;
 }
 
-// What clients know: all that was handed to Append, in order, and how much of it was acknowledged. It
-// lies outside the disk that crashes.
+// What clients know: all that was handed to Append, in order, and how much of it was acknowledged.
+// It lies outside the disk that crashes.
 struct Ledger {
   struct Tenant {
     std::vector<std::string> submitted;
@@ -151,8 +151,8 @@ void ExpectSurvives(Cut& cut) {
   }
 }
 
-// P-CUT and P-SIM of reference tests: the disk is looked at before each change of a run that includes
-// making the log, restarts, flushes and a checkpoint.
+// P-CUT and P-SIM of reference tests: the disk is looked at before each change of a run that
+// includes making the log, restarts, flushes and a checkpoint.
 TEST(LogPowerCutTest, LosesNothingAcknowledged) {
   const uint64_t first_seed = TestSeed();
   for (int round = 0; round < Rounds(3); ++round) {
@@ -198,8 +198,8 @@ TEST(LogPowerCutTest, SurvivesACutDuringRecovery) {
   std::vector<Cut> cuts;
   disk->BeforeEachChange([&](uint64_t change, Operation, const std::string&) {
     const Unsynced unsynced = static_cast<Unsynced>(change % 4);
-    cuts.push_back({change, unsynced, disk->AfterPowerCut(unsynced, seed ^ change),
-                    workload.ledger()});
+    cuts.push_back(
+        {change, unsynced, disk->AfterPowerCut(unsynced, seed ^ change), workload.ledger()});
   });
   ASSERT_TRUE(RocksCommitLog::Open(LogOptions(disk->env())).ok());
   disk->BeforeEachChange(nullptr);
@@ -208,8 +208,8 @@ TEST(LogPowerCutTest, SurvivesACutDuringRecovery) {
 }
 
 // P-EIO: the nth operation of a kind fails, for n = 1, 2, ... until a run meets no failure. After a
-// failure nothing is acknowledged; what was acknowledged survives a restart of the process (the page
-// cache lives) and a power cut (what the failed sync lost is gone).
+// failure nothing is acknowledged; what was acknowledged survives a restart of the process (the
+// page cache lives) and a power cut (what the failed sync lost is gone).
 class LogFaultTest : public ::testing::TestWithParam<Operation> {};
 
 TEST_P(LogFaultTest, AcknowledgesNothingAfterAFailure) {
@@ -344,7 +344,8 @@ TEST_F(LogDamageTest, AFlippedBitInTheLastRecordIsRefused) {
 
 TEST_F(LogDamageTest, ACutTailIsRefused) {
   for (int round = 0; round < Rounds(60); ++round) {
-    // A cut within the last record leaves a torn group that was acknowledged: seen by the witness, too.
+    // A cut within the last record leaves a torn group that was acknowledged: seen by the witness,
+    // too.
     const size_t size = random_() % wal_bytes_.size();
     SCOPED_TRACE(fmt::format("cut to {} of {}", size, wal_bytes_.size()));
     EXPECT_FALSE(OpensWhole(*With(wal_bytes_.substr(0, size))));

@@ -1,4 +1,4 @@
-// What the log on RocksDB promises beyond the contract: the witness, epochs, locks, fail-stop.
+// What the log on RocksDB promises beyond the contract: locks, refusals, damage found, fail-stop.
 #include "eventstore/rocks_commit_log.h"
 
 #include <gmock/gmock.h>
@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "eventstore/witness.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/commit.pb.h"
 #include "rocksdb/db.h"
 #include "tests/eventstore/log_fixture.h"
+#include "tests/eventstore/rocks_log_test.h"
 #include "tests/support/fault_env.h"
 #include "tests/support/temp_directory.h"
 
@@ -24,297 +24,8 @@ namespace {
 
 using ::retrace::testing::FaultEnv;
 using ::retrace::testing::TempDirectory;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-class RocksCommitLogTest : public ::testing::Test {
- protected:
-  std::unique_ptr<RocksCommitLog> MustOpen() {
-    absl::StatusOr<std::unique_ptr<RocksCommitLog>> log =
-        RocksCommitLog::Open(LogOptions(env_.env(), &failures_));
-    EXPECT_TRUE(log.ok()) << log.status();
-    return log.ok() ? *std::move(log) : nullptr;
-  }
-  absl::Status OpenError() { return RocksCommitLog::Open(LogOptions(env_.env())).status(); }
-  // A log with `commits` groups of one commit each, closed.
-  void MakeLog(int commits) {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    for (int i = 0; i < commits; ++i) Append(*log);
-  }
-  void Append(RocksCommitLog& log) {
-    ASSERT_EQ(AppendOne(log, 1, fmt::format("commit {}", ++appended_)).outcome,
-              AppendOutcome::kDurable);
-  }
-  std::string WitnessBytes() { return env_.Contents(witness_); }
-  void SetWitness(std::string bytes) { env_.Overwrite(witness_, std::move(bytes)); }
-  // The name of the one file in the log's directory that ends like this.
-  std::string LogFile(const std::string& ending) {
-    std::string found;
-    for (const std::string& name : env_.Files(kLogDirectory)) {
-      if (name.size() > ending.size() && name.substr(name.size() - ending.size()) == ending) {
-        found = std::string(kLogDirectory) + "/" + name;
-      }
-    }
-    EXPECT_NE(found, "") << "no file " << ending;
-    return found;
-  }
-
-  FaultEnv env_;
-  int failures_ = 0;
-  int appended_ = 0;
-  const std::string witness_ = WitnessPath(kWitnessDirectory);
-};
-
-// ---- Witness ----
-
-TEST_F(RocksCommitLogTest, OpensWhenTheLogIsOneGroupAheadAndMendsTheWitness) {
-  MakeLog(4);
-  const std::string behind = WitnessBytes();
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    Append(*log);
-  }
-  SetWitness(behind);
-  for (int round = 0; round < 2; ++round) {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    ASSERT_NE(log, nullptr);
-    EXPECT_EQ(log->HeadOf(1)->position, 5u);
-  }
-  absl::StatusOr<WitnessContents> mended = ReadWitness(env_.env(), kWitnessDirectory);
-  ASSERT_TRUE(mended.ok() && mended->last.has_value());
-  EXPECT_EQ(mended->last->number(), 5u);
-}
-
-TEST_F(RocksCommitLogTest, RefusesWhenTheLogIsTwoGroupsAhead) {
-  MakeLog(4);
-  const std::string behind = WitnessBytes();
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    Append(*log);
-    Append(*log);
-  }
-  SetWitness(behind);
-  EXPECT_EQ(OpenError().code(), absl::StatusCode::kFailedPrecondition);
-}
-
-TEST_F(RocksCommitLogTest, RefusesAnOlderCopyOfTheLogAndSaysWhatToDo) {
-  MakeLog(4);
-  std::unique_ptr<FaultEnv> old = env_.AfterPowerCut(FaultEnv::Unsynced::kKept, 0);
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    Append(*log);
-  }
-  old->Overwrite(witness_, WitnessBytes());
-  const absl::Status status = RocksCommitLog::Open(LogOptions(old->env())).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  const std::string text(status.message());
-  EXPECT_THAT(text, HasSubstr(kLogDirectory));
-  EXPECT_THAT(text, HasSubstr("batch 4"));
-  EXPECT_THAT(text, HasSubstr(kWitnessDirectory));
-  EXPECT_THAT(text, HasSubstr("batch 5"));
-  EXPECT_THAT(text, HasSubstr("tenant 1 up to 5"));
-  EXPECT_THAT(text, HasSubstr("retraced accept-loss"));
-}
-
-TEST_F(RocksCommitLogTest, RefusesALogWithCommitsWithoutAWitness) {
-  MakeLog(1);
-  env_.Remove(witness_);
-  const absl::Status status = OpenError();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("is missing"));
-}
-
-TEST_F(RocksCommitLogTest, OpensALogWithoutCommitsWithoutAWitness) {
-  MakeLog(0);
-  env_.Remove(witness_);
-  EXPECT_NE(MustOpen(), nullptr) << "a crash while the log was made";
-}
-
-TEST_F(RocksCommitLogTest, RefusesAWitnessWithoutALog) {
-  MakeLog(2);
-  for (const std::string& name : env_.Files(kLogDirectory)) {
-    env_.Remove(std::string(kLogDirectory) + "/" + name);
-  }
-  const absl::Status status = OpenError();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("there is no commit log in /disk/log"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("batch 2"));
-}
-
-TEST_F(RocksCommitLogTest, RefusesTheWitnessOfAnotherLog) {
-  MakeLog(3);
-  FaultEnv other;
-  {
-    absl::StatusOr<std::unique_ptr<RocksCommitLog>> log =
-        RocksCommitLog::Open(LogOptions(other.env()));
-    for (int i = 0; i < 3; ++i) AppendOne(**log, 1, fmt::format("commit {}", i + 1));
-  }
-  SetWitness(other.Contents(witness_));
-  EXPECT_EQ(OpenError().code(), absl::StatusCode::kFailedPrecondition) << "same bytes, other epoch";
-}
-
-TEST_F(RocksCommitLogTest, RefusesAWitnessWithoutAReadableSlot) {
-  MakeLog(3);
-  SetWitness(std::string(WitnessBytes().size(), '\xff'));
-  const absl::Status status = OpenError();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("neither of its slots"));
-}
-
-TEST_F(RocksCommitLogTest, OpensWithATornSlotWhenTheOtherIsOneGroupBehind) {
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    for (int i = 0; i < 5; ++i) Append(*log);
-  }
-  // Batch 5 lies in slot 1, batch 4 in slot 0.
-  std::string bytes = WitnessBytes();
-  bytes[kWitnessSlotSize + 20] ^= 1;
-  SetWitness(bytes);
-  std::unique_ptr<RocksCommitLog> log = MustOpen();
-  ASSERT_NE(log, nullptr);
-  EXPECT_THAT(AllCommits(*log, 1), SizeIs(5));
-  Append(*log);
-}
-
-TEST_F(RocksCommitLogTest, ASlotCopiedOverTheOtherIsNotBelieved) {
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    for (int i = 0; i < 5; ++i) Append(*log);
-  }
-  std::string bytes = WitnessBytes();
-  bytes.replace(0, kWitnessSlotSize, bytes.substr(kWitnessSlotSize));
-  SetWitness(bytes);
-  absl::StatusOr<WitnessContents> read = ReadWitness(env_.env(), kWitnessDirectory);
-  ASSERT_TRUE(read.ok());
-  EXPECT_EQ(read->damaged_slots, 1);
-  EXPECT_EQ(read->last->number(), 5u);
-}
-
-TEST_F(RocksCommitLogTest, AGroupOfMoreTenantsThanFitIntoASlotIsWitnessed) {
-  constexpr TenantNumber kTenants = 4000;
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    std::vector<PendingCommit> commits;
-    for (TenantNumber tenant = 1; tenant <= kTenants; ++tenant) {
-      commits.push_back({tenant, log->Acquire(tenant)->fence, 0, "x"});
-    }
-    EXPECT_THAT(log->Append(commits), SizeIs(kTenants));
-  }
-  std::unique_ptr<RocksCommitLog> log = MustOpen();
-  ASSERT_NE(log, nullptr);
-  EXPECT_THAT(*log->Tenants(), SizeIs(kTenants));
-}
-
-TEST_F(RocksCommitLogTest, NothingIsVisibleBeforeItIsWitnessed) {
-  std::unique_ptr<RocksCommitLog> log = MustOpen();
-  Append(*log);
-  const TailCursor cursor = log->Tail({})->next;
-  int witness_writes = 0;
-  env_.BeforeEachChange([&](uint64_t, FaultEnv::Operation operation, const std::string& path) {
-    if (path != witness_) return;
-    ++witness_writes;
-    // Synced in RocksDB by now, so a read that did not hold back would see it.
-    EXPECT_EQ(log->HeadOf(1)->position, 1u) << static_cast<int>(operation);
-    EXPECT_THAT(AllCommits(*log, 1), SizeIs(1));
-    EXPECT_THAT(log->Tail(cursor)->moved, IsEmpty());
-    EXPECT_THAT(AllCommits(*log, 2), IsEmpty());
-    EXPECT_THAT(*log->Tenants(), ElementsAre(1));
-  });
-  const std::vector<PendingCommit> commits = {{1, log->Acquire(1)->fence, 1, "second"},
-                                              {2, log->Acquire(2)->fence, 0, "first of another"}};
-  log->Append(commits);
-  env_.BeforeEachChange(nullptr);
-  EXPECT_EQ(witness_writes, 2) << "a write and a sync";
-  EXPECT_THAT(AllCommits(*log, 1), SizeIs(2));
-  EXPECT_THAT(AllCommits(*log, 2), SizeIs(1));
-}
-
-// ---- Accepting loss, epochs ----
-
-TEST_F(RocksCommitLogTest, AcceptLossGoesOnInANewEpoch) {
-  MakeLog(4);
-  std::unique_ptr<FaultEnv> old = env_.AfterPowerCut(FaultEnv::Unsynced::kKept, 0);
-  Epoch epoch = 0;
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    Append(*log);
-    Append(*log);
-    epoch = log->epoch();
-  }
-  old->Overwrite(witness_, WitnessBytes());
-  absl::StatusOr<WitnessDifference> accepted = RocksCommitLog::AcceptLoss(LogOptions(old->env()));
-  ASSERT_TRUE(accepted.ok()) << accepted.status();
-  EXPECT_EQ(accepted->log_batch, 4u);
-  EXPECT_EQ(accepted->witness_batch, 6u);
-  EXPECT_THAT(accepted->description, HasSubstr("batch 6"));
-  for (int round = 0; round < 2; ++round) {
-    absl::StatusOr<std::unique_ptr<RocksCommitLog>> log =
-        RocksCommitLog::Open(LogOptions(old->env()));
-    ASSERT_TRUE(log.ok()) << log.status();
-    EXPECT_NE((*log)->epoch(), epoch);
-    EXPECT_EQ((*log)->HeadOf(1)->position, 4u + round);
-    EXPECT_EQ(AppendOne(**log, 1, "after the loss").outcome, AppendOutcome::kDurable);
-  }
-  EXPECT_EQ(RocksCommitLog::AcceptLoss(LogOptions(old->env())).status().code(),
-            absl::StatusCode::kFailedPrecondition)
-      << "there is nothing more to accept";
-}
-
-TEST_F(RocksCommitLogTest, AcceptLossSurvivesACrashAtAnyPoint) {
-  MakeLog(4);
-  std::unique_ptr<FaultEnv> old = env_.AfterPowerCut(FaultEnv::Unsynced::kKept, 0);
-  {
-    std::unique_ptr<RocksCommitLog> log = MustOpen();
-    Append(*log);
-  }
-  old->Overwrite(witness_, WitnessBytes());
-  std::vector<std::unique_ptr<FaultEnv>> disks;
-  old->BeforeEachChange([&](uint64_t number, FaultEnv::Operation, const std::string&) {
-    disks.push_back(old->AfterPowerCut(
-        number % 2 == 0 ? FaultEnv::Unsynced::kTorn : FaultEnv::Unsynced::kDropped, number));
-  });
-  ASSERT_TRUE(RocksCommitLog::AcceptLoss(LogOptions(old->env())).ok());
-  ASSERT_GT(disks.size(), 5u);
-  for (size_t i = 0; i < disks.size(); ++i) {
-    rocksdb::Env* disk = disks[i]->env();
-    if (RocksCommitLog::Open(LogOptions(disk)).ok()) continue;  // it was done
-    absl::StatusOr<WitnessDifference> again = RocksCommitLog::AcceptLoss(LogOptions(disk));
-    ASSERT_TRUE(again.ok()) << "crash before change " << i + 1 << ": " << again.status();
-    absl::StatusOr<std::unique_ptr<RocksCommitLog>> log = RocksCommitLog::Open(LogOptions(disk));
-    ASSERT_TRUE(log.ok()) << log.status();
-    EXPECT_THAT(AllCommits(**log, 1), SizeIs(4));
-  }
-}
-
-TEST_F(RocksCommitLogTest, AcceptLossNeedsALog) {
-  EXPECT_EQ(RocksCommitLog::AcceptLoss(LogOptions(env_.env())).status().code(),
-            absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(MustOpen(), nullptr) << "nothing was made that stands in the way";
-}
-
-TEST_F(RocksCommitLogTest, BeginEpochKeepsTheCommits) {
-  MakeLog(3);
-  const Epoch before = MustOpen()->epoch();
-  absl::StatusOr<Epoch> epoch = RocksCommitLog::BeginEpoch(LogOptions(env_.env()));
-  ASSERT_TRUE(epoch.ok()) << epoch.status();
-  EXPECT_NE(*epoch, before);
-  std::unique_ptr<RocksCommitLog> log = MustOpen();
-  EXPECT_EQ(log->epoch(), *epoch);
-  EXPECT_THAT(AllCommits(*log, 1), SizeIs(3));
-  Append(*log);
-}
-
-TEST_F(RocksCommitLogTest, EveryLogHasItsOwnEpoch) {
-  FaultEnv other;
-  absl::StatusOr<std::unique_ptr<RocksCommitLog>> log =
-      RocksCommitLog::Open(LogOptions(other.env()));
-  ASSERT_TRUE(log.ok());
-  EXPECT_NE((*log)->epoch(), MustOpen()->epoch());
-}
-
-// ---- Refusals ----
 
 TEST_F(RocksCommitLogTest, RefusesASecondOpen) {
   std::unique_ptr<RocksCommitLog> log = MustOpen();
@@ -326,31 +37,29 @@ TEST_F(RocksCommitLogTest, RefusesASecondOpen) {
   EXPECT_NE(MustOpen(), nullptr);
 }
 
-// Run by the next test in a process of its own.
-TEST(AnotherProcess, DISABLED_IsRefused) {
-  RocksCommitLogOptions options = LogOptions(nullptr);
-  const char* directory = std::getenv("RETRACE_TEST_DIRECTORY");
-  ASSERT_NE(directory, nullptr);
-  options.directory = std::string(directory) + "/log";
-  options.witness_directory = std::string(directory) + "/witness";
-  const absl::Status status = RocksCommitLog::Open(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(options.directory));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("Stop that process"));
-}
-
+// Starts itself once more, to be refused.
 TEST(RocksCommitLogOnDiskTest, RefusesASecondProcess) {
+  const auto options_in = [](const std::string& directory) {
+    RocksCommitLogOptions options = LogOptions(nullptr);
+    options.directory = directory + "/log";
+    options.witness_directory = directory + "/witness";
+    return options;
+  };
+  if (const char* directory = std::getenv("RETRACE_SECOND_PROCESS"); directory != nullptr) {
+    const absl::Status status = RocksCommitLog::Open(options_in(directory)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(std::string(directory) + "/log"));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("Stop that process"));
+    return;
+  }
   TempDirectory directory;
-  RocksCommitLogOptions options = LogOptions(nullptr);
-  options.directory = directory.Below("log");
-  options.witness_directory = directory.Below("witness");
-  absl::StatusOr<std::unique_ptr<RocksCommitLog>> log = RocksCommitLog::Open(options);
+  absl::StatusOr<std::unique_ptr<RocksCommitLog>> log =
+      RocksCommitLog::Open(options_in(directory.path()));
   ASSERT_TRUE(log.ok()) << log.status();
   char self[4096] = {};
   ASSERT_GT(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
   const std::string command =
-      fmt::format("RETRACE_TEST_DIRECTORY='{}' '{}' --gtest_also_run_disabled_tests "
-                  "--gtest_filter=AnotherProcess.DISABLED_IsRefused",
+      fmt::format("RETRACE_SECOND_PROCESS='{}' '{}' --gtest_filter='*.RefusesASecondProcess'",
                   directory.path(), self);
   const int result = std::system(command.c_str());
   EXPECT_TRUE(WIFEXITED(result) && WEXITSTATUS(result) == 0) << command;
@@ -370,8 +79,8 @@ TEST_F(RocksCommitLogTest, SaysWhichFileIsMissing) {
   MustOpen().reset();  // moves the commits into a table file
   for (const std::string ending : {".sst", "CURRENT", ".log"}) {
     std::unique_ptr<FaultEnv> disk = env_.AfterPowerCut(FaultEnv::Unsynced::kKept, 0);
-    const std::string file = ending == "CURRENT" ? std::string(kLogDirectory) + "/CURRENT"
-                                                 : LogFile(ending);
+    const std::string file =
+        ending == "CURRENT" ? std::string(kLogDirectory) + "/CURRENT" : LogFile(ending);
     disk->Remove(file);
     const absl::Status status = RocksCommitLog::Open(LogOptions(disk->env())).status();
     if (ending == ".log" && status.ok()) continue;  // an empty write-ahead log is no loss
@@ -475,8 +184,7 @@ TEST_F(RocksCommitLogTest, FindsARecordThatLiesAtAnothersPlace) {
   }
   std::unique_ptr<RocksCommitLog> log = MustOpen();
   ASSERT_NE(log, nullptr);
-  for (const absl::Status& status :
-       {log->Read(1, 0, kEverything).status(), log->Verify()}) {
+  for (const absl::Status& status : {log->Read(1, 0, kEverything).status(), log->Verify()}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
     EXPECT_THAT(std::string(status.message()),
                 HasSubstr("tenant 1's commit 2 does not match its check sum"));

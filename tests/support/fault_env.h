@@ -1,9 +1,9 @@
-// A file system in memory for RocksDB that fails when told to, and that knows what a power cut would
-// leave of it.
+// A file system in memory for RocksDB that fails when told to, and that knows what a power cut
+// would leave of it.
 //
-// It models a disk strictly: bytes are durable once their file was synced, names once their directory
-// was synced, and after a failed sync the bytes that it should have written are lost although the next
-// sync says OK. (RocksDB's own NewMemEnv has no notion of durable.)
+// It models a disk strictly: bytes are durable once their file was synced, names once their
+// directory was synced, and after a failed sync the bytes that it should have written are lost
+// although the next sync says OK. (RocksDB's own NewMemEnv has no notion of durable.)
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "rocksdb/env.h"
+#include "tests/support/fault_switch.h"
+#include "tests/support/simulated_disk.h"
 
 namespace retrace::testing {
 
@@ -21,27 +23,8 @@ class FaultFileSystem;
 // Thread-safe.
 class FaultEnv {
  public:
-  // What can fail. Reads happen on open and on a miss; the others change the disk.
-  enum class Operation {
-    kWrite,
-    kSync,
-    kDirectorySync,
-    kCreate,  // open for writing
-    kRename,
-    kLink,
-    kDelete,
-    kMakeDirectory,
-    kRead,
-  };
-  static constexpr int kOperations = 9;
-
-  // What a power cut leaves of what was not synced.
-  enum class Unsynced {
-    kDropped,  // nothing
-    kKept,     // all of it
-    kTorn,     // of each file a random part, of the names a random prefix
-    kGarbled,  // as kTorn, with random bytes at the end of torn write-ahead logs
-  };
+  using Operation = DiskOperation;
+  using Unsynced = testing::Unsynced;
 
   FaultEnv();
   ~FaultEnv();
@@ -50,8 +33,8 @@ class FaultEnv {
 
   rocksdb::Env* env() const { return env_.get(); }
 
-  // The nth operation of that kind from now on, 1 being the next, on a path that contains `part` fails
-  // once with `message` as its I/O error. A write then has written nothing.
+  // The nth operation of that kind from now on, 1 being the next, on a path that contains `part`
+  // fails once with `message` as its I/O error. A write then has written nothing.
   void FailNth(Operation operation, uint64_t n, std::string part = "",
                std::string message = "Input/output error");
   // All from now on fail until Heal.
@@ -65,9 +48,9 @@ class FaultEnv {
   // How many operations of the kind there were.
   uint64_t Count(Operation operation) const;
 
-  // Called before each operation that changes the disk, with its running number from 1; must not use
-  // env() or change the observer, may call AfterPowerCut. null: no longer.
-  using Observer = std::function<void(uint64_t number, Operation, const std::string& path)>;
+  // Called before each operation that changes the disk, with its running number from 1; must not
+  // use env() or change the observer, may call AfterPowerCut. null: no longer.
+  using Observer = FaultSwitch::Observer;
   void BeforeEachChange(Observer observer);
 
   // The disk as it would be if power failed now. Same seed, same disk.

@@ -48,7 +48,8 @@ void TestCommitLog::Block() {
 
 void TestCommitLog::AwaitBlocked() {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(+[](int* waiting) { return *waiting > 0; }, &waiting_));
+  mutex_.Await(absl::Condition(
+      +[](int* waiting) { return *waiting > 0; }, &waiting_));
 }
 
 void TestCommitLog::Release() {
@@ -95,8 +96,7 @@ std::vector<TenantAppend> TestCommitLog::Judge(absl::Span<const PendingCommit> c
   std::map<TenantNumber, std::pair<size_t, Position>> seen;  // place in results, expected head
   for (const PendingCommit& commit : commits) {
     const Tenant& tenant = tenants_[commit.tenant];
-    const auto [at, fresh] =
-        seen.try_emplace(commit.tenant, results.size(), tenant.commits.size());
+    const auto [at, fresh] = seen.try_emplace(commit.tenant, results.size(), tenant.commits.size());
     if (fresh) results.push_back({commit.tenant, AppendOutcome::kDurable, {}});
     TenantAppend& result = results[at->second.first];
     if (tenant.fence == 0 || tenant.fence != commit.fence) {
@@ -128,7 +128,8 @@ std::vector<TenantAppend> TestCommitLog::Append(absl::Span<const PendingCommit> 
   absl::MutexLock lock(&mutex_);
   ++appends_;
   ++waiting_;
-  mutex_.Await(absl::Condition(+[](bool* blocked) { return !*blocked; }, &blocked_));
+  mutex_.Await(absl::Condition(
+      +[](bool* blocked) { return !*blocked; }, &blocked_));
   --waiting_;
   std::optional<Fault> fault;
   if (!script_.empty() && !down_) {

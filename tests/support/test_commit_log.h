@@ -1,5 +1,5 @@
-// A commit log in memory that answers anything at will: what a distributed engine may say and RocksDB
-// never does, and what RocksDB says only when its disk fails.
+// A commit log in memory that answers anything at will: what a distributed engine may say and
+// RocksDB never does, and what RocksDB says only when its disk fails.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ class TestCommitLog : public eventstore::CommitLog {
 
   // The next Append meets `fault`; calls line up. `rival` is what the other writer commits.
   void FailNextAppend(Fault fault, std::string rival = "rival");
-  // Whether an unknown outcome lasts, as CommitLog says of a failed storage (the default), or passes,
-  // as with an engine whose connection comes back: then Acquire works again at once.
+  // Whether an unknown outcome lasts, as CommitLog says of a failed storage (the default), or
+  // passes, as with an engine whose connection comes back: then Acquire works again at once.
   void SetUnknownLasts(bool lasts);
   // The connection is back after a lasting unknown outcome.
   void Heal();
