@@ -131,13 +131,14 @@ absl::StatusOr<bool> PageReader::Collect(Candidates& candidates) {
     if (absl::Now() >= half_way_) return false;
     if (!candidate.has_value() || !seen_.insert(candidate->id).second) continue;
     RETRACE_ASSIGN(RowPtr row, Judge(candidate->id));
-    if (row != nullptr) Keep(KeyOf(candidate->id, *row), std::move(row));
+    if (row != nullptr) Keep(candidate->id, std::move(row));
   }
   entries_ += candidates.reads();
   return true;
 }
 
-void PageReader::Keep(SortKey key, RowPtr row) {
+void PageReader::Keep(const std::string& id, RowPtr row) {
+  SortKey key = KeyOf(id, *row);
   if (task_.resume.has_value()) {
     const SortKey last{task_.resume->part() == 1, task_.resume->value(), task_.resume->id()};
     if (!Before(last, key)) return;
@@ -265,7 +266,7 @@ absl::StatusOr<bool> PageReader::CollectPlace(const SearchPlace& place) {
   if (place.index == nullptr) {
     if (!seen_.insert(place.id).second) return true;
     RETRACE_ASSIGN(RowPtr row, Judge(place.id));
-    if (row != nullptr) Keep(KeyOf(place.id, *row), std::move(row));
+    if (row != nullptr) Keep(place.id, std::move(row));
     return true;
   }
   const std::unique_ptr<Candidates> candidates = Walking(RangeOf(place), std::nullopt);

@@ -71,7 +71,7 @@ class PageReader {
   // Collects every match among the candidates; false when there are too many for one page's bounds.
   absl::StatusOr<bool> Collect(Candidates& candidates);
   absl::StatusOr<bool> CollectPlace(const SearchPlace& place);
-  void Keep(SortKey key, domain::RowPtr row);
+  void Keep(const std::string& id, domain::RowPtr row);
   absl::StatusOr<std::optional<store::v1::PageToken>> SortAndCut();
 
   absl::StatusOr<bool> SearchPart(uint32_t part);
