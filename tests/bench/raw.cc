@@ -1,0 +1,101 @@
+// Yardsticks of the storage below: what the device and a bare RocksDB do in the same run. Prints one line of JSON.
+//
+//   raw sync --dir D                              one small write and fdatasync after the other
+//   raw rebuild --log L --rows R --scratch S      scan of every commit, and writing of every key of the rows, by bare RocksDB
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "fmt/format.h"
+#include "rocksdb/db.h"
+#include "rocksdb/write_batch.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+int Sync(const std::string& directory, int count) {
+  const std::string file = directory + "/sync-bench";
+  const int fd = open(file.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return 1;
+  const std::string block(512, 'x');
+  std::vector<double> micros;
+  for (int i = 0; i < count; ++i) {
+    const auto begin = Clock::now();
+    if (write(fd, block.data(), block.size()) < 0 || fdatasync(fd) != 0) return 1;
+    micros.push_back(SecondsSince(begin) * 1e6);
+  }
+  close(fd);
+  unlink(file.c_str());
+  std::sort(micros.begin(), micros.end());
+  fmt::print("{{\"p50_us\": {:.1f}, \"p99_us\": {:.1f}}}\n", micros[micros.size() / 2], micros[micros.size() * 99 / 100]);
+  return 0;
+}
+
+std::unique_ptr<rocksdb::DB> OpenForReading(const std::string& directory) {
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocksdb::Options(), directory, &db);
+  if (!status.ok()) {
+    fmt::print(stderr, "raw: {}: {}\n", directory, status.ToString());
+    std::exit(1);
+  }
+  return std::unique_ptr<rocksdb::DB>(db);
+}
+
+int Rebuild(const std::string& log, const std::string& rows, const std::string& scratch) {
+  const auto begin = Clock::now();
+  int64_t commits = 0, keys = 0, bytes = 0;
+  {
+    auto db = OpenForReading(log);
+    std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
+    for (it->SeekToFirst(); it->Valid(); it->Next(), ++commits) bytes += static_cast<int64_t>(it->value().size());
+  }
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.write_buffer_size = 16u << 20;
+  rocksdb::DB* out = nullptr;
+  if (!rocksdb::DB::Open(options, scratch, &out).ok()) return 1;
+  std::unique_ptr<rocksdb::DB> target(out);
+  rocksdb::WriteOptions unlogged;
+  unlogged.disableWAL = true;
+  auto source = OpenForReading(rows);
+  std::unique_ptr<rocksdb::Iterator> it(source->NewIterator(rocksdb::ReadOptions()));
+  rocksdb::WriteBatch batch;
+  for (it->SeekToFirst(); it->Valid(); it->Next(), ++keys) {
+    batch.Put(it->key(), it->value());
+    if (batch.GetDataSize() < (1u << 20)) continue;
+    if (!target->Write(unlogged, &batch).ok()) return 1;
+    batch.Clear();
+  }
+  if (!target->Write(unlogged, &batch).ok() || !target->Flush(rocksdb::FlushOptions()).ok()) return 1;
+  fmt::print("{{\"log_keys\": {}, \"log_bytes\": {}, \"row_keys\": {}, \"seconds\": {:.3f}}}\n", commits, bytes, keys,
+             SecondsSince(begin));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Yardsticks of the storage below.");
+  app.require_subcommand(1);
+  std::string directory, log, rows, scratch;
+  int count = 2000;
+  auto* sync = app.add_subcommand("sync", "write and fdatasync");
+  sync->add_option("--dir", directory, "where to write")->required();
+  sync->add_option("--count", count, "how often");
+  auto* rebuild = app.add_subcommand("rebuild", "scan a log and write rows");
+  rebuild->add_option("--log", log, "directory of the log's RocksDB")->required();
+  rebuild->add_option("--rows", rows, "directory of the rows' RocksDB")->required();
+  rebuild->add_option("--scratch", scratch, "directory to write to")->required();
+  CLI11_PARSE(app, argc, argv);
+  return *sync ? Sync(directory, count) : Rebuild(log, rows, scratch);
+}
