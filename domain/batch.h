@@ -18,7 +18,8 @@ inline constexpr int kMostEntities = 1000;
 // Refuses an empty batch (INVALID_FIELD) and one that is too large (USE_OPERATION).
 absl::Status CheckBatchSize(int size, std::string_view field);
 // Refuses an element with a parent of its own other than the batch's, or with options.
-absl::Status CheckNested(const std::string& parent, bool has_options, const std::string& batch_parent);
+absl::Status CheckNested(const std::string& parent, bool has_options,
+                         const std::string& batch_parent);
 
 // `create_one(element request, draft, context, element name)`.
 template <typename Request, typename CreateOne>
@@ -39,8 +40,8 @@ absl::Status DecideBatchCreate(const Request& request, Draft& draft, const Conte
   return absl::OkStatus();
 }
 
-// Finds and targets each name; `delete_one(found)` does the rest. Names stand for themselves: an etag
-// of the batch would have to fit all of them and is refused.
+// Finds and targets each name; `delete_one(found)` does the rest. Names stand for themselves: an
+// etag of the batch would have to fit all of them and is refused.
 template <typename Request, typename DeleteOne>
 absl::Status DecideBatchDelete(KindNumber kind, const Request& request, Draft& draft,
                                const Context& context, DeleteOne delete_one) {

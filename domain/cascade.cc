@@ -140,10 +140,10 @@ absl::Status Cascade::CheckNotRefused(const std::string& customer, const Counts&
   for (const auto& [kind, count] : refused) {
     std::move(refusal)
         .With(MetadataKey(kind), fmt::format("{}", count))
-        .Unmet("RELATED", v1::Record::Kind_Name(kind), Plural(static_cast<size_t>(count), "record"));
+        .Unmet("RELATED", v1::Record::Kind_Name(kind),
+               Plural(static_cast<size_t>(count), "record"));
   }
-  return std::move(refusal).Next(
-      "Delete or move them first, or choose DELETE or KEEP for them.");
+  return std::move(refusal).Next("Delete or move them first, or choose DELETE or KEEP for them.");
 }
 
 absl::Status Cascade::Delete(const EntityRef& customer, Draft& draft) {
@@ -163,7 +163,8 @@ absl::Status Cascade::Delete(const EntityRef& customer, Draft& draft) {
     EntityRef record{KindNumber::kRecord, id};
     RETRACE_ASSIGN(const RowPtr row, draft.Get(record));
     if (row == nullptr) {
-      return absl::DataLossError(fmt::format("an index entry names record {}, which has no row", id));
+      return absl::DataLossError(
+          fmt::format("an index entry names record {}, which has no row", id));
     }
     const v1::Record::Kind kind = row->As<v1::Record>().kind();
     records.emplace_back(std::move(record), kind);
@@ -267,8 +268,8 @@ absl::Status UndeleteWithRelated(const Found& customer, Draft& draft) {
     }
   }
   if (restored + reattached > 0) {
-    draft.Note(fmt::format("{} restored, {} attached again.", Plural(restored, "record"),
-                           reattached));
+    draft.Note(
+        fmt::format("{} restored, {} attached again.", Plural(restored, "record"), reattached));
   }
   NoteLeft(moved, "attached elsewhere since", draft);
   NoteLeft(deleted, "deleted otherwise", draft);

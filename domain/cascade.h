@@ -1,4 +1,5 @@
-// What the deletion of a customer does with its records, and how the undelete takes exactly that back.
+// What the deletion of a customer does with its records, and how the undelete takes exactly that
+// back.
 #pragma once
 
 #include <map>

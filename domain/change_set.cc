@@ -118,9 +118,8 @@ absl::Status Decide(const v1::EndChangeSetRequest& request, Draft& draft, const 
                                        draft, context));
   const auto& change_set = found.row->As<v1::ChangeSet>();
   if (change_set.actor() != context.header.actor) {
-    return Refusal(v1::CHANGE_SET_CLOSED,
-                   fmt::format("`{}` is {}'s; only they end it.", request.name(),
-                               change_set.actor()))
+    return Refusal(v1::CHANGE_SET_CLOSED, fmt::format("`{}` is {}'s; only they end it.",
+                                                      request.name(), change_set.actor()))
         .With("actor", change_set.actor())
         .Next("It closes by itself 24 hours after it was begun.");
   }

@@ -1,5 +1,5 @@
-// Change sets that an actor begins, fills with several commands and ends. Commands and CheckChangeSet
-// are declared in commands.h.
+// Change sets that an actor begins, fills with several commands and ends. Commands and
+// CheckChangeSet are declared in commands.h.
 #pragma once
 
 #include <cstdint>

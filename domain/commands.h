@@ -1,4 +1,5 @@
-// Every command that can be decided, by request message. Definitions lie with their kind: customer.cc, record.cc ...
+// Every command that can be decided, by request message. Definitions lie with their kind:
+// customer.cc, record.cc ...
 #pragma once
 
 #include "absl/status/status.h"
@@ -42,23 +43,32 @@ namespace retrace::domain {
 
 absl::Status Decide(const v1::CreateCustomerRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UpdateCustomerRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::ActivateCustomerRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::ActivateCustomerRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::DeleteCustomerRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::UndeleteCustomerRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::BatchCreateCustomersRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::BatchDeleteCustomersRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::UndeleteCustomerRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::BatchCreateCustomersRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::BatchDeleteCustomersRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::CreateRecordRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UpdateRecordRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::DeactivateRecordRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::DeactivateRecordRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::ActivateRecordRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::DeleteRecordRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UndeleteRecordRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::BatchCreateRecordsRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::BatchDeleteRecordsRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::BatchCreateRecordsRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::BatchDeleteRecordsRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::CreateMemberRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UpdateMemberRequest& request, Draft& draft, const Context& context);
-absl::Status Decide(const v1::DeactivateMemberRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::DeactivateMemberRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::ActivateMemberRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::DeleteMemberRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UndeleteMemberRequest& request, Draft& draft, const Context& context);
@@ -68,9 +78,11 @@ absl::Status Decide(const v1::BeginChangeSetRequest& request, Draft& draft, cons
 absl::Status Decide(const v1::EndChangeSetRequest& request, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
-absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft, const Context& context);
+absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,
+                    const Context& context);
 
-// What a change set must be for this actor's command to join it: open, of the actor, not past its time. OK for 0.
+// What a change set must be for this actor's command to join it: open, of the actor, not past its
+// time. OK for 0.
 absl::Status CheckChangeSet(Position change_set, const View& view, const CommitHeader& header);
 
 }  // namespace retrace::domain

@@ -1,4 +1,5 @@
-// What a decider may know beside rows and command: everything that would make it impure is handed in here.
+// What a decider may know beside rows and command: everything that would make it impure is handed
+// in here.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +10,21 @@
 
 namespace retrace::domain {
 
-// Everything about a commit but its events. On deciding it is filled in by the sequencer before decide runs; on replay it
-// comes from the stored commit.
+// Everything about a commit but its events. On deciding it is filled in by the sequencer before
+// decide runs; on replay it comes from the stored commit.
 struct CommitHeader {
-  std::string tenant;              // id, e.g. "acme"
-  Position position = 0;           // that the commit has, or will have if it is written
+  std::string tenant;     // id, e.g. "acme"
+  Position position = 0;  // that the commit has, or will have if it is written
   uint64_t epoch = 0;
-  int64_t time_us = 0;             // UTC, microseconds since 1970
-  std::string commit_id;           // 16 bytes
+  int64_t time_us = 0;    // UTC, microseconds since 1970
+  std::string commit_id;  // 16 bytes
   std::string actor;
   std::string on_behalf_of;
-  std::string method;              // full name of the RPC
+  std::string method;  // full name of the RPC
   std::string reason;
-  std::string request_id;          // may be empty
-  std::string request_hash;        // HMAC; empty without a request id
-  Position change_set = 0;         // == position when the commit stands alone
+  std::string request_id;    // may be empty
+  std::string request_hash;  // HMAC; empty without a request id
+  Position change_set = 0;   // == position when the commit stands alone
   std::string correlation_id;
   std::string causation_id;
 };

@@ -44,13 +44,14 @@ void CounterChanges::Add(const Kind& kind, const Row& row, int sign) {
   kind.contribute(row, contributions);
   const std::string state(StateName(row));
   for (Contribution& one : contributions) {
-    Sum& sum = owners_[one.owner][{static_cast<uint32_t>(kind.number), std::move(one.subkind), state,
-                                   std::move(one.stage), std::move(one.currency)}];
+    Sum& sum = owners_[one.owner][{static_cast<uint32_t>(kind.number), std::move(one.subkind),
+                                   state, std::move(one.stage), std::move(one.currency)}];
     sum.count += sign;
-    // Wraps like the hardware does: amounts are the caller's, and overflow must not end the process.
-    sum.minor_units = static_cast<int64_t>(static_cast<uint64_t>(sum.minor_units) +
-                                           static_cast<uint64_t>(sign) *
-                                               static_cast<uint64_t>(one.minor_units));
+    // Wraps like the hardware does: amounts are the caller's, and overflow must not end the
+    // process.
+    sum.minor_units =
+        static_cast<int64_t>(static_cast<uint64_t>(sum.minor_units) +
+                             static_cast<uint64_t>(sign) * static_cast<uint64_t>(one.minor_units));
   }
 }
 

@@ -1,5 +1,5 @@
-// Counters: how many entities there are by kind, state, stage and currency, and what they are worth;
-// for the tenant, and for each customer's records.
+// Counters: how many entities there are by kind, state, stage and currency, and what they are
+// worth; for the tenant, and for each customer's records.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +44,9 @@ class CounterChanges {
 
   void Add(const Kind& kind, const Row& row, int sign);
   // The owner's counters in `base` with the changes; null when they come to nothing.
-  absl::StatusOr<std::shared_ptr<store::v1::Counters>> Counted(
-      const std::string& owner, const std::map<Group, Sum>& groups, const View& base) const;
+  absl::StatusOr<std::shared_ptr<store::v1::Counters>> Counted(const std::string& owner,
+                                                               const std::map<Group, Sum>& groups,
+                                                               const View& base) const;
 
   std::map<std::string, std::map<Group, Sum>> owners_;
   int64_t customer_number_ = 0;

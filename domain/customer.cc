@@ -55,13 +55,13 @@ absl::StatusOr<std::string> PhoneRegion(const v1::Customer& customer, const View
 template <typename Wanted>
 absl::Status NormaliseFields(v1::Customer& customer, const View& view, Wanted wanted) {
   FieldFaults faults("customer");
-  for (auto [field, text] : {std::pair("display_name", customer.mutable_display_name()),
-                             std::pair("given_name", customer.mutable_given_name()),
-                             std::pair("family_name", customer.mutable_family_name()),
-                             std::pair("organization_name", customer.mutable_organization_name()),
-                             std::pair("level", customer.mutable_level()),
-                             std::pair("owner", customer.mutable_owner()),
-                             std::pair("external_id", customer.mutable_external_id())}) {
+  for (auto [field, text] :
+       {std::pair("display_name", customer.mutable_display_name()),
+        std::pair("given_name", customer.mutable_given_name()),
+        std::pair("family_name", customer.mutable_family_name()),
+        std::pair("organization_name", customer.mutable_organization_name()),
+        std::pair("level", customer.mutable_level()), std::pair("owner", customer.mutable_owner()),
+        std::pair("external_id", customer.mutable_external_id())}) {
     if (wanted(field)) {
       Trim(*text);
     }
@@ -108,8 +108,8 @@ absl::Status CreateOne(const v1::CreateCustomerRequest& request, Draft& draft,
 // Normalises the paths of an update, and follows with a display name that was put together.
 absl::Status NormaliseUpdate(const v1::Customer& before, v1::Customer& after,
                              std::vector<std::string>& paths, const View& view) {
-  RETRACE_RETURN_IF_ERROR(NormaliseFields(
-      after, view, [&](std::string_view field) { return Names(paths, field); }));
+  RETRACE_RETURN_IF_ERROR(
+      NormaliseFields(after, view, [&](std::string_view field) { return Names(paths, field); }));
   const bool given = Names(paths, "display_name") && !after.display_name().empty();
   const bool was_derived = before.display_name() == DerivedDisplayName(before);
   const std::string derived = DerivedDisplayName(after);
@@ -179,22 +179,38 @@ Kind CustomerKind() {
   kind.events = {&store::v1::CustomerCreated::default_instance(),
                  &store::v1::CustomerUpdated::default_instance()};
   kind.indexes = {
-      {.number = 1, .name = "number", .fields = {"number"}, .normaliser = Normaliser::kNumber,
+      {.number = 1,
+       .name = "number",
+       .fields = {"number"},
+       .normaliser = Normaliser::kNumber,
        .orders = true},
-      {.number = 2, .name = "display_name", .fields = {"display_name"},
-       .normaliser = Normaliser::kSortName, .orders = true},
-      {.number = 3, .name = "words",
+      {.number = 2,
+       .name = "display_name",
+       .fields = {"display_name"},
+       .normaliser = Normaliser::kSortName,
+       .orders = true},
+      {.number = 3,
+       .name = "words",
        .fields = {"display_name", "given_name", "family_name", "organization_name"},
        .normaliser = Normaliser::kNameWords},
-      {.number = 4, .name = "phone", .fields = {"phones"}, .normaliser = Normaliser::kPhone,
+      {.number = 4,
+       .name = "phone",
+       .fields = {"phones"},
+       .normaliser = Normaliser::kPhone,
        .unique_key = "customers.phone"},
-      {.number = 5, .name = "email", .fields = {"emails"}, .normaliser = Normaliser::kCaseless,
+      {.number = 5,
+       .name = "email",
+       .fields = {"emails"},
+       .normaliser = Normaliser::kCaseless,
        .unique_key = "customers.email"},
       {.number = 6, .name = "level", .fields = {"level"}, .normaliser = Normaliser::kCaseless},
       {.number = 7, .name = "owner", .fields = {"owner"}, .normaliser = Normaliser::kExact},
       {.number = 8, .name = "tag", .fields = {"tags"}, .normaliser = Normaliser::kCaseless},
-      {.number = 9, .name = "external_id", .fields = {"external_id"},
-       .normaliser = Normaliser::kExact, .unique_key = "customers.external_id"},
+      {.number = 9,
+       .name = "external_id",
+       .fields = {"external_id"},
+       .normaliser = Normaliser::kExact,
+       .unique_key = "customers.external_id"},
   };
   kind.content = true;
   kind.apply = ApplyResourceEvent;
@@ -219,7 +235,8 @@ absl::Status Decide(const v1::UpdateCustomerRequest& request, Draft& draft,
                     const Context& context) {
   return UpdateEntity<store::v1::CustomerUpdated>(
       KindNumber::kCustomer, request.customer(), request.update_mask(), request.options(), draft,
-      context, [&](const v1::Customer& before, v1::Customer& after, std::vector<std::string>& paths) {
+      context,
+      [&](const v1::Customer& before, v1::Customer& after, std::vector<std::string>& paths) {
         return NormaliseUpdate(before, after, paths, draft);
       });
 }

@@ -1,20 +1,24 @@
 // How a command is decided. This is the file to read first.
 //
-// A decider is an overload of Decide for a request message: it reads through the draft, emits events, or refuses. It is
-// pure: time, actor, position and ids come in the context; nothing else may make two runs differ.
+// A decider is an overload of Decide for a request message: it reads through the draft, emits
+// events, or refuses. It is pure: time, actor, position and ids come in the context; nothing else
+// may make two runs differ.
 //
-//   absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft, const Context& context) {
+//   absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft, const Context&
+//   context) {
 //     // Find the entity, live; the refusal for a missing, foreign or binned one is written once.
-//     RETRACE_ASSIGN(Found found, FindLive(KindNumber::kCustomer, request.name(), request.options(), draft, context));
-//     draft.Target(found.entity);                                   // the reply shows it
-//     if (found.row->As<v1::Customer>().state() == v1::Customer::INACTIVE) {
-//       return absl::OkStatus();                                    // changes nothing: OK, and nothing is written
+//     RETRACE_ASSIGN(Found found, FindLive(KindNumber::kCustomer, request.name(),
+//     request.options(), draft, context)); draft.Target(found.entity); // the reply shows it if
+//     (found.row->As<v1::Customer>().state() == v1::Customer::INACTIVE) {
+//       return absl::OkStatus();                                    // changes nothing: OK, and
+//       nothing is written
 //     }
 //     return draft.Emit(found.entity, std::make_shared<store::v1::Deactivated>());
 //   }
 //
-// Then the sequencer calls draft.Check, which runs each kind's check on the final state of everything touched, and
-// draft.Project, which turns the draft into keys. Undo, restore, merge and import end in the same check.
+// Then the sequencer calls draft.Check, which runs each kind's check on the final state of
+// everything touched, and draft.Project, which turns the draft into keys. Undo, restore, merge and
+// import end in the same check.
 #pragma once
 
 #include "domain/context.h"
@@ -34,9 +38,9 @@ struct Found {
 // The etag of a row: quoted, strong, derived from the revision.
 std::string EtagOf(const Row& row);
 
-// Finds the entity that `name` names: of that kind, in the context's tenant, live, with the etag that the options ask for.
-// Refuses with INVALID_FIELD, ENTITY_NOT_FOUND, ALREADY_DELETED or ETAG_MISMATCH.
-// `field` is what the request calls the name.
+// Finds the entity that `name` names: of that kind, in the context's tenant, live, with the etag
+// that the options ask for. Refuses with INVALID_FIELD, ENTITY_NOT_FOUND, ALREADY_DELETED or
+// ETAG_MISMATCH. `field` is what the request calls the name.
 absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
                                const v1::CommandOptions& options, const View& view,
                                const Context& context, std::string_view field = "name");

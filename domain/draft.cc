@@ -111,8 +111,8 @@ const Draft::Overlay& Draft::OverlayOf(KindNumber kind, uint8_t number) const {
   auto [found, is_new] = overlays_.try_emplace({kind, number});
   const IndexDeclaration* index = FindIndex(KindOf(kind), number);
   if (is_new && index != nullptr) {
-    for (auto it = touched_.lower_bound({kind, ""});
-         it != touched_.end() && it->first.kind == kind; ++it) {
+    for (auto it = touched_.lower_bound({kind, ""}); it != touched_.end() && it->first.kind == kind;
+         ++it) {
       const Row& row = *it->second.after;
       for (std::string& value : IndexValues(*index, *row.resource)) {
         found->second.emplace(std::pair(std::move(value), it->first.id),
@@ -153,8 +153,8 @@ absl::Status Draft::Emit(const EntityRef& entity,
   auto found = touched_.find(entity);
   if (found == touched_.end()) {
     RETRACE_ASSIGN(RowPtr before, base_.Get(entity));
-    std::shared_ptr<Row> after = before == nullptr ? NewRow(header_)
-                                                   : std::make_shared<Row>(*before);
+    std::shared_ptr<Row> after =
+        before == nullptr ? NewRow(header_) : std::make_shared<Row>(*before);
     found = touched_.emplace(entity, Touched{std::move(before), std::move(after)}).first;
   } else {
     Unlay(entity, *found->second.after);
@@ -169,8 +169,8 @@ absl::Status Draft::Emit(const EntityRef& entity,
   row.head.set_update_time_us(header_.time_us);
   const bool generic = ApplyLifecycle(*event, header_, row);
   if (!generic && !IsOwnEvent(kind, *event)) {
-    return absl::InternalError(fmt::format("a {} knows no event {}", kind.singular,
-                                           event->GetDescriptor()->name()));
+    return absl::InternalError(
+        fmt::format("a {} knows no event {}", kind.singular, event->GetDescriptor()->name()));
   }
   if (!generic || IsAboutReference(*event)) {
     kind.apply(*event, header_, row);

@@ -1,8 +1,9 @@
 // A draft: a view with the events of the command that is being decided laid over it.
 //
-// Emit applies an event at once, so later steps of the same command (batches, cascades) see it. When decide is through,
-// Check judges every touched entity on the final state of all, and Project turns the draft into keys. The same two calls
-// serve replay, with Emit fed from stored events and without Check.
+// Emit applies an event at once, so later steps of the same command (batches, cascades) see it.
+// When decide is through, Check judges every touched entity on the final state of all, and Project
+// turns the draft into keys. The same two calls serve replay, with Emit fed from stored events and
+// without Check.
 #pragma once
 
 #include <map>
@@ -48,8 +49,8 @@ struct Projection {
   std::vector<ProjectedEntry> entries;
 };
 
-// Lives for one command and one thread: it remembers between reads, so not even const calls may run at
-// once. `base` and `header` must outlive it.
+// Lives for one command and one thread: it remembers between reads, so not even const calls may run
+// at once. `base` and `header` must outlive it.
 class Draft : public View {
  public:
   Draft(const View& base, const CommitHeader& header);
@@ -60,9 +61,10 @@ class Draft : public View {
 
   // Applies an event. Errors are those of reading, and INTERNAL when the kind has no such event.
   // Afterwards the row's head names the subject under which the event's personal fields are sealed.
-  absl::Status Emit(const EntityRef& entity, std::shared_ptr<const google::protobuf::Message> event);
-  // Names an entity that the command was addressed to; the reply shows them in this order. In a batch
-  // `element` is what the request calls it, e.g. `requests[17]`, for refusals.
+  absl::Status Emit(const EntityRef& entity,
+                    std::shared_ptr<const google::protobuf::Message> event);
+  // Names an entity that the command was addressed to; the reply shows them in this order. In a
+  // batch `element` is what the request calls it, e.g. `requests[17]`, for refusals.
   void Target(const EntityRef& entity, std::string element = {});
   // A sentence for the caller that is part of the reply.
   void Note(std::string sentence) { notes_.push_back(std::move(sentence)); }
@@ -73,8 +75,8 @@ class Draft : public View {
   // Keys of rows, index entries, counters, request and change set tally.
   absl::StatusOr<Projection> Project() const;
   // Records under which key the subject's personal fields were sealed; before Project, so that rows
-  // know it, and only for events that have a sealed part, so that replay does the same. Nothing happens
-  // when the entity's subject is empty or another one by now.
+  // know it, and only for events that have a sealed part, so that replay does the same. Nothing
+  // happens when the entity's subject is empty or another one by now.
   void SetKey(const EntityRef& entity, const std::string& subject, const std::string& key_id);
 
   const std::vector<DraftEvent>& events() const { return events_; }

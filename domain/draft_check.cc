@@ -41,11 +41,11 @@ absl::Status CheckCommitSize(const Draft& draft) {
     bytes += size + kEventOverhead;
     if (size > kMostEventBytes) {
       const auto singular = KindOf(event.entity.kind).singular;
-      return Inside(draft.ElementOf(event.entity),
-                    Refusal(v1::INVALID_FIELD,
-                            fmt::format("The change of the {} has {} bytes, more than {}.",
-                                        singular, size, kMostEventBytes))
-                        .Field(singular, "Send fewer or shorter values at once."));
+      return Inside(
+          draft.ElementOf(event.entity),
+          Refusal(v1::INVALID_FIELD, fmt::format("The change of the {} has {} bytes, more than {}.",
+                                                 singular, size, kMostEventBytes))
+              .Field(singular, "Send fewer or shorter values at once."));
     }
   }
   if (bytes > kMostCommitBytes) {

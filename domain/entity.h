@@ -14,11 +14,11 @@ namespace retrace::domain {
 using Position = uint64_t;
 inline constexpr Position kLatest = UINT64_MAX;
 
-// Numbers of the kinds. They are on disk: never changed, never reused. Kinds from kFirstDerived on are computed from
-// commits and hold no entity of their own.
+// Numbers of the kinds. They are on disk: never changed, never reused. Kinds from kFirstDerived on
+// are computed from commits and hold no entity of their own.
 enum class KindNumber : uint16_t {
-  kTenant = 1,     // in tenant `system`
-  kPolicy = 2,     // one per tenant, id "policy"
+  kTenant = 1,  // in tenant `system`
+  kPolicy = 2,  // one per tenant, id "policy"
   kMember = 3,
   kCustomer = 4,
   kRecord = 5,
@@ -37,8 +37,9 @@ struct EntityRef {
   auto operator<=>(const EntityRef&) const = default;
 };
 
-// One version of an entity: what every kind has, and the resource of its own kind. For derived kinds the head is empty.
-// The resource leaves out what the head determines: name, etag, times, a DELETED state.
+// One version of an entity: what every kind has, and the resource of its own kind. For derived
+// kinds the head is empty. The resource leaves out what the head determines: name, etag, times, a
+// DELETED state.
 struct Row {
   store::v1::RowHead head;
   std::shared_ptr<const google::protobuf::Message> resource;

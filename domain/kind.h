@@ -1,6 +1,7 @@
-// What makes a kind of entity: its resource, its events, its indexes and three pure functions. Everything else (bin, undo,
-// history, as-of, idempotency, lists) is written once over this description. Adding a kind adds its proto, its decider, its
-// service, its tests and one line in kinds.cc.
+// What makes a kind of entity: its resource, its events, its indexes and three pure functions.
+// Everything else (bin, undo, history, as-of, idempotency, lists) is written once over this
+// description. Adding a kind adds its proto, its decider, its service, its tests and one line in
+// kinds.cc.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,13 @@ enum class Normaliser {
 };
 
 struct IndexDeclaration {
-  uint8_t number = 0;            // on disk: never changed within a layout
-  std::string_view name;         // e.g. "phone"
+  uint8_t number = 0;               // on disk: never changed within a layout
+  std::string_view name;            // e.g. "phone"
   std::vector<std::string> fields;  // paths of the resource, e.g. "emails", "phones"
   Normaliser normaliser = Normaliser::kExact;
-  bool orders = false;           // order_by may name fields[0]
-  std::string_view unique_key;   // name in Policy.unique_keys, e.g. "customers.email"; empty: never unique
+  bool orders = false;  // order_by may name fields[0]
+  std::string_view
+      unique_key;  // name in Policy.unique_keys, e.g. "customers.email"; empty: never unique
 };
 
 // What an entity adds to the counters of one owner.
@@ -50,8 +52,9 @@ struct Kind {
   KindNumber number{};
   std::string_view singular;    // "customer"
   std::string_view collection;  // "customers"; empty for derived kinds
-  const google::protobuf::Message* resource = nullptr;           // default instance of the resource (or derived) message
-  std::vector<const google::protobuf::Message*> events;          // default instances of its own events
+  const google::protobuf::Message* resource =
+      nullptr;  // default instance of the resource (or derived) message
+  std::vector<const google::protobuf::Message*> events;  // default instances of its own events
   std::vector<IndexDeclaration> indexes;
   bool content = false;  // part of the content digest
   bool derived = false;
@@ -62,10 +65,10 @@ struct Kind {
   // which field holds the reference. What depends on the head already finds it up to date.
   void (*apply)(const google::protobuf::Message& event, const CommitHeader& header,
                 Row& row) = nullptr;
-  // Judges the final state of a touched entity: allowed moves of state, parent, limits. Unique keys are checked for all
-  // kinds at once in draft.cc. `before` is null for a new entity.
-  absl::Status (*check)(const EntityRef& entity, const Row* before, const Row& after, const View& view,
-                        const Context& context) = nullptr;
+  // Judges the final state of a touched entity: allowed moves of state, parent, limits. Unique keys
+  // are checked for all kinds at once in draft.cc. `before` is null for a new entity.
+  absl::Status (*check)(const EntityRef& entity, const Row* before, const Row& after,
+                        const View& view, const Context& context) = nullptr;
   // Whose personal data the entity holds, e.g. `customers/01h...`; null: nobody's.
   std::string (*subject)(const EntityRef& entity, const Row& row) = nullptr;
   // What the entity adds to counters; null: nothing.

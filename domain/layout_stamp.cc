@@ -16,8 +16,8 @@ namespace {
 
 using google::protobuf::Descriptor;
 
-// Rises when apply or projection come to other bytes from the same events without a declaration that
-// shows it.
+// Rises when apply or projection come to other bytes from the same events without a declaration
+// that shows it.
 constexpr int kProjectionNumber = 1;
 
 // Appends the definitions of the type and of all that it holds, each once.
@@ -70,8 +70,8 @@ uint64_t Hash(std::string_view text, uint64_t seed) {
 std::string LayoutStamp() {
   static const auto* const stamp = [] {
     const std::string text = Everything();
-    return new std::string(fmt::format("{:016x}{:016x}{:016x}{:016x}", Hash(text, 0),
-                                       Hash(text, 1), Hash(text, 2), Hash(text, 3)));
+    return new std::string(fmt::format("{:016x}{:016x}{:016x}{:016x}", Hash(text, 0), Hash(text, 1),
+                                       Hash(text, 2), Hash(text, 3)));
   }();
   return *stamp;
 }

@@ -24,7 +24,8 @@ std::string_view OwnState(const Row& row) {
   const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName("state");
   return field == nullptr
              ? std::string_view()
-             : std::string_view(row.resource->GetReflection()->GetEnum(*row.resource, field)->name());
+             : std::string_view(
+                   row.resource->GetReflection()->GetEnum(*row.resource, field)->name());
 }
 
 void SetOwnState(Row& row, const char* state) {

@@ -2,7 +2,8 @@
 //
 //   (new) -> ACTIVE <-> INACTIVE, each of them -> DELETED (the bin) -> back to what it was
 //
-// The resource's own `state` says ACTIVE or INACTIVE, also in the bin; the head says live or binned.
+// The resource's own `state` says ACTIVE or INACTIVE, also in the bin; the head says live or
+// binned.
 #pragma once
 
 #include <span>

@@ -21,12 +21,12 @@ namespace {
 template <typename Wanted>
 absl::Status NormaliseFields(v1::Member& member, Wanted wanted) {
   FieldFaults faults("member");
-  for (auto [field, text] : {std::pair("display_name", member.mutable_display_name()),
-                             std::pair("email", member.mutable_email()),
-                             std::pair("team", member.mutable_team()),
-                             std::pair("language", member.mutable_language()),
-                             std::pair("principal", member.mutable_principal()),
-                             std::pair("lead", member.mutable_lead())}) {
+  for (auto [field, text] :
+       {std::pair("display_name", member.mutable_display_name()),
+        std::pair("email", member.mutable_email()), std::pair("team", member.mutable_team()),
+        std::pair("language", member.mutable_language()),
+        std::pair("principal", member.mutable_principal()),
+        std::pair("lead", member.mutable_lead())}) {
     if (wanted(field)) {
       Trim(*text);
     }
@@ -80,11 +80,19 @@ Kind MemberKind() {
   kind.events = {&store::v1::MemberCreated::default_instance(),
                  &store::v1::MemberUpdated::default_instance()};
   kind.indexes = {
-      {.number = 1, .name = "display_name", .fields = {"display_name"},
-       .normaliser = Normaliser::kSortName, .orders = true},
-      {.number = 2, .name = "words", .fields = {"display_name"},
+      {.number = 1,
+       .name = "display_name",
+       .fields = {"display_name"},
+       .normaliser = Normaliser::kSortName,
+       .orders = true},
+      {.number = 2,
+       .name = "words",
+       .fields = {"display_name"},
        .normaliser = Normaliser::kNameWords},
-      {.number = 3, .name = "email", .fields = {"email"}, .normaliser = Normaliser::kCaseless,
+      {.number = 3,
+       .name = "email",
+       .fields = {"email"},
+       .normaliser = Normaliser::kCaseless,
        .unique_key = "members.email"},
   };
   kind.content = true;
@@ -99,8 +107,9 @@ absl::Status Decide(const v1::CreateMemberRequest& request, Draft& draft, const 
   RETRACE_RETURN_IF_ERROR(CheckParent(request.parent(), context));
   if (!IsChosenId(request.member_id())) {
     return Refusal(v1::INVALID_FIELD, "member_id is no id.")
-        .Field("member_id", "1 to 63 lower-case letters, digits and hyphens; begins with a letter, "
-                            "does not end with a hyphen.");
+        .Field("member_id",
+               "1 to 63 lower-case letters, digits and hyphens; begins with a letter, "
+               "does not end with a hyphen.");
   }
   const EntityRef entity{KindNumber::kMember, request.member_id()};
   const std::string name = NameOf(context.header.tenant, entity);

@@ -106,10 +106,9 @@ void NormaliseAddresses(RepeatedPtrField<v1::Address>& addresses, FieldFaults& f
   std::set<std::string> labels;
   for (int i = 0; i < addresses.size(); ++i) {
     v1::Address& address = addresses[i];
-    for (std::string* text :
-         {address.mutable_region_code(), address.mutable_postal_code(),
-          address.mutable_administrative_area(), address.mutable_locality(),
-          address.mutable_label()}) {
+    for (std::string* text : {address.mutable_region_code(), address.mutable_postal_code(),
+                              address.mutable_administrative_area(), address.mutable_locality(),
+                              address.mutable_label()}) {
       Trim(*text);
     }
     if (std::string code = RegionCode(address.region_code()); !code.empty()) {

@@ -49,8 +49,8 @@ void NormalisePhones(std::string_view region, google::protobuf::RepeatedPtrField
 // Upper case; a code that is none is a fault of `field`.
 void NormaliseCurrency(std::string& code, std::string_view field, FieldFaults& faults);
 
-// Refuses a reference `name` of the entity `from` that is malformed (INVALID_FIELD), or to what does
-// not exist in this tenant or lies in the bin (REFERENCE_BROKEN). Empty names are fine.
+// Refuses a reference `name` of the entity `from` that is malformed (INVALID_FIELD), or to what
+// does not exist in this tenant or lies in the bin (REFERENCE_BROKEN). Empty names are fine.
 absl::Status CheckReference(std::string_view name, KindNumber kind, std::string_view field,
                             const View& view, const Context& context);
 

@@ -38,7 +38,8 @@ void NormaliseKeys(v1::Policy& policy, FieldFaults& faults) {
     const std::string& key = policy.unique_keys(i);
     if (key == kNoKeys && policy.unique_keys_size() > 1) {
       faults.Add(fmt::format("unique_keys[{}]", i), "`none` stands alone.");
-    } else if (key != kNoKeys && std::find(declared.begin(), declared.end(), key) == declared.end()) {
+    } else if (key != kNoKeys &&
+               std::find(declared.begin(), declared.end(), key) == declared.end()) {
       faults.Add(fmt::format("unique_keys[{}]", i),
                  fmt::format("Is none of {}, none.", absl::StrJoin(declared, ", ")));
     }

@@ -32,9 +32,8 @@ void ProjectIndex(const Kind& kind, const IndexDeclaration& index, const std::st
     return;
   }
   const bool marks_differ = MarkOf(*before) != MarkOf(after);
-  const std::vector<std::string> was = before->resource == after.resource
-                                           ? now
-                                           : IndexValues(index, *before->resource);
+  const std::vector<std::string> was =
+      before->resource == after.resource ? now : IndexValues(index, *before->resource);
   // Both are sorted: entries come in the order of their values.
   auto old = was.begin();
   for (std::string& value : now) {
@@ -82,9 +81,8 @@ absl::StatusOr<ProjectedRow> ProjectTally(const CommitHeader& header, size_t eve
                                           const View& base) {
   EntityRef entity{KindNumber::kChangeSetTally, fmt::format("{}", header.change_set)};
   RETRACE_ASSIGN(const RowPtr before, base.Get(entity));
-  auto tally = before == nullptr
-                   ? std::make_shared<ChangeSetTally>()
-                   : std::make_shared<ChangeSetTally>(before->As<ChangeSetTally>());
+  auto tally = before == nullptr ? std::make_shared<ChangeSetTally>()
+                                 : std::make_shared<ChangeSetTally>(before->As<ChangeSetTally>());
   if (before == nullptr) {
     tally->set_first_position(header.position);
     tally->set_first_time_us(header.time_us);
@@ -156,8 +154,7 @@ absl::StatusOr<Projection> Draft::Project() const {
     projection.rows.push_back(ProjectRequest(header_));
   }
   // A change set of one commit is that commit; only those that were begun can have more.
-  if (begins_change_set ||
-      (header_.change_set != 0 && header_.change_set != header_.position)) {
+  if (begins_change_set || (header_.change_set != 0 && header_.change_set != header_.position)) {
     RETRACE_ASSIGN(ProjectedRow tally, ProjectTally(header_, events_.size(), base_));
     projection.rows.push_back(std::move(tally));
   }

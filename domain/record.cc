@@ -43,11 +43,11 @@ absl::StatusOr<std::string> PhoneRegion(const v1::Record& record, const View& vi
 template <typename Wanted>
 absl::Status NormaliseFields(v1::Record& record, const View& view, Wanted wanted) {
   FieldFaults faults("record");
-  for (auto [field, text] : {std::pair("title", record.mutable_title()),
-                             std::pair("customer", record.mutable_customer()),
-                             std::pair("owner", record.mutable_owner()),
-                             std::pair("stage", record.mutable_stage()),
-                             std::pair("external_id", record.mutable_external_id())}) {
+  for (auto [field, text] :
+       {std::pair("title", record.mutable_title()),
+        std::pair("customer", record.mutable_customer()),
+        std::pair("owner", record.mutable_owner()), std::pair("stage", record.mutable_stage()),
+        std::pair("external_id", record.mutable_external_id())}) {
     if (wanted(field)) {
       Trim(*text);
     }
@@ -170,22 +170,35 @@ void ContributeRecord(const Row& row, std::vector<Contribution>& contributions) 
 
 std::vector<IndexDeclaration> RecordIndexes() {
   return {
-      {.number = kRecordCustomerIndex, .name = "customer", .fields = {"customer"},
+      {.number = kRecordCustomerIndex,
+       .name = "customer",
+       .fields = {"customer"},
        .normaliser = Normaliser::kExact},
-      {.number = 2, .name = "title", .fields = {"title"}, .normaliser = Normaliser::kSortName,
+      {.number = 2,
+       .name = "title",
+       .fields = {"title"},
+       .normaliser = Normaliser::kSortName,
        .orders = true},
       {.number = 3, .name = "words", .fields = {"title"}, .normaliser = Normaliser::kNameWords},
       {.number = 4, .name = "stage", .fields = {"stage"}, .normaliser = Normaliser::kCaseless},
       {.number = 5, .name = "owner", .fields = {"owner"}, .normaliser = Normaliser::kExact},
-      {.number = 6, .name = "close_time", .fields = {"close_time"},
-       .normaliser = Normaliser::kTime, .orders = true},
-      {.number = 7, .name = "external_id", .fields = {"external_id"},
-       .normaliser = Normaliser::kExact, .unique_key = "records.external_id"},
+      {.number = 6,
+       .name = "close_time",
+       .fields = {"close_time"},
+       .normaliser = Normaliser::kTime,
+       .orders = true},
+      {.number = 7,
+       .name = "external_id",
+       .fields = {"external_id"},
+       .normaliser = Normaliser::kExact,
+       .unique_key = "records.external_id"},
       {.number = 8, .name = "email", .fields = {"emails"}, .normaliser = Normaliser::kCaseless},
       {.number = 9, .name = "phone", .fields = {"phones"}, .normaliser = Normaliser::kPhone},
       {.number = 10, .name = "tag", .fields = {"tags"}, .normaliser = Normaliser::kCaseless},
       {.number = 11, .name = "kind", .fields = {"kind"}, .normaliser = Normaliser::kExact},
-      {.number = kRecordDetachedFromIndex, .name = "detached_from", .fields = {"detached_from"},
+      {.number = kRecordDetachedFromIndex,
+       .name = "detached_from",
+       .fields = {"detached_from"},
        .normaliser = Normaliser::kExact},
   };
 }
@@ -245,9 +258,9 @@ absl::Status Decide(const v1::DeleteRecordRequest& request, Draft& draft, const 
 
 absl::Status Decide(const v1::BatchDeleteRecordsRequest& request, Draft& draft,
                     const Context& context) {
-  return DecideBatchDelete(
-      KindNumber::kRecord, request, draft, context,
-      [&](const Found& found) { return EmitDeleted(found.entity, found.entity, draft); });
+  return DecideBatchDelete(KindNumber::kRecord, request, draft, context, [&](const Found& found) {
+    return EmitDeleted(found.entity, found.entity, draft);
+  });
 }
 
 absl::Status Decide(const v1::UndeleteRecordRequest& request, Draft& draft,

@@ -4,8 +4,8 @@
 //       .With("key", "customers.external_id").With("holder", holder)
 //       .Next("Change the external id, or delete the other customer first.");
 //
-// It travels as an absl::Status whose payload is a google.rpc.Status with the AIP-193 details; server/status.cc hands that
-// on unchanged. One table maps reason to canonical code.
+// It travels as an absl::Status whose payload is a google.rpc.Status with the AIP-193 details;
+// server/status.cc hands that on unchanged. One table maps reason to canonical code.
 #pragma once
 
 #include <string>
@@ -25,7 +25,8 @@ class Refusal {
  public:
   Refusal(v1::ErrorReason reason, std::string message);
 
-  // Dynamic values of the message, for programs: ErrorInfo.metadata. Keys are lower-case with hyphens.
+  // Dynamic values of the message, for programs: ErrorInfo.metadata. Keys are lower-case with
+  // hyphens.
   Refusal&& With(std::string_view key, std::string_view value) &&;
   // A field of the request that is wrong: BadRequest. At most 20 are kept.
   Refusal&& Field(std::string_view path, std::string_view description) &&;
@@ -51,8 +52,8 @@ class Refusal {
 v1::ErrorReason ReasonOf(const absl::Status& status);
 // The details that a status carries; empty when it is no refusal.
 google::rpc::Status DetailsOf(const absl::Status& status);
-// The same refusal, said of one element of a batch, e.g. `requests[17]`: its fields become fields of
-// the element, its message begins with it. Any other status comes back as it is.
+// The same refusal, said of one element of a batch, e.g. `requests[17]`: its fields become fields
+// of the element, its message begins with it. Any other status comes back as it is.
 absl::Status Inside(std::string_view element, const absl::Status& status);
 
 }  // namespace retrace::domain

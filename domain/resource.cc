@@ -3,15 +3,15 @@
 #include <utility>
 #include <vector>
 
+#include "domain/decider.h"
 #include "domain/kind.h"
+#include "domain/policy.h"
 #include "domain/refusal.h"
 #include "fmt/format.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/time_util.h"
-#include "domain/decider.h"
-#include "domain/policy.h"
 #include "retrace/v1/annotations.pb.h"
 
 namespace retrace::domain {
@@ -116,9 +116,7 @@ bool IsId(std::string_view id) {
   return true;
 }
 
-bool IsChosenId(std::string_view id) {
-  return IsId(id) && IsLower(id.front()) && id.back() != '-';
-}
+bool IsChosenId(std::string_view id) { return IsId(id) && IsLower(id.front()) && id.back() != '-'; }
 
 absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view field) {
   const std::vector<std::string_view> parts = SplitName(name);
@@ -137,8 +135,9 @@ absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view f
   }
   if (!good) {
     return Refusal(v1::INVALID_FIELD, fmt::format("{} is no name.", field))
-        .Field(field, "A name looks like `tenants/acme` or `tenants/acme/customers/4hj2`: lower-case "
-                      "letters, digits and hyphens.");
+        .Field(field,
+               "A name looks like `tenants/acme` or `tenants/acme/customers/4hj2`: lower-case "
+               "letters, digits and hyphens.");
   }
   return parsed;
 }

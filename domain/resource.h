@@ -11,8 +11,8 @@
 
 namespace retrace::domain {
 
-// A parsed name: `tenants/acme/customers/01h...`; collection and id are empty for `tenants/acme`; both
-// are "policy" for `tenants/acme/policy`, and "server" for `tenants/system/server`.
+// A parsed name: `tenants/acme/customers/01h...`; collection and id are empty for `tenants/acme`;
+// both are "policy" for `tenants/acme/policy`, and "server" for `tenants/system/server`.
 struct ResourceName {
   std::string tenant;
   std::string collection;
@@ -29,15 +29,17 @@ absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view f
 // e.g. NameOf("acme", {kCustomer, "01h"}) == "tenants/acme/customers/01h".
 std::string NameOf(std::string_view tenant, const EntityRef& entity);
 
-// Fills `resource` (of the kind's resource type) from a row: the stored fields, and what the head determines: name, etag,
-// times, the DELETED state, detached_from.
-void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row, google::protobuf::Message& resource);
+// Fills `resource` (of the kind's resource type) from a row: the stored fields, and what the head
+// determines: name, etag, times, the DELETED state, detached_from.
+void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row,
+                  google::protobuf::Message& resource);
 
 // Bytes of a stored row, and back. DATA_LOSS when they do not parse.
 std::string SerializeRow(const Row& row);
 absl::StatusOr<RowPtr> ParseRow(KindNumber kind, std::string_view bytes);
 
-// What the content digest covers of a row: lifecycle and resource without DERIVED fields, deterministically serialised.
+// What the content digest covers of a row: lifecycle and resource without DERIVED fields,
+// deterministically serialised.
 std::string DigestForm(const EntityRef& entity, const Row& row);
 
 }  // namespace retrace::domain

@@ -52,8 +52,11 @@ Kind TenantKind() {
   kind.collection = "tenants";
   kind.resource = &v1::Tenant::default_instance();
   kind.events = {&store::v1::TenantCreated::default_instance()};
-  kind.indexes = {{.number = 1, .name = "number", .fields = {"number"},
-                   .normaliser = Normaliser::kNumber, .orders = true}};
+  kind.indexes = {{.number = 1,
+                   .name = "number",
+                   .fields = {"number"},
+                   .normaliser = Normaliser::kNumber,
+                   .orders = true}};
   kind.apply = ApplyResourceEvent;
   kind.check = CheckTenant;
   kind.contribute = ContributeTenant;
@@ -68,8 +71,9 @@ absl::Status Decide(const v1::CreateTenantRequest& request, Draft& draft, const 
   if (!IsChosenId(id) || id == kSystemTenant) {
     return Refusal(v1::INVALID_FIELD, id == kSystemTenant ? "The tenant id `system` is reserved."
                                                           : "tenant_id is no id.")
-        .Field("tenant_id", "1 to 63 lower-case letters, digits and hyphens; begins with a letter, "
-                            "does not end with a hyphen; not `system`.");
+        .Field("tenant_id",
+               "1 to 63 lower-case letters, digits and hyphens; begins with a letter, "
+               "does not end with a hyphen; not `system`.");
   }
   const EntityRef entity{KindNumber::kTenant, id};
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));

@@ -98,8 +98,8 @@ absl::Status Claims::Add(const EntityRef& entity, const Draft::Touched& touched)
     for (const std::string& value : values) {
       holders_[{kind.number, index.number, value}].push_back(entity);
       if (!std::binary_search(before.begin(), before.end(), value)) {
-        claims_.push_back({&kind, &index, value, entity,
-                           touched.before != nullptr && touched.before->binned()});
+        claims_.push_back(
+            {&kind, &index, value, entity, touched.before != nullptr && touched.before->binned()});
       }
     }
   }
@@ -137,8 +137,8 @@ absl::StatusOr<std::vector<Clash>> Claims::Clashes() const {
       }
     }
     if (holder) {
-      clashes.push_back({claim.index->unique_key, claim.value, claim.claimant, *holder,
-                         claim.came_back});
+      clashes.push_back(
+          {claim.index->unique_key, claim.value, claim.claimant, *holder, claim.came_back});
     }
   }
   return clashes;
@@ -156,10 +156,10 @@ std::string HolderName(const Clash& clash, const Draft& draft) {
 absl::Status Refuse(const std::vector<Clash>& clashes, const Draft& draft) {
   const Clash& first = clashes.front();
   const std::string holder = HolderName(first, draft);
-  const bool came_back =
-      std::any_of(clashes.begin(), clashes.end(), [](const Clash& clash) { return clash.came_back; });
-  std::string message = fmt::format("The {} `{}` is held by {}.", KeyWords(first.key), first.value,
-                                    holder);
+  const bool came_back = std::any_of(clashes.begin(), clashes.end(),
+                                     [](const Clash& clash) { return clash.came_back; });
+  std::string message =
+      fmt::format("The {} `{}` is held by {}.", KeyWords(first.key), first.value, holder);
   if (clashes.size() > 1) {
     message += fmt::format(" And {} more keys are taken.", clashes.size() - 1);
   }
@@ -251,9 +251,8 @@ absl::Status CheckNoDuplicates(std::string_view key, const View& view, const Con
       if (duplicates.empty()) {
         continue;
       }
-      Refusal refusal(v1::KEY_TAKEN,
-                      fmt::format("{} cannot be unique: several {} hold one {}.", key,
-                                  kind.collection, KeyWords(key)));
+      Refusal refusal(v1::KEY_TAKEN, fmt::format("{} cannot be unique: several {} hold one {}.",
+                                                 key, kind.collection, KeyWords(key)));
       std::move(refusal).With("key", key).With("value", duplicates[0].value);
       for (const Duplicate& duplicate : duplicates) {
         for (const std::string& id : duplicate.ids) {

@@ -14,9 +14,9 @@
 namespace retrace::domain {
 
 // Refuses an outcome in which two live entities hold one value of a key in force (KEY_TAKEN). Looks
-// at touched entities only, and of those at values that they did not hold before. `base` is what the
-// draft lies over. When entities came back from the bin the code is FAILED_PRECONDITION and every
-// clash is listed.
+// at touched entities only, and of those at values that they did not hold before. `base` is what
+// the draft lies over. When entities came back from the bin the code is FAILED_PRECONDITION and
+// every clash is listed.
 absl::Status CheckUniqueKeys(const Draft& draft, const View& base);
 
 // Refuses to switch `key` on while two live entities hold one value: KEY_TAKEN naming up to 20.

@@ -1,8 +1,8 @@
 // The only way that domain reads: the rows of one tenant at one position.
 //
-// Three implementations: live, with the projected keys of every commit not yet applied (server/live_view.h); as of a
-// position (server/as_of_view.h); a map (tests/support/memory_view.h). Draft (draft.h) lies over any of them while a
-// command is decided.
+// Three implementations: live, with the projected keys of every commit not yet applied
+// (server/live_view.h); as of a position (server/as_of_view.h); a map
+// (tests/support/memory_view.h). Draft (draft.h) lies over any of them while a command is decided.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ namespace retrace::domain {
 // What an index entry says of its entity. The numbers are those of eventstore::Mark.
 enum class Mark : uint8_t { kGone = 0, kLive = 1, kBinned = 2 };
 
-// A range of one declared index: values from `lower` (inclusive) to `upper` (exclusive; empty: no bound). Values are encoded
-// as index_values.h does.
+// A range of one declared index: values from `lower` (inclusive) to `upper` (exclusive; empty: no
+// bound). Values are encoded as index_values.h does.
 struct IndexRange {
   KindNumber kind{};
   uint8_t index = 0;
@@ -40,7 +40,8 @@ class View {
   // Its row as of an earlier position.
   virtual absl::StatusOr<RowPtr> GetAt(const EntityRef& entity, Position position) const = 0;
   // Entries of the range in order of value and id, at most `limit`.
-  virtual absl::StatusOr<std::vector<IndexHit>> Find(const IndexRange& range, size_t limit) const = 0;
+  virtual absl::StatusOr<std::vector<IndexHit>> Find(const IndexRange& range,
+                                                     size_t limit) const = 0;
 };
 
 }  // namespace retrace::domain

@@ -9,32 +9,32 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
-using ::testing::UnorderedElementsAre;
 using retrace::testing::FaultyFields;
 using retrace::testing::Metadata;
 using retrace::testing::Parse;
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
 using retrace::testing::Unmet;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class CascadeTest : public ::testing::Test {
  protected:
   std::string Customer(const std::string& fields = "") {
     return acme_
-        .Must<v1::CreateCustomerRequest>(
-            "parent: 'tenants/acme' customer { display_name: 'Ann' " + fields + " }")
+        .Must<v1::CreateCustomerRequest>("parent: 'tenants/acme' customer { display_name: 'Ann' " +
+                                         fields + " }")
         .id();
   }
   std::string Record(const std::string& kind, const std::string& customer,
                      const std::string& fields = "") {
     return acme_
-        .Must<v1::CreateRecordRequest>(fmt::format(
-            "parent: 'tenants/acme' record {{ kind: {} title: 'T' customer: '{}' {} }}", kind,
-            customer.empty() ? "" : "tenants/acme/customers/" + customer, fields))
+        .Must<v1::CreateRecordRequest>(
+            fmt::format("parent: 'tenants/acme' record {{ kind: {} title: 'T' customer: '{}' {} }}",
+                        kind, customer.empty() ? "" : "tenants/acme/customers/" + customer, fields))
         .id();
   }
   Reply Delete(const std::string& customer, const std::string& related) {
@@ -258,11 +258,11 @@ TEST_F(CascadeTest, BatchDeleteTakesRecordsAlong) {
   const std::string bob = Customer();
   const std::string deal = Record("DEAL", ann);
   const std::string note = Record("NOTE", bob);
-  const Reply reply = acme_.Do<v1::BatchDeleteCustomersRequest>(
-      fmt::format("parent: 'tenants/acme' names: 'tenants/acme/customers/{}' names: "
-                  "'tenants/acme/customers/{}' related {{ all: DELETE rules {{ kind: 'NOTE' choice: "
-                  "KEEP }} }}",
-                  bob, ann));
+  const Reply reply = acme_.Do<v1::BatchDeleteCustomersRequest>(fmt::format(
+      "parent: 'tenants/acme' names: 'tenants/acme/customers/{}' names: "
+      "'tenants/acme/customers/{}' related {{ all: DELETE rules {{ kind: 'NOTE' choice: "
+      "KEEP }} }}",
+      bob, ann));
   ASSERT_TRUE(reply.ok()) << reply.status;
   EXPECT_THAT(reply.notes, ElementsAre("1 record deleted, 1 kept."));
   EXPECT_EQ(reply.targets[0].id, bob);

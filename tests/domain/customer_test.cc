@@ -9,19 +9,20 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using retrace::testing::FaultyFields;
 using retrace::testing::Metadata;
 using retrace::testing::Parse;
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class CustomerTest : public ::testing::Test {
  protected:
   Reply Create(const std::string& customer) {
-    return acme_.Do<v1::CreateCustomerRequest>("parent: 'tenants/acme' customer {" + customer + "}");
+    return acme_.Do<v1::CreateCustomerRequest>("parent: 'tenants/acme' customer {" + customer +
+                                               "}");
   }
   Reply Update(const std::string& id, const std::string& customer, const std::string& mask = "") {
     return acme_.Do<v1::UpdateCustomerRequest>(
@@ -56,8 +57,9 @@ TEST_F(CustomerTest, NumbersAreNeverReused) {
 }
 
 TEST_F(CustomerTest, IgnoresOutputOnlyFieldsOnCreate) {
-  const Reply reply = Create("display_name: 'Ann' number: 77 state: DELETED etag: 'x' "
-                             "name: 'tenants/other/customers/1' create_time { seconds: 1 }");
+  const Reply reply = Create(
+      "display_name: 'Ann' number: 77 state: DELETED etag: 'x' "
+      "name: 'tenants/other/customers/1' create_time { seconds: 1 }");
   ASSERT_TRUE(reply.ok()) << reply.status;
   EXPECT_EQ(acme_.Customer(reply.id()).number(), 1);
   EXPECT_EQ(acme_.Customer(reply.id()).state(), v1::Customer::ACTIVE);
@@ -89,11 +91,16 @@ TEST_F(CustomerTest, NeedsSomeName) {
 
 TEST_F(CustomerTest, NormalisesWhatItIsGiven) {
   const Reply reply = Create(R"pb(
-    display_name: " Ann  " level: "gold " external_id: " x1 " tags: [ " a", "b", "a " ]
+    display_name: " Ann  "
+    level: "gold "
+    external_id: " x1 "
+    tags: [ " a", "b", "a " ]
     emails: [ " ann@example.com ", "ANN@example.com", "b@example.com" ]
     addresses { region_code: "Norway" locality: " Oslo " }
-    phones { raw: "22 12 34 56" } phones { raw: "22 12 34 56" label: "again" }
-    phones { raw: "+1 415 555 2671 ext. 12" } phones { raw: "ring me" })pb");
+    phones { raw: "22 12 34 56" }
+    phones { raw: "22 12 34 56" label: "again" }
+    phones { raw: "+1 415 555 2671 ext. 12" }
+    phones { raw: "ring me" })pb");
   ASSERT_TRUE(reply.ok()) << reply.status;
   const v1::Customer customer = acme_.Customer(reply.id());
   EXPECT_EQ(customer.display_name(), "Ann");
@@ -112,8 +119,7 @@ TEST_F(CustomerTest, NormalisesWhatItIsGiven) {
 }
 
 TEST_F(CustomerTest, ReadsPhonesInThePolicysRegionWithoutAnAddress) {
-  acme_.Must<v1::UpdatePolicyRequest>(
-      "policy { name: 'tenants/acme/policy' region_code: 'CN' }");
+  acme_.Must<v1::UpdatePolicyRequest>("policy { name: 'tenants/acme/policy' region_code: 'CN' }");
   const Reply reply = Create("display_name: 'A' phones { raw: '010 6554 1234' }");
   EXPECT_EQ(acme_.Customer(reply.id()).phones(0).e164(), "+861065541234");
 }
@@ -126,8 +132,12 @@ TEST_F(CustomerTest, KeepsAnUnknownCountryAsGiven) {
 
 TEST_F(CustomerTest, NamesEveryFaultyField) {
   const Reply reply = Create(R"pb(
-    display_name: "A" emails: [ "a@example.com", "nobody" ] tags: [ " " ]
-    phones { raw: " " } addresses { label: "x" } addresses { label: "x" })pb");
+    display_name: "A"
+    emails: [ "a@example.com", "nobody" ]
+    tags: [ " " ]
+    phones { raw: " " }
+    addresses { label: "x" }
+    addresses { label: "x" })pb");
   EXPECT_EQ(reply.reason(), v1::INVALID_FIELD);
   EXPECT_THAT(FaultyFields(reply.status),
               ElementsAre("customer.tags[0]", "customer.emails[1]", "customer.addresses[1].label",
@@ -179,7 +189,8 @@ TEST_F(CustomerTest, UpdateThatChangesNothingWritesNothing) {
 }
 
 TEST_F(CustomerTest, UpdateClearsWhatTheMaskNames) {
-  const Reply created = Create("display_name: 'Ann' level: 'gold' attributes { key: 'a' value: '1' }");
+  const Reply created =
+      Create("display_name: 'Ann' level: 'gold' attributes { key: 'a' value: '1' }");
   ASSERT_TRUE(Update(created.id(), "", "level").ok());
   EXPECT_EQ(acme_.Customer(created.id()).level(), "");
   ASSERT_TRUE(Update(created.id(), "", "attributes.a").ok());
@@ -301,10 +312,12 @@ TEST_F(CustomerTest, UnknownAndForeignOnesGetTheSameWords) {
   const Reply foreign = acme_.Do<v1::ActivateCustomerRequest>("name: 'tenants/evil/customers/1'");
   EXPECT_EQ(missing.reason(), v1::ENTITY_NOT_FOUND);
   EXPECT_EQ(foreign.reason(), v1::ENTITY_NOT_FOUND);
-  EXPECT_EQ(missing.status.message(), "There is no customer `tenants/acme/customers/1`. Look for it "
-                                      "in the list, or as of an earlier moment.");
-  EXPECT_EQ(foreign.status.message(), "There is no customer `tenants/evil/customers/1`. Look for it "
-                                      "in the list, or as of an earlier moment.");
+  EXPECT_EQ(missing.status.message(),
+            "There is no customer `tenants/acme/customers/1`. Look for it "
+            "in the list, or as of an earlier moment.");
+  EXPECT_EQ(foreign.status.message(),
+            "There is no customer `tenants/evil/customers/1`. Look for it "
+            "in the list, or as of an earlier moment.");
   EXPECT_EQ(acme_.Do<v1::ActivateCustomerRequest>("name: 'tenants/acme/records/1'").reason(),
             v1::INVALID_FIELD);
   const Reply malformed = Update("BAD", "level: 'x'");
@@ -328,8 +341,8 @@ TEST_F(CustomerTest, AgentsUndeleteOnlyTheirOwnDeletions) {
 }
 
 TEST_F(CustomerTest, TheParentIsTheTenantThatIsCalled) {
-  const Reply reply = acme_.Do<v1::CreateCustomerRequest>(
-      "parent: 'tenants/other' customer { display_name: 'A' }");
+  const Reply reply =
+      acme_.Do<v1::CreateCustomerRequest>("parent: 'tenants/other' customer { display_name: 'A' }");
   EXPECT_EQ(reply.reason(), v1::INVALID_FIELD);
   EXPECT_THAT(FaultyFields(reply.status), ElementsAre("parent"));
 }
@@ -358,9 +371,13 @@ TEST_F(CustomerTest, KeysPerCommandStayWithinTheBar) {
   const Reply created = acme_.Must<v1::CreateCustomerRequest>(R"pb(
     parent: "tenants/acme"
     customer {
-      display_name: "Heather Callahan" level: "gold" owner: "tenants/acme/members/bo"
-      external_id: "EB54EF1154C3A78" emails: "urangel@espinoza-francis.net"
-      phones { raw: "043-797-5229" } phones { raw: "915.112.1727" }
+      display_name: "Heather Callahan"
+      level: "gold"
+      owner: "tenants/acme/members/bo"
+      external_id: "EB54EF1154C3A78"
+      emails: "urangel@espinoza-francis.net"
+      phones { raw: "043-797-5229" }
+      phones { raw: "915.112.1727" }
     }
     options { request_id: "r1" })pb");
   EXPECT_LE(created.keys, 16u);
@@ -371,8 +388,8 @@ TEST_F(CustomerTest, KeysPerCommandStayWithinTheBar) {
   const Reply deleted = acme_.Must<v1::DeleteCustomerRequest>(
       "name: '" + name + "' related { all: DELETE } options { request_id: 'r3' }");
   EXPECT_LE(deleted.keys, 16u);
-  const Reply undeleted = acme_.Must<v1::UndeleteCustomerRequest>(
-      "name: '" + name + "' options { request_id: 'r4' }");
+  const Reply undeleted =
+      acme_.Must<v1::UndeleteCustomerRequest>("name: '" + name + "' options { request_id: 'r4' }");
   EXPECT_LE(undeleted.keys, 16u);
   RecordProperty("create", static_cast<int>(created.keys));
   RecordProperty("update", static_cast<int>(updated.keys));

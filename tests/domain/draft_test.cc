@@ -13,14 +13,14 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using retrace::testing::MemoryRows;
 using retrace::testing::MemoryView;
 using retrace::testing::Parse;
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 const EntityRef kAnn{KindNumber::kCustomer, "ann"};
 
@@ -56,8 +56,8 @@ class DraftTest : public ::testing::Test {
     std::vector<std::string> told;
     const auto hits = view.Find({KindNumber::kCustomer, 6, lower, upper}, limit);
     for (const IndexHit& hit : *hits) {
-      told.push_back(fmt::format("{}:{}{}", hit.value, hit.id,
-                                 hit.mark == Mark::kBinned ? " binned" : ""));
+      told.push_back(
+          fmt::format("{}:{}{}", hit.value, hit.id, hit.mark == Mark::kBinned ? " binned" : ""));
     }
     return told;
   }
@@ -152,8 +152,8 @@ std::vector<std::string> Told(const Projection& projection) {
   std::vector<std::string> told;
   for (const ProjectedEntry& entry : projection.entries) {
     const char* const marks[] = {"gone", "live", "binned"};
-    told.push_back(fmt::format("{}:{} {}", entry.index, entry.value,
-                               marks[static_cast<int>(entry.mark)]));
+    told.push_back(
+        fmt::format("{}:{} {}", entry.index, entry.value, marks[static_cast<int>(entry.mark)]));
   }
   return told;
 }
@@ -161,7 +161,8 @@ std::vector<std::string> Told(const Projection& projection) {
 TEST_F(DraftTest, ProjectsOnlyEntriesThatChange) {
   Draft first(view_, header_);
   ASSERT_TRUE(first.Emit(kAnn, Created("level: 'gold' tags: ['a', 'b'] external_id: 'x'")).ok());
-  EXPECT_THAT(Told(*first.Project()), ElementsAre("6:gold live", "8:a live", "8:b live", "9:x live"));
+  EXPECT_THAT(Told(*first.Project()),
+              ElementsAre("6:gold live", "8:a live", "8:b live", "9:x live"));
   Apply(first);
 
   Draft unindexed(view_, header_);
@@ -221,8 +222,8 @@ TEST_F(DraftTest, SetKeyFitsTheSubjectOnly) {
 
 TEST(DraftCheckTest, MovesThatAreNotDrawnAreRefused) {
   TestTenant acme;
-  const Reply created = acme.Must<v1::CreateCustomerRequest>(
-      "parent: 'tenants/acme' customer { display_name: 'A' }");
+  const Reply created =
+      acme.Must<v1::CreateCustomerRequest>("parent: 'tenants/acme' customer { display_name: 'A' }");
   CommitHeader header;
   header.tenant = "acme";
   header.position = 2;
@@ -245,11 +246,12 @@ TEST(DraftCheckTest, MovesThatAreNotDrawnAreRefused) {
   }
   {
     Draft renumbered(view, header);
-    ASSERT_TRUE(renumbered
-                    .Emit(entity, std::make_shared<store::v1::CustomerUpdated>(
-                                      Parse<store::v1::CustomerUpdated>(
-                                          "customer { number: 7 } update_mask { paths: 'number' }")))
-                    .ok());
+    ASSERT_TRUE(
+        renumbered
+            .Emit(entity,
+                  std::make_shared<store::v1::CustomerUpdated>(Parse<store::v1::CustomerUpdated>(
+                      "customer { number: 7 } update_mask { paths: 'number' }")))
+            .ok());
     EXPECT_EQ(ReasonOf(renumbered.Check(context)), v1::STATE_REFUSED);
   }
 }

@@ -9,19 +9,19 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using retrace::testing::FaultyFields;
 using retrace::testing::Metadata;
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 class RecordTest : public ::testing::Test {
  protected:
   std::string Customer(const std::string& fields = "") {
     return acme_
-        .Must<v1::CreateCustomerRequest>(
-            "parent: 'tenants/acme' customer { display_name: 'Ann' " + fields + " }")
+        .Must<v1::CreateCustomerRequest>("parent: 'tenants/acme' customer { display_name: 'Ann' " +
+                                         fields + " }")
         .id();
   }
   Reply Create(const std::string& record) {
@@ -37,8 +37,8 @@ class RecordTest : public ::testing::Test {
 };
 
 TEST_F(RecordTest, IsCreated) {
-  const Reply reply = Create(
-      "kind: DEAL title: ' Pumps ' stage: 'Won' amount { minor_units: -5 currency: 'eur' }");
+  const Reply reply =
+      Create("kind: DEAL title: ' Pumps ' stage: 'Won' amount { minor_units: -5 currency: 'eur' }");
   ASSERT_TRUE(reply.ok()) << reply.status;
   EXPECT_THAT(reply.events,
               ElementsAre("records/" + reply.id() +
@@ -67,7 +67,8 @@ TEST_F(RecordTest, RefersToALiveCustomerAndOwner) {
   EXPECT_TRUE(Create("kind: NOTE title: 'x' customer: 'tenants/acme/customers/" + ann + "'").ok());
   acme_.Must<v1::DeleteCustomerRequest>("name: 'tenants/acme/customers/" + ann +
                                         "' related { all: KEEP }");
-  const Reply deleted = Create("kind: NOTE title: 'x' customer: 'tenants/acme/customers/" + ann + "'");
+  const Reply deleted =
+      Create("kind: NOTE title: 'x' customer: 'tenants/acme/customers/" + ann + "'");
   EXPECT_EQ(deleted.reason(), v1::REFERENCE_BROKEN);
   EXPECT_EQ(Metadata(deleted.status, "field"), "record.customer");
 }
@@ -102,8 +103,7 @@ TEST_F(RecordTest, MovesBetweenCustomersWithItsCounts) {
   ASSERT_TRUE(Update(created.id(), "customer: 'tenants/acme/customers/" + bob + "'").ok());
   EXPECT_THAT(acme_.Counters("customers/" + ann), IsEmpty());
   EXPECT_THAT(acme_.Counters("customers/" + bob), ElementsAre("record/DEAL/ACTIVE//EUR=1,7"));
-  ASSERT_TRUE(
-      Update(created.id(), "amount { minor_units: 9 currency: 'EUR' } stage: 'Won'").ok());
+  ASSERT_TRUE(Update(created.id(), "amount { minor_units: 9 currency: 'EUR' } stage: 'Won'").ok());
   EXPECT_THAT(acme_.Counters("customers/" + bob), ElementsAre("record/DEAL/ACTIVE/Won/EUR=1,9"));
 }
 
@@ -124,8 +124,10 @@ TEST_F(RecordTest, SubjectFollowsTheCustomer) {
 
 TEST_F(RecordTest, ReadsPhonesInItsCustomersRegion) {
   const std::string ann = Customer("addresses { region_code: 'NO' }");
-  const Reply reply = Create("kind: CONTACT title: 'x' phones { raw: '22 12 34 56' } "
-                             "customer: 'tenants/acme/customers/" + ann + "'");
+  const Reply reply = Create(
+      "kind: CONTACT title: 'x' phones { raw: '22 12 34 56' } "
+      "customer: 'tenants/acme/customers/" +
+      ann + "'");
   EXPECT_EQ(acme_.RecordOf(reply.id()).phones(0).e164(), "+4722123456");
 }
 
@@ -160,18 +162,22 @@ TEST_F(RecordTest, BatchCreateNamesTheFaultyElement) {
   EXPECT_THAT(FaultyFields(reply.status), ElementsAre("requests[1].record.emails[0]"));
   EXPECT_EQ(Metadata(reply.status, "element"), "requests[1]");
   const Reply broken =
-      batch(good + good + "requests { record { kind: NOTE title: 'x' owner: 'tenants/acme/members/x' } }");
+      batch(good + good +
+            "requests { record { kind: NOTE title: 'x' owner: 'tenants/acme/members/x' } }");
   EXPECT_EQ(broken.reason(), v1::REFERENCE_BROKEN);
   EXPECT_EQ(Metadata(broken.status, "element"), "requests[2]");
   EXPECT_THAT(FaultyFields(batch(good + "requests { parent: 'tenants/b' record { kind: NOTE title: "
-                                        "'x' } }").status),
+                                        "'x' } }")
+                               .status),
               ElementsAre("requests[1].parent"));
   EXPECT_THAT(FaultyFields(batch(good + "requests { record { kind: NOTE title: 'x' } options { "
-                                        "reason: 'r' } }").status),
+                                        "reason: 'r' } }")
+                               .status),
               ElementsAre("requests[1].options"));
   EXPECT_EQ(acme_.head(), 0u);
-  const Reply fine = batch(good + "requests { parent: 'tenants/acme' record { kind: NOTE title: 'y' "
-                                  "} options {} }");
+  const Reply fine = batch(good +
+                           "requests { parent: 'tenants/acme' record { kind: NOTE title: 'y' "
+                           "} options {} }");
   ASSERT_TRUE(fine.ok()) << fine.status;
   EXPECT_EQ(fine.targets.size(), 2u);
   EXPECT_EQ(acme_.head(), 1u);

@@ -9,11 +9,11 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::SizeIs;
 using retrace::testing::FaultyFields;
 using retrace::testing::Metadata;
 using retrace::testing::Unmet;
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 template <typename Detail>
 std::vector<Detail> All(const absl::Status& status) {

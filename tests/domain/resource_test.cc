@@ -12,10 +12,10 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
 using retrace::testing::FaultyFields;
 using retrace::testing::Parse;
 using retrace::testing::TestTenant;
+using ::testing::ElementsAre;
 
 TEST(ResourceNameTest, Parses) {
   const auto customer = ParseName("tenants/acme/customers/01h", "name");
@@ -61,9 +61,8 @@ TEST(ResourceNameTest, NamesEveryKindOfEntity) {
   EXPECT_EQ(NameOf("system", {KindNumber::kServer, "server"}), "tenants/system/server");
   for (const Kind& kind : Kinds()) {
     if (!kind.derived) {
-      const std::string name = NameOf("acme", {kind.number, std::string(kind.collection == "policy"
-                                                                            ? "policy"
-                                                                            : "x1")});
+      const std::string name =
+          NameOf("acme", {kind.number, std::string(kind.collection == "policy" ? "policy" : "x1")});
       EXPECT_TRUE(ParseName(name, "name").ok()) << name;
     }
   }
@@ -81,8 +80,9 @@ TEST(ResourceNameTest, ChosenIds) {
 
 TEST(ShowResourceTest, AddsWhatTheHeadDetermines) {
   TestTenant acme;
-  const auto created = acme.Must<v1::CreateCustomerRequest>(
-      R"pb(parent: "tenants/acme" customer { display_name: "Ann" })pb");
+  const auto created =
+      acme.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
+                                                customer { display_name: "Ann" })pb");
   v1::Customer customer = acme.Customer(created.id());
   EXPECT_EQ(customer.name(), "tenants/acme/customers/" + created.id());
   EXPECT_EQ(customer.state(), v1::Customer::ACTIVE);
@@ -127,15 +127,14 @@ TEST(StoredRowTest, ComesBackAsItWas) {
   const auto parsed = ParseRow(KindNumber::kCustomer, SerializeRow(row));
   ASSERT_TRUE(parsed.ok());
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(row.head, (*parsed)->head));
-  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(*row.resource,
-                                                                 *(*parsed)->resource));
+  EXPECT_TRUE(
+      google::protobuf::util::MessageDifferencer::Equals(*row.resource, *(*parsed)->resource));
 }
 
 TEST(StoredRowTest, DamageIsDataLoss) {
   EXPECT_EQ(ParseRow(KindNumber::kCustomer, "\xFF\xFF").status().code(),
             absl::StatusCode::kDataLoss);
-  EXPECT_EQ(ParseRow(static_cast<KindNumber>(99), "").status().code(),
-            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ParseRow(static_cast<KindNumber>(99), "").status().code(), absl::StatusCode::kDataLoss);
   store::v1::StoredRow row;
   row.set_resource("\xFF");
   EXPECT_EQ(ParseRow(KindNumber::kCustomer, row.SerializeAsString()).status().code(),

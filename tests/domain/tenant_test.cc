@@ -15,15 +15,15 @@
 namespace retrace::domain {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using retrace::testing::FaultyFields;
 using retrace::testing::Metadata;
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
 using retrace::testing::Unmet;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 TEST(TenantTest, GetsTheNextNumber) {
   TestTenant system("system");
@@ -46,8 +46,7 @@ TEST(TenantTest, IdsAreChosenOnce) {
   EXPECT_EQ(taken.reason(), v1::ID_TAKEN);
   EXPECT_EQ(taken.status.code(), absl::StatusCode::kAlreadyExists);
   for (const char* bad : {"system", "Acme", "1a", "a_b", "a-"}) {
-    const Reply reply =
-        system.Do<v1::CreateTenantRequest>(fmt::format("tenant_id: '{}'", bad));
+    const Reply reply = system.Do<v1::CreateTenantRequest>(fmt::format("tenant_id: '{}'", bad));
     EXPECT_THAT(FaultyFields(reply.status), ElementsAre("tenant_id")) << bad;
   }
 }
@@ -249,8 +248,9 @@ TEST_F(MemberTest, RefusesFaultyFields) {
               ElementsAre("member.display_name", "member.email", "member.language"));
   EXPECT_EQ(Create("bo", "display_name: 'B' lead: 'tenants/acme/members/x'").reason(),
             v1::REFERENCE_BROKEN);
-  EXPECT_THAT(FaultyFields(Create("bo", "display_name: 'B' lead: 'tenants/acme/members/bo'").status),
-              ElementsAre("member.lead"));
+  EXPECT_THAT(
+      FaultyFields(Create("bo", "display_name: 'B' lead: 'tenants/acme/members/bo'").status),
+      ElementsAre("member.lead"));
 }
 
 TEST_F(MemberTest, LivesThroughItsWholeLife) {
@@ -280,7 +280,8 @@ TEST_F(MemberTest, EmailsMayBeUnique) {
 class ChangeSetTest : public ::testing::Test {
  protected:
   Reply Begin(const std::string& rest = "") {
-    return acme_.Do<v1::BeginChangeSetRequest>("parent: 'tenants/acme' title: ' clean up ' " + rest);
+    return acme_.Do<v1::BeginChangeSetRequest>("parent: 'tenants/acme' title: ' clean up ' " +
+                                               rest);
   }
   Reply End(const std::string& id) {
     return acme_.Do<v1::EndChangeSetRequest>("name: 'tenants/acme/changeSets/" + id + "'");
@@ -315,8 +316,8 @@ TEST_F(ChangeSetTest, IsBegunFilledAndEnded) {
   EXPECT_EQ(tally.commit_count(), 3);
   EXPECT_EQ(tally.event_count(), 3);
   EXPECT_EQ(tally.reason(), "spring");
-  EXPECT_THAT(tally.methods(), ElementsAre("retrace.v1.BeginChangeSetRequest",
-                                           "retrace.v1.CreateCustomerRequest"));
+  EXPECT_THAT(tally.methods(),
+              ElementsAre("retrace.v1.BeginChangeSetRequest", "retrace.v1.CreateCustomerRequest"));
   ASSERT_TRUE(End("2").ok());
   shown = acme_.Show<v1::ChangeSet>({KindNumber::kChangeSet, "2"});
   EXPECT_EQ(shown.state(), v1::ChangeSet::CLOSED);

@@ -103,8 +103,8 @@ domain::CommitHeader TestTenant::NextHeader(const google::protobuf::Message& req
   header.reason = options.reason();
   header.request_id = options.request_id();
   header.request_hash = options.request_id().empty() ? "" : "hash of " + options.request_id();
-  header.change_set = options.change_set() == 0 ? header.position
-                                                : static_cast<uint64_t>(options.change_set());
+  header.change_set =
+      options.change_set() == 0 ? header.position : static_cast<uint64_t>(options.change_set());
   return header;
 }
 
@@ -122,8 +122,8 @@ Reply TestTenant::Run(const google::protobuf::Message& request, const v1::Comman
   Reply reply;
   const auto run = [&]() -> absl::Status {
     RETRACE_RETURN_IF_ERROR(domain::Validate(request));
-    RETRACE_RETURN_IF_ERROR(domain::CheckChangeSet(static_cast<uint64_t>(options.change_set()),
-                                                   now, context.header));
+    RETRACE_RETURN_IF_ERROR(
+        domain::CheckChangeSet(static_cast<uint64_t>(options.change_set()), now, context.header));
     RETRACE_RETURN_IF_ERROR(decide(draft, context));
     RETRACE_RETURN_IF_ERROR(draft.Check(context));
     return Commit(draft, reply);

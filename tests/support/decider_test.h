@@ -63,8 +63,8 @@ std::vector<std::string> Unmet(const absl::Status& status);
 // One value of ErrorInfo.metadata; empty when there is none.
 std::string Metadata(const absl::Status& status, const std::string& key);
 
-// One tenant whose commands run as in the server: validate, decide, check, seal, project, apply. Keeps
-// the log, so that its rows can be built again.
+// One tenant whose commands run as in the server: validate, decide, check, seal, project, apply.
+// Keeps the log, so that its rows can be built again.
 class TestTenant {
  public:
   explicit TestTenant(std::string id = "acme") : id_(std::move(id)) {}
@@ -79,9 +79,10 @@ class TestTenant {
 
   template <typename Request>
   Reply Do(const Request& request) {
-    return Run(request, request.options(), [&](domain::Draft& draft, const domain::Context& context) {
-      return domain::Decide(request, draft, context);
-    });
+    return Run(request, request.options(),
+               [&](domain::Draft& draft, const domain::Context& context) {
+                 return domain::Decide(request, draft, context);
+               });
   }
   // The same from text.
   template <typename Request>

@@ -21,11 +21,11 @@ class MemoryRows {
   // Kind, index, value, id.
   using EntryKey = std::tuple<domain::KindNumber, uint8_t, std::string, std::string>;
 
-  // Lays the keys of the commit at `position` over those before. DATA_LOSS when a row does not parse.
+  // Lays the keys of the commit at `position` over those before. DATA_LOSS when a row does not
+  // parse.
   absl::Status Apply(const domain::Projection& projection, domain::Position position);
 
-  absl::StatusOr<domain::RowPtr> Get(const domain::EntityRef& entity,
-                                     domain::Position as_of) const;
+  absl::StatusOr<domain::RowPtr> Get(const domain::EntityRef& entity, domain::Position as_of) const;
   std::vector<domain::IndexHit> Find(const domain::IndexRange& range, size_t limit,
                                      domain::Position as_of) const;
   // Bytes of all rows as of a position.
