@@ -44,12 +44,12 @@ using Environment = std::function<const char*(const char*)>;
 // Lays the file over `config`. INVALID_ARGUMENT with file and line for unknown settings and wrong
 // types, FAILED_PRECONDITION when it cannot be read.
 absl::Status ApplyFile(const std::string& file, Config& config);
-// Lays RETRACE_DATA_DIR, RETRACE_LISTEN (separated by commas) and so on over `config`.
+// Lays RETRACED_DATA_DIR, RETRACED_LISTEN (separated by commas) and so on over `config`.
 absl::Status ApplyEnvironment(const Environment& environment, Config& config);
 
 // One setting as files, environment and flags name it.
 struct Setting {
-  std::string_view name;  // e.g. "data_dir": --data-dir, RETRACE_DATA_DIR
+  std::string_view name;  // e.g. "data_dir": --data-dir, RETRACED_DATA_DIR
   std::string_view help;
   std::string Config::*text = nullptr;
   int64_t Config::*number = nullptr;

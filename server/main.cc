@@ -45,7 +45,7 @@ std::string FlagOf(const Setting& setting) {
 }
 
 void AddSettings(CLI::App& app, CommandLine& line) {
-  app.add_option("--config", line.config_file, "Configuration file (TOML); also RETRACE_CONFIG");
+  app.add_option("--config", line.config_file, "Configuration file (TOML); also RETRACED_CONFIG");
   app.add_flag("--print-config", line.print_config,
                "Print what file, environment and flags come to, and stop");
   for (const Setting& setting : Settings()) {
@@ -65,7 +65,7 @@ absl::Status ApplyFlags(const CommandLine& line, Config& config) {
   std::map<std::string, std::string> texts;
   for (const auto& [name, values] : line.settings) {
     if (!values.empty()) {
-      std::string key = "RETRACE_" + name;
+      std::string key = "RETRACED_" + name;
       std::transform(key.begin(), key.end(), key.begin(),
                      [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
       texts[key] = fmt::format("{}", fmt::join(values, ","));
@@ -82,7 +82,7 @@ absl::Status ApplyFlags(const CommandLine& line, Config& config) {
 absl::StatusOr<Config> MakeConfig(const CommandLine& line) {
   Config config;
   std::string file = line.config_file;
-  if (const char* named = std::getenv("RETRACE_CONFIG"); file.empty() && named != nullptr) {
+  if (const char* named = std::getenv("RETRACED_CONFIG"); file.empty() && named != nullptr) {
     file = named;
   }
   if (!file.empty()) {
