@@ -1,5 +1,6 @@
 #include "domain/filter.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <utility>
@@ -20,19 +21,6 @@ using google::protobuf::FieldDescriptor;
 using NodeKind = FilterNode::Kind;
 using Operand = Condition::Operand;
 
-// An entry of `allowed`: a name, and the path that it stands for.
-struct AllowedName {
-  std::string_view name;
-  std::string_view path;
-};
-
-AllowedName ReadAllowed(std::string_view entry) {
-  const size_t sign = entry.find('=');
-  return sign == std::string_view::npos
-             ? AllowedName{entry, entry}
-             : AllowedName{entry.substr(0, sign), entry.substr(sign + 1)};
-}
-
 bool IsTime(const FieldDescriptor& field) {
   return field.message_type() == google::protobuf::Timestamp::descriptor();
 }
@@ -52,7 +40,7 @@ std::optional<Number> ReadNumber(std::string_view text) {
   return number;
 }
 
-TextPattern ReadPattern(std::string_view value) {
+TextPattern ReadPattern(std::string_view value, bool exact = false) {
   TextPattern pattern;
   if (value.starts_with('*')) {
     pattern.open_begin = true;
@@ -62,7 +50,7 @@ TextPattern ReadPattern(std::string_view value) {
     pattern.open_end = true;
     value.remove_suffix(1);
   }
-  pattern.text = FoldCaseless(value);
+  pattern.text = exact ? std::string(value) : FoldCaseless(value);
   return pattern;
 }
 
@@ -124,13 +112,16 @@ class Compiler {
 
   // Finds the fields that the restriction's path goes through.
   absl::Status Resolve(const Restriction& restriction, Condition& condition) const {
-    RETRACE_ASSIGN(std::vector<std::string> steps, StepsOf(restriction));
+    const std::string& top = restriction.field.front();
+    if (!allowed_.empty() && std::find(allowed_.begin(), allowed_.end(), top) == allowed_.end()) {
+      return UnknownName(restriction.offset, top, allowed_);
+    }
     const Descriptor* inside = &type_;
-    for (std::string& step : steps) {
+    for (const std::string& step : restriction.field) {
       const FieldDescriptor* outer = condition.path.empty() ? nullptr : condition.path.back();
       if (outer != nullptr && outer->is_map() && !condition.has_key) {
         condition.has_key = true;
-        condition.key = std::move(step);
+        condition.key = step;
         continue;
       }
       if (outer != nullptr) {
@@ -150,31 +141,6 @@ class Compiler {
       condition.path.push_back(field);
     }
     return absl::OkStatus();
-  }
-
-  // The steps of the path, with an alias replaced by what it stands for.
-  absl::StatusOr<std::vector<std::string>> StepsOf(const Restriction& restriction) const {
-    if (allowed_.empty()) {
-      return restriction.field;
-    }
-    std::vector<std::string> names;
-    for (const std::string& entry : allowed_) {
-      const AllowedName known = ReadAllowed(entry);
-      if (known.name != restriction.field.front()) {
-        names.emplace_back(known.name);
-        continue;
-      }
-      std::vector<std::string> steps;
-      std::string_view path = known.path;
-      for (size_t dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
-        steps.emplace_back(path.substr(0, dot));
-        path.remove_prefix(dot + 1);
-      }
-      steps.emplace_back(path);
-      steps.insert(steps.end(), restriction.field.begin() + 1, restriction.field.end());
-      return steps;
-    }
-    return UnknownName(restriction.offset, restriction.field.front(), names);
   }
 
   static std::vector<std::string> FieldNames(const Descriptor& type) {
@@ -242,14 +208,16 @@ class Compiler {
   }
 
   static void CompileText(const Restriction& restriction, bool in_list, Condition& condition) {
-    condition.pattern = ReadPattern(restriction.value);
+    condition.exact = ComparesExactly(*condition.path.back());
+    condition.pattern = ReadPattern(restriction.value, condition.exact);
     if (restriction.comparator == Comparator::kHas && !in_list) {
       condition.operand = Operand::kContains;
     } else if (IsEqualityOnly(restriction.comparator)) {
       condition.operand = Operand::kEquality;
     } else {
       condition.operand = Operand::kOrder;
-      condition.pattern = {.text = FoldCaseless(restriction.value)};
+      condition.pattern = {.text = condition.exact ? restriction.value
+                                                   : FoldCaseless(restriction.value)};
     }
   }
 
@@ -349,9 +317,8 @@ class Compiler {
       }
       return fields;
     }
-    for (const std::string& entry : allowed_) {
-      const std::string_view path = ReadAllowed(entry).path;
-      if (const auto* field = type_.FindFieldByName(std::string(path.substr(0, path.find('.'))))) {
+    for (const std::string& name : allowed_) {
+      if (const FieldDescriptor* field = type_.FindFieldByName(name)) {
         fields.push_back(field);
       }
     }
@@ -388,6 +355,9 @@ bool IsDate(std::string_view value) {
 }
 
 }  // namespace
+
+// Some systems make ids that differ by case alone.
+bool ComparesExactly(const FieldDescriptor& field) { return field.name() == "external_id"; }
 
 Filter::Filter()
     : root_(std::make_shared<FilterNode>()), condition_(std::make_shared<Condition>()) {}

@@ -7,8 +7,8 @@
 //
 // What a restriction means depends on its field:
 //   text           `=` `!=` caseless (NFKC, case folded), with a `*` at the beginning or end
-//   standing
-//                  for anything; `:` contains, caseless; `<` and so on by the folded bytes
+//                  standing for anything; `:` contains, caseless; `<` and so on by the folded
+//                  bytes. Ids of other systems (`external_id`) are compared as they are
 //   whole number, real number, truth (true, false), enum (by name): the usual, `:` is `=`
 //   time           RFC 3339, or a date, which is that whole day in UTC: `=` and `:` within it,
 //                  `<` before it, `>` after it. An unset time matches nothing, not even `!=`
@@ -70,6 +70,9 @@ struct TimeSpan {
 };
 std::optional<TimeSpan> ReadTimeSpan(std::string_view value);
 
+// True for texts that filters compare as they are, case and all.
+bool ComparesExactly(const google::protobuf::FieldDescriptor& field);
+
 struct Condition;  // a node made ready to run; see filter_condition.h
 
 // A filter that fits one type of message. Immutable; thread-safe; cheap to copy.
@@ -78,8 +81,7 @@ class Filter {
   // Matches everything.
   Filter();
   // Parses and checks against the fields of `type`, and `allowed` (top-level names; empty: all). An
-  // entry `time=commit_time` allows the name before the sign for the path behind it. An empty text
-  // matches everything. INVALID_FILTER with the offset and what was expected.
+  // empty text matches everything. INVALID_FILTER with the offset and what was expected.
   static absl::StatusOr<Filter> Parse(std::string_view text,
                                       const google::protobuf::Descriptor& type,
                                       const std::vector<std::string>& allowed);

@@ -197,9 +197,7 @@ std::vector<Run> RunsOf(std::string_view text) {
     } else {
       apostrophe = open && letter == Letter::kApostrophe;
       open = false;
-      continue;
     }
-    apostrophe = false;
   }
   return runs;
 }

@@ -242,7 +242,7 @@ TEST(Filter, RefusesWhatDoesNotFitTheFields) {
 }
 
 TEST(Filter, KnowsOnlyTheAllowedNames) {
-  const std::vector<std::string> allowed = {"actor", "time=commit_time", "entity=events.entity"};
+  const std::vector<std::string> allowed = {"actor", "commit_time", "events"};
   const auto& type = *v1::Commit::descriptor();
   v1::Commit commit;
   commit.set_actor("ada");
@@ -253,14 +253,13 @@ TEST(Filter, KnowsOnlyTheAllowedNames) {
   const auto matches = [&](const std::string& text) {
     return Filter::Parse(text, type, allowed)->Matches(commit);
   };
-  EXPECT_TRUE(matches("time = 2024-02-29 AND entity = tenants/acme/records/2"));
-  EXPECT_FALSE(matches("entity = tenants/acme/records/3"));
-  EXPECT_TRUE(matches("entity:*"));
+  EXPECT_TRUE(matches("commit_time = 2024-02-29 AND events.entity = tenants/acme/records/2"));
+  EXPECT_FALSE(matches("events.entity = tenants/acme/records/3"));
+  EXPECT_TRUE(matches("events.entity:*"));
   EXPECT_TRUE(matches("records/2"));
   EXPECT_FALSE(matches("CreateCustomer"));  // the method is not among what is searched
   EXPECT_THAT(std::string(Filter::Parse("method=x", type, allowed).status().message()),
-              HasSubstr("there is no field `method`; there are actor, time, entity"));
-  EXPECT_FALSE(Filter::Parse("commit_time:*", type, allowed).ok());
+              HasSubstr("there is no field `method`; there are actor, commit_time, events"));
 }
 
 TEST(Filter, GivesConjunctsAndMentions) {

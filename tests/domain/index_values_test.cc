@@ -163,6 +163,20 @@ RC_GTEST_PROP(Search, FindsAnySubstringWithoutSpaces, ()) {
   RC_ASSERT(Finds(SearchWords("Acme " + name + " Ltd"), QueryWords(part)));
 }
 
+RC_GTEST_PROP(Search, FindsEveryPieceOfAMixedName, ()) {
+  const std::vector<std::string> without_spaces = {"北京", "有限公司", "トヨタ", "ไทย"};
+  const std::vector<std::string> with_spaces = {"Acme", "Müller", "7", "한국", "Ltd"};
+  std::string name;
+  std::vector<std::string> pieces;
+  for (int i = *rc::gen::inRange(1, 5); i > 0; --i) {
+    pieces.push_back(*rc::gen::elementOf(i % 2 == 0 ? without_spaces : with_spaces));
+    name += pieces.back();
+  }
+  for (const std::string& piece : pieces) {
+    RC_ASSERT(Finds(SearchWords(name), QueryWords(piece)));
+  }
+}
+
 RC_GTEST_PROP(Search, FindsEveryPrefixOfAWord, ()) {
   const std::string word =
       *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::inRange('a', 'z')));
