@@ -359,6 +359,43 @@ TEST_F(LogDamageTest, AMissingWriteAheadLogIsRefused) {
   EXPECT_FALSE(OpensWhole(*disk));
 }
 
+// Two write-ahead logs are alive while a flush is under way; each may have a torn end for RocksDB,
+// so only the manifest can say how long the older one must be.
+TEST(OlderLogTest, AShortenedOlderWriteAheadLogIsRefused) {
+  FaultEnv env;
+  std::mutex mutex;
+  std::unique_lock held(mutex);
+  env.BeforeEachChange([&](uint64_t, Operation operation, const std::string& path) {
+    if (operation != Operation::kCreate || path.find(".sst") == std::string::npos) return;
+    std::lock_guard wait(mutex);
+  });
+  absl::StatusOr<std::unique_ptr<RocksCommitLog>> log = RocksCommitLog::Open(LogOptions(env.env()));
+  ASSERT_TRUE(log.ok()) << log.status();
+  for (int i = 0; i < 36; ++i) {
+    ASSERT_EQ(AppendOne(**log, 1, std::string(1 << 20, 'x')).outcome, AppendOutcome::kDurable);
+  }
+  const std::unique_ptr<FaultEnv> disk = env.AfterPowerCut(Unsynced::kDropped, 0);
+  held.unlock();
+  log = absl::UnknownError("closed");
+  std::vector<std::string> logs;
+  for (const std::string& name : disk->Files(kLogDirectory)) {
+    ASSERT_EQ(name.find(".sst"), std::string::npos) << "flushed too early";
+    if (name.find(".log") != std::string::npos) {
+      logs.push_back(std::string(kLogDirectory) + "/" + name);
+    }
+  }
+  ASSERT_EQ(logs.size(), 2u);
+  const std::string older = disk->Contents(logs[0]);
+  ASSERT_GT(older.size(), disk->Contents(logs[1]).size());
+  const std::unique_ptr<FaultEnv> cut = disk->AfterPowerCut(Unsynced::kKept, 0);
+  cut->Overwrite(logs[0], older.substr(0, older.size() / 2));
+  const absl::Status status = RocksCommitLog::Open(LogOptions(cut->env())).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  log = RocksCommitLog::Open(LogOptions(disk->env()));
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(AllCommits(**log, 1).size(), 36u);
+}
+
 TEST_F(LogDamageTest, ATornOrRandomEndThatNobodyWasToldOfOpens) {
   for (int round = 0; round < 30; ++round) {
     std::string bytes = wal_bytes_;
