@@ -48,6 +48,7 @@ struct Condition {
   Comparator comparator = Comparator::kHas;
   Operand operand = Operand::kPresence;
   TextPattern pattern;
+  bool exact = false;  // text is compared as it is, not folded
   // Whole numbers, truths (0, 1) and enums (numbers).
   int64_t integer = 0;
   double real = 0;

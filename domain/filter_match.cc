@@ -114,7 +114,7 @@ bool MatchElement(const Condition& condition, const Message& element) {
 }
 
 bool MatchText(const Condition& condition, std::string_view text) {
-  const std::string folded = FoldCaseless(text);
+  const std::string folded = condition.exact ? std::string(text) : FoldCaseless(text);
   switch (condition.operand) {
     case Operand::kContains:
       return folded.find(condition.pattern.text) != std::string::npos;

@@ -148,6 +148,19 @@ TEST(FilterMatches, Text) {
        "title != \"große brücke\"", "title < aaa", "stage:*", "stage = x"});
 }
 
+TEST(FilterMatches, IdsOfOtherSystemsAsTheyAre) {
+  v1::Record record;
+  record.set_external_id("aB-1");
+  for (const char* text : {"external_id = aB-1", "external_id = a*", "external_id:B-",
+                           "external_id != ab-1", "external_id > aA"}) {
+    EXPECT_TRUE(Matches(text, record)) << text;
+  }
+  for (const char* text :
+       {"external_id = ab-1", "external_id = A*", "external_id:b-", "external_id > aa"}) {
+    EXPECT_FALSE(Matches(text, record)) << text;
+  }
+}
+
 TEST(FilterMatches, NumbersEnumsAndMessages) {
   ExpectMatches({"amount.minor_units = 500", "amount.minor_units > -1", "amount.minor_units:500",
                  "amount.minor_units <= 500", "amount:*", "amount.currency = eur", "kind = DEAL",
