@@ -3,6 +3,7 @@
 #include <rocksdb/slice.h>
 #include <rocksdb/slice_transform.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace retrace::eventstore {
@@ -57,6 +58,15 @@ size_t PrefixLength(const rocksdb::Slice& key) {
   if (end == nullptr) return 0;
   return static_cast<size_t>(static_cast<const char*>(end) - key.data()) + 1;
 }
+
+class Table final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "retrace.Table.1"; }
+  bool InDomain(const rocksdb::Slice& key) const override { return key.size() > kEntryValueAt; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key[kFamilyAt] == kRow ? kRowIdAt : kEntryValueAt};
+  }
+};
 
 class FirstString final : public rocksdb::SliceTransform {
  public:
@@ -191,5 +201,7 @@ bool ParseEntryStem(std::string_view stem, std::string& value, std::string& id) 
 std::shared_ptr<const rocksdb::SliceTransform> RowPrefix() {
   return std::make_shared<FirstString>();
 }
+
+std::shared_ptr<const rocksdb::SliceTransform> TablePrefix() { return std::make_shared<Table>(); }
 
 }  // namespace retrace::eventstore
