@@ -298,22 +298,25 @@ PrincipalPtr Principals::FindByHash(const Sha256Digest& token_hash) const {
 }
 
 absl::StatusOr<bool> Principals::Refresh() {
-  absl::StatusOr<Stamp> stamp = StampOf(file_);
+  const absl::StatusOr<Stamp> stamp = StampOf(file_);
   const Stamp now = stamp.ok() ? *stamp : Stamp{};
   {
     absl::ReaderMutexLock lock(&mutex_);
-    if (table_ != nullptr && now == stamp_) {
+    if (table_ != nullptr && stamp.ok() && now == stamp_) {
       return false;
     }
   }
   absl::StatusOr<Table> table = stamp.ok() ? Read(file_) : stamp.status();
   absl::MutexLock lock(&mutex_);
   stamp_ = now;
-  if (!table.ok()) {
-    return table.status();
+  if (table.ok()) {
+    fault_.clear();
+    table_ = std::make_shared<const Table>(*std::move(table));
+    return true;
   }
-  table_ = std::make_shared<const Table>(*std::move(table));
-  return true;
+  const bool said = fault_ == table.status().message();
+  fault_ = std::string(table.status().message());
+  return said ? absl::StatusOr<bool>(false) : table.status();
 }
 
 size_t Principals::size() const {

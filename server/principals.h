@@ -77,6 +77,7 @@ class Principals {
   mutable absl::Mutex mutex_;
   Stamp stamp_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const Table> table_ ABSL_GUARDED_BY(mutex_);
+  std::string fault_ ABSL_GUARDED_BY(mutex_);  // said last; empty: the file was good
 };
 
 // Makes a token (`rt_` and 256 random bits), appends its entry to the file (made with mode 0600

@@ -1,0 +1,131 @@
+#include "server/config.h"
+
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/exit_codes.h"
+#include "tests/support/temp_directory.h"
+
+namespace retrace::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& text) {
+    const std::string file = directory_.Below("retraced.toml");
+    std::ofstream(file) << text;
+    return file;
+  }
+  static absl::Status Environ(const std::map<std::string, std::string>& variables, Config& config) {
+    return ApplyEnvironment(
+        [&](const char* name) -> const char* {
+          const auto found = variables.find(name);
+          return found == variables.end() ? nullptr : found->second.c_str();
+        },
+        config);
+  }
+
+  testing::TempDirectory directory_;
+  Config config_;
+};
+
+TEST_F(ConfigTest, TheEnvironmentGoesBeforeTheFile) {
+  ASSERT_TRUE(ApplyFile(Write("data_dir = \"file\"\ncache_mib = 64\nlog_level = \"warn\"\n"
+                              "listen = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n"),
+                        config_)
+                  .ok());
+  ASSERT_TRUE(
+      Environ({{"RETRACED_CACHE_MIB", "128"}, {"RETRACED_LISTEN", "127.0.0.1:3"}}, config_).ok());
+  EXPECT_EQ(config_.data_dir, "file");
+  EXPECT_EQ(config_.cache_mib, 128);
+  EXPECT_EQ(config_.log_level, "warn");
+  EXPECT_THAT(config_.listen, ElementsAre("127.0.0.1:3"));
+}
+
+TEST_F(ConfigTest, NamesLineAndSettingOfAFault) {
+  for (const char* text : {"\ndata_dri = \"x\"", "\ncache_mib = \"many\"", "\nlisten = [1]",
+                           "\nlisten = 7", "\nlog_level = 1", "\ndata_dir = \"x"}) {
+    const absl::Status status = ApplyFile(Write(text), config_);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("line 2")) << text;
+  }
+  EXPECT_THAT(std::string(ApplyFile(directory_.Below("missing"), config_).message()),
+              HasSubstr("cannot be read"));
+  EXPECT_THAT(std::string(Environ({{"RETRACED_CACHE_MIB", "8x"}}, config_).message()),
+              HasSubstr("RETRACED_CACHE_MIB"));
+}
+
+TEST_F(ConfigTest, CompletesPathsFromTheDataDirectory) {
+  config_.data_dir = "d";
+  config_.token_file = "elsewhere";
+  config_.socket = "none";
+  config_.metrics_file = "none";
+  config_.listen = {"none"};
+  config_.Complete();
+  EXPECT_EQ(config_.witness_dir, "d/witness");
+  EXPECT_EQ(config_.token_file, "elsewhere");
+  EXPECT_EQ(config_.master_key_file, "d/master.key");
+  EXPECT_EQ(config_.socket, "");
+  EXPECT_EQ(config_.metrics_file, "");
+  EXPECT_TRUE(config_.listen.empty());
+}
+
+TEST_F(ConfigTest, PrintsAFileThatSaysTheSame) {
+  config_.data_dir = "with \"quotes\" and \\";
+  config_.listen = {"127.0.0.1:1", "[::1]:2"};
+  config_.cache_mib = 99;
+  Config again;
+  ASSERT_TRUE(ApplyFile(Write(config_.AsToml()), again).ok());
+  EXPECT_EQ(again.AsToml(), config_.AsToml());
+}
+
+TEST_F(ConfigTest, ServesReflectionToThisMachineOnly) {
+  EXPECT_TRUE(config_.ServesReflection());
+  config_.listen = {"127.0.0.1:1", "0.0.0.0:1"};
+  EXPECT_FALSE(config_.ServesReflection());
+  config_.reflection = "on";
+  EXPECT_TRUE(config_.ServesReflection());
+  config_.listen = {"[::1]:1"};
+  config_.reflection = "off";
+  EXPECT_FALSE(config_.ServesReflection());
+}
+
+TEST_F(ConfigTest, ChecksValues) {
+  EXPECT_TRUE(config_.Check().ok());
+  config_.cache_mib = 1;
+  EXPECT_FALSE(config_.Check().ok());
+  config_ = {};
+  config_.reflection = "maybe";
+  EXPECT_FALSE(config_.Check().ok());
+  config_ = {};
+  config_.query_threads = 0;
+  EXPECT_FALSE(config_.Check().ok());
+  config_ = {};
+  config_.data_dir = "";
+  EXPECT_FALSE(config_.Check().ok());
+}
+
+TEST(ExitCodeTest, TellsThePartsApart) {
+  const PartPlaces places{"d/keys", "d/master.key", "d/rows"};
+  const auto code = [&](const absl::Status& status) { return ExitCodeOf(status, places); };
+  EXPECT_EQ(code(absl::OkStatus()), ExitCode::kOk);
+  EXPECT_EQ(code(absl::DataLossError("opening the log in d/log: damaged")), ExitCode::kLog);
+  EXPECT_EQ(code(absl::FailedPreconditionError("differ; see retraced accept-loss")),
+            ExitCode::kWitness);
+  EXPECT_EQ(code(absl::FailedPreconditionError("master key file d/master.key: no")),
+            ExitCode::kKeys);
+  EXPECT_EQ(code(absl::DataLossError("keys in d/keys: damaged")), ExitCode::kKeys);
+  EXPECT_EQ(code(absl::UnavailableError("rows in d/rows: failed")), ExitCode::kRows);
+  EXPECT_EQ(code(absl::FailedPreconditionError("d/log: another process has it open")),
+            ExitCode::kInUse);
+  EXPECT_EQ(code(absl::ResourceExhaustedError("the disk is full")), ExitCode::kDisk);
+}
+
+}  // namespace
+}  // namespace retrace::server

@@ -1,0 +1,353 @@
+// Cancelling, waiting and streaming: what the rpc template promises when calls do not just come and
+// go.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "gtest/gtest.h"
+#include "tests/server/rpc_fixture.h"
+
+namespace retrace::server {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+class RpcFlowTest : public RpcFixture {};
+
+// True once the condition holds; false when patience is over.
+bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time end = absl::Now() + kPatience;
+  while (!condition()) {
+    if (absl::Now() > end) {
+      return false;
+    }
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
+
+TEST_F(RpcFlowTest, CancellingAQueryTellsItsHandler) {
+  Start();
+  absl::Notification begun;
+  absl::Notification told;
+  get_commit = [&](const QueryCall& call, const v1::GetCommitRequest&) {
+    begun.Notify();
+    if (Eventually([&] { return call.gone(); })) {
+      told.Notify();
+    }
+    return v1::GetCommitResponse();
+  };
+  const auto context = As("ann");
+  std::thread caller([&] {
+    v1::GetCommitResponse reply;
+    EXPECT_EQ(Stub().GetCommit(context.get(), CommitRequest(), &reply).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  begun.WaitForNotification();
+  context->TryCancel();
+  caller.join();
+  EXPECT_TRUE(told.WaitForNotificationWithTimeout(kPatience));
+  // Its late answer goes nowhere, and the next call is answered.
+  get_commit = [](const QueryCall&, const v1::GetCommitRequest&) {
+    return v1::GetCommitResponse();
+  };
+  EXPECT_TRUE(CallRaw("GetCommit", CommitRequest()).ok());
+}
+
+TEST_F(RpcFlowTest, CancellingACommandTellsTheSequencer) {
+  Start();
+  absl::Notification submitted;
+  Command waiting;
+  submit = [&](Command command) {
+    waiting = std::move(command);
+    submitted.Notify();
+  };
+  const auto context = As("ann");
+  std::thread caller([&] {
+    v1::BeginChangeSetResponse reply;
+    EXPECT_EQ(Stub().BeginChangeSet(context.get(), BeginRequest(), &reply).error_code(),
+              grpc::StatusCode::CANCELLED);
+  });
+  submitted.WaitForNotification();
+  EXPECT_FALSE(*waiting.cancelled);
+  context->TryCancel();
+  caller.join();
+  EXPECT_TRUE(Eventually([&] { return waiting.cancelled->load(); }));
+  waiting.done({});  // the commit stood all the same; nobody is there to hear it
+  waiting = {};
+}
+
+// A thousand answers race with a thousand cancellings: each call is finished exactly once, or gRPC
+// aborts the process.
+TEST_F(RpcFlowTest, CancelAndReplyRace) {
+  Start();
+  std::vector<std::thread> repliers;
+  submit = [&](Command command) {
+    std::thread([done = std::move(command.done)] { done({}); }).detach();
+  };
+  std::atomic<int> finished{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      v1::History::Stub stub(Channel());
+      for (int j = 0; j < 250; ++j) {
+        const auto context = As("ann");
+        std::thread canceller([&, j] {
+          absl::SleepFor(absl::Microseconds(j));
+          context->TryCancel();
+        });
+        v1::BeginChangeSetResponse reply;
+        const grpc::Status status = stub.BeginChangeSet(context.get(), BeginRequest(), &reply);
+        finished += status.ok() || status.error_code() == grpc::StatusCode::CANCELLED ? 1 : 0;
+        canceller.join();
+      }
+    });
+  }
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_EQ(finished, 1000);
+}
+
+TEST_F(RpcFlowTest, RefusesWhenTooManyQueriesWait) {
+  Start({.query_threads = 1, .max_waiting_queries = 1});
+  absl::Notification release;
+  std::atomic<int> running{0};
+  get_commit = [&](const QueryCall&, const v1::GetCommitRequest&) {
+    ++running;
+    release.WaitForNotification();
+    return v1::GetCommitResponse();
+  };
+  std::vector<std::thread> callers;
+  std::atomic<int> answered{0};
+  const auto call = [&] { answered += CallRaw("GetCommit", CommitRequest()).ok() ? 1 : 0; };
+  callers.emplace_back(call);
+  ASSERT_TRUE(Eventually([&] { return running == 1; }));
+  callers.emplace_back(call);
+  ASSERT_TRUE(Eventually([&] { return rpc_->pool(Lane::kQuick).waiting() == 1; }));
+  const grpc::Status status = CallRaw("GetCommit", CommitRequest());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ErrorOf(status).reason, "QUEUE_FULL");
+  EXPECT_TRUE(ErrorOf(status).has_retry);
+  // The slow lane is another one.
+  v1::GetDigestRequest digest;
+  digest.set_parent("tenants/acme");
+  EXPECT_TRUE(CallRaw("GetDigest", digest).ok());
+  release.Notify();
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_EQ(answered, 2);
+}
+
+TEST_F(RpcFlowTest, DoesNotBeginAQueryAfterItsDeadline) {
+  Start({.query_threads = 1, .default_deadline = absl::Milliseconds(50)});
+  absl::Notification release;
+  std::atomic<int> begun{0};
+  get_commit = [&](const QueryCall&, const v1::GetCommitRequest&) {
+    ++begun;
+    release.WaitForNotification();
+    return v1::GetCommitResponse();
+  };
+  std::thread first([&] { CallRaw("GetCommit", CommitRequest()); });
+  ASSERT_TRUE(Eventually([&] { return begun == 1; }));
+  std::thread second([&] {
+    const grpc::Status status = CallRaw("GetCommit", CommitRequest());
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+    EXPECT_EQ(ErrorOf(status).reason, "DEADLINE_PASSED");
+  });
+  ASSERT_TRUE(Eventually([&] { return rpc_->pool(Lane::kQuick).waiting() == 1; }));
+  absl::SleepFor(absl::Milliseconds(60));
+  release.Notify();
+  first.join();
+  second.join();
+  EXPECT_EQ(begun, 1);
+}
+
+TEST_F(RpcFlowTest, StreamsInOrderAndThenTheStatus) {
+  Start();
+  watch = [](const QueryCall&, const v1::WatchCommitsRequest&, StreamWriter& writer) {
+    for (int i = 1; i <= 1000; ++i) {
+      v1::WatchCommitsResponse message;
+      message.set_position(i);
+      if (const absl::Status status = writer.Write(message); !status.ok()) {
+        return status;
+      }
+    }
+    return TenantNotFound("acme");
+  };
+  const auto context = As("ann");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  v1::WatchCommitsResponse message;
+  int64_t expected = 0;
+  while (reader->Read(&message)) {
+    EXPECT_EQ(message.position(), ++expected);
+  }
+  EXPECT_EQ(expected, 1000);
+  EXPECT_EQ(ErrorOf(reader->Finish()).reason, "TENANT_NOT_FOUND");
+}
+
+TEST_F(RpcFlowTest, AStreamPassesTheSameGate) {
+  Start();
+  const auto reason = [&](const std::string& principal, const std::string& tenant) {
+    const auto context = As(principal);
+    const auto reader = Stub().WatchCommits(context.get(), WatchRequest(tenant));
+    v1::WatchCommitsResponse message;
+    EXPECT_FALSE(reader->Read(&message));
+    return ErrorOf(reader->Finish()).reason;
+  };
+  EXPECT_EQ(reason("agnes", "acme"), "PERMISSION_MISSING");
+  EXPECT_EQ(reason("ann", "globex"), "TENANT_NOT_FOUND");
+  EXPECT_EQ(reason("ann", "a b"), "INVALID_FIELD");
+}
+
+// Runs until it is told to stop.
+absl::Status WatchForEver(const QueryCall&, const v1::WatchCommitsRequest&, StreamWriter& writer) {
+  while (true) {
+    v1::WatchCommitsResponse message;
+    message.mutable_heartbeat();
+    if (const absl::Status status = writer.Write(message); !status.ok()) {
+      return status;
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+}
+
+TEST_F(RpcFlowTest, ARemovedTokenEndsItsStreams) {
+  Start();
+  watch = WatchForEver;
+  const auto context = As("ann");
+  const auto stays = As("sam");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  const auto staying = Stub().WatchCommits(stays.get(), WatchRequest());
+  v1::WatchCommitsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  ASSERT_TRUE(staying->Read(&message));
+  RemovePrincipal("ann");
+  const absl::StatusOr<bool> refreshed = principals_->Refresh();
+  ASSERT_TRUE(refreshed.ok() && *refreshed);
+  const absl::Time removed = absl::Now();
+  while (reader->Read(&message)) {
+  }
+  EXPECT_EQ(ErrorOf(reader->Finish()).reason, "TOKEN_UNKNOWN");
+  EXPECT_LT(absl::Now() - removed, absl::Seconds(5));
+  EXPECT_EQ(ErrorOf(CallRaw("GetCommit", CommitRequest())).reason, "TOKEN_UNKNOWN");
+  EXPECT_TRUE(staying->Read(&message));
+  stays->TryCancel();
+}
+
+TEST_F(RpcFlowTest, DrainingEndsStreams) {
+  Start();
+  watch = WatchForEver;
+  const auto context = As("ann");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  v1::WatchCommitsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  rpc_->Drain();
+  while (reader->Read(&message)) {
+  }
+  EXPECT_EQ(ErrorOf(reader->Finish()).reason, "NOT_SERVING");
+  EXPECT_TRUE(Eventually([&] { return rpc_->streams().running() == 0; }));
+}
+
+TEST_F(RpcFlowTest, ACallerThatLeavesEndsItsStream) {
+  Start();
+  std::atomic<bool> cancelled{false};
+  watch = [&](const QueryCall& call, const v1::WatchCommitsRequest& request, StreamWriter& writer) {
+    const absl::Status status = WatchForEver(call, request, writer);
+    cancelled = absl::IsCancelled(status);
+    return status;
+  };
+  const auto context = As("ann");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  v1::WatchCommitsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  context->TryCancel();
+  EXPECT_TRUE(Eventually([&] { return rpc_->streams().running() == 0; }));
+  EXPECT_TRUE(cancelled);
+}
+
+TEST_F(RpcFlowTest, ASlowReaderHoldsItsWriterBack) {
+  Start();
+  std::atomic<int> written{0};
+  watch = [&](const QueryCall&, const v1::WatchCommitsRequest&, StreamWriter& writer) {
+    v1::WatchCommitsResponse message;
+    message.mutable_commit()->set_reason(std::string(10'000, 'x'));
+    for (int i = 0; i < 2000; ++i) {
+      if (const absl::Status status = writer.Write(message); !status.ok()) {
+        return status;
+      }
+      ++written;
+    }
+    return absl::OkStatus();
+  };
+  const auto context = As("ann");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  int before = -1;
+  // Written stops rising long before the end: 20 MB do not fit into any buffer on the way.
+  ASSERT_TRUE(Eventually([&] {
+    absl::SleepFor(absl::Milliseconds(200));
+    const int now = written;
+    const bool still = now > 0 && now == before;
+    before = now;
+    return still;
+  }));
+  EXPECT_LT(written, 1500);
+  v1::WatchCommitsResponse message;
+  int read = 0;
+  while (reader->Read(&message)) {
+    ++read;
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(read, 2000);
+}
+
+TEST_F(RpcFlowTest, ARemovedTokenEndsAStreamThatNobodyReads) {
+  Start();
+  watch = [&](const QueryCall&, const v1::WatchCommitsRequest&, StreamWriter& writer) {
+    v1::WatchCommitsResponse message;
+    message.mutable_commit()->set_reason(std::string(100'000, 'x'));
+    while (true) {
+      if (const absl::Status status = writer.Write(message); !status.ok()) {
+        return status;
+      }
+    }
+  };
+  const auto context = As("ann");
+  const auto reader = Stub().WatchCommits(context.get(), WatchRequest());
+  ASSERT_TRUE(Eventually([&] { return rpc_->streams().running() == 1; }));
+  RemovePrincipal("ann");
+  ASSERT_TRUE(principals_->Refresh().ok());
+  const absl::Time removed = absl::Now();
+  EXPECT_TRUE(Eventually([&] { return rpc_->streams().running() == 0; }));
+  EXPECT_LT(absl::Now() - removed, absl::Seconds(5));
+}
+
+TEST_F(RpcFlowTest, BoundsTheNumberOfStreams) {
+  Start({.max_streams = 2});
+  watch = WatchForEver;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchCommitsResponse>>> readers;
+  v1::WatchCommitsResponse message;
+  for (int i = 0; i < 2; ++i) {
+    contexts.push_back(As("ann"));
+    readers.push_back(Stub().WatchCommits(contexts.back().get(), WatchRequest()));
+    ASSERT_TRUE(readers.back()->Read(&message));
+  }
+  const auto context = As("ann");
+  const auto third = Stub().WatchCommits(context.get(), WatchRequest());
+  EXPECT_FALSE(third->Read(&message));
+  const grpc::Status status = third->Finish();
+  EXPECT_EQ(ErrorOf(status).reason, "QUEUE_FULL");
+  EXPECT_TRUE(ErrorOf(status).has_retry);
+  for (const auto& open : contexts) {
+    open->TryCancel();
+  }
+}
+
+}  // namespace
+}  // namespace retrace::server
