@@ -96,6 +96,7 @@ absl::StatusOr<eventstore::Lease> DecideStage::Reacquire(Tenant& tenant) {
   auto& state = states_[&tenant];
   if (state == nullptr) state = std::make_unique<TenantState>();
   state->pending.Clear();
+  state->recent.Clear();
   state->leased = false;
   RETRACE_ASSIGN(state->lease, log_.Acquire(tenant.number));
   state->leased = true;
@@ -154,6 +155,7 @@ absl::Status DecideStage::Encode(domain::Draft& draft, TenantState& state, Item&
     return absl::AbortedError("floor rose");  // seen by Decide only
   }
   state.pending.Add(header.position, projection);
+  state.recent.PutAll(projection);
   state.head = header.position;
   item.is_commit = true;
   item.fence = state.lease.fence;
@@ -172,7 +174,7 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   RETRACE_ASSIGN(TenantState* state, StateOf(tenant));
   state->pending.Forget(tenant.visible);
   const RowView base(rows_, tenant.number, eventstore::kLatest);
-  const LiveView view(base, state->pending);
+  const LiveView view(base, state->pending, &state->recent);
   domain::Context context;
   RETRACE_ASSIGN(context.header, HeaderFor(command, *state));
   const CommitHeader& header = context.header;

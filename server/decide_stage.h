@@ -51,6 +51,7 @@ class DecideStage {
     eventstore::Lease lease;
     eventstore::Position head = 0;  // durable or pending
     PendingKeys pending;
+    RecentRows recent;
     bool has_mac = false;
     eventstore::SecretKey mac{};
   };

@@ -61,7 +61,31 @@ RowPtr PendingKeys::Get(const EntityRef& entity, Position position) const {
   return nullptr;
 }
 
-absl::StatusOr<RowPtr> LiveView::Get(const EntityRef& entity) const { return GetAt(entity, domain::kLatest); }
+const RowPtr* RecentRows::Find(const EntityRef& entity) const {
+  auto it = rows_.find(std::pair(entity.kind, entity.id));
+  return it == rows_.end() ? nullptr : &it->second;
+}
+
+void RecentRows::Put(const EntityRef& entity, RowPtr row) {
+  // A request's row is read once, when its id is new.
+  if (entity.kind == domain::KindNumber::kRequest) return;
+  // Forgetting everything now and then is as good as forgetting the oldest: what is busy is back at once.
+  if (rows_.size() >= kMost) rows_.clear();
+  rows_.insert_or_assign(std::pair(entity.kind, entity.id), std::move(row));
+}
+
+void RecentRows::PutAll(const domain::Projection& projection) {
+  for (const domain::ProjectedRow& row : projection.rows) Put(row.entity, row.row);
+}
+
+absl::StatusOr<RowPtr> LiveView::Get(const EntityRef& entity) const {
+  if (recent_ != nullptr) {
+    if (const RowPtr* row = recent_->Find(entity)) return *row;
+  }
+  RETRACE_ASSIGN(RowPtr row, GetAt(entity, domain::kLatest));
+  if (recent_ != nullptr) recent_->Put(entity, row);
+  return row;
+}
 
 absl::StatusOr<RowPtr> LiveView::GetAt(const EntityRef& entity, Position position) const {
   if (RowPtr row = pending_.Get(entity, position)) return row;

@@ -52,11 +52,29 @@ class PendingKeys {
   std::deque<CommitKeys> commits_;
 };
 
+// Newest rows that were read or written lately, so that what every command reads (policy, counters, a busy customer) does not
+// come from the row store each time. Right because one thread decides everything that changes a tenant: each change passes
+// through Put. Thread-compatible.
+class RecentRows {
+ public:
+  // The row; nothing when it is not kept. A kept null says that there is no such row.
+  const domain::RowPtr* Find(const domain::EntityRef& entity) const;
+  void Put(const domain::EntityRef& entity, domain::RowPtr row);
+  void PutAll(const domain::Projection& projection);
+  void Clear() { rows_.clear(); }
+
+ private:
+  // Some tens of MiB at most with rows of usual size.
+  static constexpr size_t kMost = 8192;
+  absl::flat_hash_map<std::pair<domain::KindNumber, std::string>, domain::RowPtr> rows_;
+};
+
 // The rows of one tenant with its pending keys laid over them: what the next command is decided on.
 class LiveView : public domain::View {
  public:
-  // All must outlive the view.
-  LiveView(const RowView& base, const PendingKeys& pending) : base_(base), pending_(pending) {}
+  // All must outlive the view; `recent` may be null.
+  LiveView(const RowView& base, const PendingKeys& pending, RecentRows* recent = nullptr)
+      : base_(base), pending_(pending), recent_(recent) {}
   absl::StatusOr<domain::RowPtr> Get(const domain::EntityRef& entity) const override;
   absl::StatusOr<domain::RowPtr> GetAt(const domain::EntityRef& entity, domain::Position position) const override;
   absl::StatusOr<std::vector<domain::IndexHit>> Find(const domain::IndexRange& range, size_t limit) const override;
@@ -64,6 +82,7 @@ class LiveView : public domain::View {
  private:
   const RowView& base_;
   const PendingKeys& pending_;
+  RecentRows* const recent_;
 };
 
 }  // namespace retrace::server
