@@ -51,6 +51,7 @@ absl::Status LockBoth(rocksdb::Env* env, const RocksCommitLogOptions& options,
 std::string DescribeWitness(const WitnessContents& witness) {
   if (!witness.exists) return "is missing";
   if (!witness.last.has_value()) return "cannot be read: neither of its slots is sound";
+  if (SaysLogIsBeingMade(witness)) return "says that a log is being made there";
   return "says " + Describe(*witness.last);
 }
 
@@ -84,7 +85,8 @@ bool DamageIsBehindTheWitness(rocksdb::Env* env, const RocksCommitLogOptions& op
       LogDatabase::Open(env, options.directory, DatabaseMode::kReadOnlyUpToDamage);
   if (!log.ok() || !opened.witness.exists) return false;
   peek.log = *std::move(log);
-  return ReadEndInto(peek).ok() && Agree(peek) && peek.log->Verify(peek.end->heads).ok();
+  if (!ReadEndInto(peek).ok() || !Agree(peek)) return false;
+  return !peek.end.has_value() || peek.log->Verify(peek.end->heads).ok();
 }
 
 absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& options, Purpose purpose,
@@ -97,8 +99,12 @@ absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& option
         "recover from a backup into empty directories (`retraced recover`).",
         options.directory));
   }
-  if (*state == DirectoryState::kEmpty && (opened.witness.exists || purpose != Purpose::kServe)) {
-    return NoLog(options, opened.witness);
+  if (*state == DirectoryState::kEmpty) {
+    const bool may_make = !opened.witness.exists || SaysLogIsBeingMade(opened.witness);
+    if (!may_make || purpose != Purpose::kServe) return NoLog(options, opened.witness);
+    // First, so that a log which a crash left half made is not taken for one that was damaged.
+    absl::Status status = ReplaceWitness(env, options.witness_directory, LogBeingMade());
+    if (!status.ok()) return status;
   }
   absl::StatusOr<std::unique_ptr<LogDatabase>> log = LogDatabase::Open(
       env, options.directory,
@@ -130,7 +136,7 @@ absl::Status OpenBoth(const RocksCommitLogOptions& options, Purpose purpose,
 bool Agree(const LogAndWitness& opened) {
   const std::optional<LogEnd>& end = opened.end;
   const WitnessContents& witness = opened.witness;
-  if (!witness.exists) return !end.has_value() || end->heads.empty();
+  if (!witness.exists || SaysLogIsBeingMade(witness)) return !end.has_value() || end->heads.empty();
   if (!end.has_value() || !witness.last.has_value()) return false;
   const BatchRecord& log = end->last;
   const BatchRecord& witnessed = *witness.last;

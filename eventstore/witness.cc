@@ -74,6 +74,17 @@ std::string FittingContent(const BatchRecord& record) {
 
 std::string WitnessPath(const std::string& directory) { return directory + "/" + kWitnessFileName; }
 
+BatchRecord LogBeingMade() {
+  BatchRecord record;  // no log has epoch 0
+  record.set_number(0);
+  record.set_epoch(0);
+  return record;
+}
+
+bool SaysLogIsBeingMade(const WitnessContents& witness) {
+  return witness.last.has_value() && witness.last->number() == 0 && witness.last->epoch() == 0;
+}
+
 absl::StatusOr<WitnessContents> ReadWitness(rocksdb::Env* env, const std::string& directory) {
   WitnessContents contents;
   const std::string path = WitnessPath(directory);

@@ -28,7 +28,13 @@ struct WitnessContents {
   std::optional<store::v1::BatchRecord> last;
 };
 
-// The file's bytes in a form for tests and for Read.
+// True of a witness that says a log is being made here: made before the log, replaced before the
+// log's first commit. Whatever state a crash leaves such a log in, nobody was told of anything in
+// it.
+bool SaysLogIsBeingMade(const WitnessContents& witness);
+// What such a witness holds.
+store::v1::BatchRecord LogBeingMade();
+
 inline constexpr size_t kWitnessSlotSize = 16 << 10;
 inline constexpr char kWitnessFileName[] = "head";
 
