@@ -16,8 +16,8 @@ inline constexpr size_t kTagSize = 16;
 std::string Encrypt(const SecretKey& key, std::string_view nonce, std::string_view bound,
                     std::string_view plaintext);
 
-// The plaintext into `plaintext`; false, and nothing in it, when key, nonce, bound or ciphertext are
-// not those that belong together.
+// The plaintext into `plaintext`; false, and nothing in it, when key, nonce, bound or ciphertext
+// are not those that belong together.
 bool Decrypt(const SecretKey& key, std::string_view nonce, std::string_view bound,
              std::string_view ciphertext, std::string& plaintext);
 

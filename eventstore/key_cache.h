@@ -17,8 +17,8 @@ namespace retrace::eventstore {
 
 inline constexpr size_t kKeyIdSize = 16;
 
-// Holds a fixed number of keys; which one makes room is chosen by the clock rule (the first that was
-// not used since the hand passed last). A secret is cleansed when it leaves. Thread-safe.
+// Holds a fixed number of keys; which one makes room is chosen by the clock rule (the first that
+// was not used since the hand passed last). A secret is cleansed when it leaves. Thread-safe.
 class KeyCache {
  public:
   // `capacity` is rounded up to a multiple of the number of shards.

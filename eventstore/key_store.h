@@ -1,8 +1,9 @@
-// The key store: one key per person, outside the log and its backups, so that destroying the key erases the person.
+// The key store: one key per person, outside the log and its backups, so that destroying the key
+// erases the person.
 //
-// Subject keys are wrapped by the tenant's key, that by the master key, which comes from a file. New keys come from a pool
-// that is made and synced ahead in the background, so a commit never waits for a key's sync and never refers to a key that
-// is not on disk.
+// Subject keys are wrapped by the tenant's key, that by the master key, which comes from a file.
+// New keys come from a pool that is made and synced ahead in the background, so a commit never
+// waits for a key's sync and never refers to a key that is not on disk.
 #pragma once
 
 #include <array>
@@ -43,9 +44,9 @@ struct KeyStoreOptions {
 // Thread-safe.
 class KeyStore {
  public:
-  // Opens or creates. FAILED_PRECONDITION: the master key file is missing, unreadable, open to others, malformed, or is not
-  // the one that this store was made with; or another process has the store open. DATA_LOSS: damaged. Every message names
-  // file and next step.
+  // Opens or creates. FAILED_PRECONDITION: the master key file is missing, unreadable, open to
+  // others, malformed, or is not the one that this store was made with; or another process has the
+  // store open. DATA_LOSS: damaged. Every message names file and next step.
   static absl::StatusOr<std::unique_ptr<KeyStore>> Open(KeyStoreOptions options);
   // Makes a master key file, mode 0600; ALREADY_EXISTS if there is one.
   static absl::Status MakeMasterKey(const std::string& file);
@@ -53,7 +54,8 @@ class KeyStore {
 
   // A fresh key for a subject of the tenant; on disk and synced before this returns.
   virtual absl::StatusOr<SubjectKey> NewKey(TenantNumber tenant) = 0;
-  // The key of that id. NOT_FOUND when it is not there (destroyed, or lost); DATA_LOSS when it does not unwrap.
+  // The key of that id. NOT_FOUND when it is not there (destroyed, or lost); DATA_LOSS when it does
+  // not unwrap.
   virtual absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const = 0;
   // True when the key is there; cheaper than Find.
   virtual absl::StatusOr<bool> Contains(TenantNumber tenant, std::string_view key_id) const = 0;

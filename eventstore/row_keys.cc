@@ -117,9 +117,7 @@ Position PositionOf(std::string_view key) {
   return ~BigEndianAt<Position>(key, key.size() - kPositionSize);
 }
 
-std::string_view StemOf(std::string_view key) {
-  return key.substr(0, key.size() - kPositionSize);
-}
+std::string_view StemOf(std::string_view key) { return key.substr(0, key.size() - kPositionSize); }
 
 std::string LayoutStampKey() { return std::string(1, '\0'); }
 

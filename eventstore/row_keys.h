@@ -75,8 +75,8 @@ bool ParseEntryStem(std::string_view stem, std::string& value, std::string& id);
 
 // The prefix that bloom filters hold, see above.
 std::shared_ptr<const rocksdb::SliceTransform> RowPrefix();
-// The part of a key that names its table: a tenant's rows of one kind, or one index of a kind. Keys of
-// a table are often written in rising order, which a memtable can make use of.
+// The part of a key that names its table: a tenant's rows of one kind, or one index of a kind. Keys
+// of a table are often written in rising order, which a memtable can make use of.
 std::shared_ptr<const rocksdb::SliceTransform> TablePrefix();
 
 }  // namespace retrace::eventstore

@@ -32,9 +32,9 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
-  // Index and filter blocks lie outside the cache, whole: a get costs 6.6 us that way, 7.7 with them
-  // in the cache and 11.8 with partitions in the cache, on two busy cores. They take about 20 MiB for
-  // a million entities with eleven index entries each.
+  // Index and filter blocks lie outside the cache, whole: a get costs 6.6 us that way, 7.7 with
+  // them in the cache and 11.8 with partitions in the cache, on two busy cores. They take about 20
+  // MiB for a million entities with eleven index entries each.
   table.cache_index_and_filter_blocks = false;
   table.block_size = 8u << 10;
   // Reads are seeks to a prefix; only checkpoints are ever read by their whole key.
@@ -139,8 +139,7 @@ class RocksRowStore final : public RowStore {
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::vector<TenantNumber>> Tenants() const override;
   absl::StatusOr<std::optional<RowVersion>> Get(TenantNumber tenant, KindNumber kind,
-                                                std::string_view id,
-                                                Position as_of) const override;
+                                                std::string_view id, Position as_of) const override;
   absl::StatusOr<std::vector<RowVersion>> Versions(TenantNumber tenant, KindNumber kind,
                                                    std::string_view id, Position as_of,
                                                    size_t limit) const override;
@@ -258,8 +257,7 @@ absl::Status RocksRowStore::Put(const RowChanges& commit, rocksdb::WriteBatch& b
     if (!status.ok()) return ToStatus(status);
   }
   for (const IndexPut& entry : commit.entries) {
-    std::string key =
-        EntryStem(commit.tenant, entry.kind, entry.index, entry.value, entry.id);
+    std::string key = EntryStem(commit.tenant, entry.kind, entry.index, entry.value, entry.id);
     AppendPosition(commit.position, key);
     const char mark = static_cast<char>(entry.mark);
     status = batch.Put(key, rocksdb::Slice(&mark, 1));
@@ -319,8 +317,7 @@ absl::StatusOr<std::vector<TenantNumber>> RocksRowStore::Tenants() const {
   for (iterator->Seek(FirstKeyOf(kSystemTenant)); iterator->Valid();
        iterator->Seek(EndOf(tenants.back()))) {
     if (!IsCheckpointKey(View(iterator->key()))) {
-      return DamagedRow(options_.directory, "a tenant without a checkpoint",
-                        View(iterator->key()));
+      return DamagedRow(options_.directory, "a tenant without a checkpoint", View(iterator->key()));
     }
     tenants.push_back(TenantOf(View(iterator->key())));
   }
@@ -368,9 +365,9 @@ std::unique_ptr<IndexScan> RocksRowStore::ScanIndex(const IndexRange& range, Pos
   keys.upper = range.upper.empty()
                    ? EndOfEntries(range.tenant, range.kind, range.index)
                    : FirstEntryOf(range.tenant, range.kind, range.index, range.upper);
-  const bool one_value =
-      range.upper.size() == range.lower.size() + 1 && range.upper.back() == '\0' &&
-      range.upper.compare(0, range.lower.size(), range.lower) == 0;
+  const bool one_value = range.upper.size() == range.lower.size() + 1 &&
+                         range.upper.back() == '\0' &&
+                         range.upper.compare(0, range.lower.size(), range.lower) == 0;
   keys.one_prefix = one_value && !backwards;
   return std::make_unique<WalkedIndexScan>(*db_, options_.directory, range, std::move(keys));
 }
@@ -420,9 +417,8 @@ absl::StatusOr<Sha256Digest> RocksRowStore::FullDigest(TenantNumber tenant) cons
 
 size_t RocksRowStore::MemoryBytes() const {
   size_t bytes = cache_->GetUsage();
-  for (const std::string& property :
-       {rocksdb::DB::Properties::kSizeAllMemTables,
-        rocksdb::DB::Properties::kEstimateTableReadersMem}) {
+  for (const std::string& property : {rocksdb::DB::Properties::kSizeAllMemTables,
+                                      rocksdb::DB::Properties::kEstimateTableReadersMem}) {
     uint64_t value = 0;
     if (db_->GetIntProperty(property, &value)) bytes += value;
   }

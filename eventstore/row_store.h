@@ -1,9 +1,10 @@
-// Rows: read models that remember. Every version of every row is kept, so reading as of a position is a seek and runs the
-// same code as reading now.
+// Rows: read models that remember. Every version of every row is kept, so reading as of a position
+// is a seek and runs the same code as reading now.
 //
-// The store holds bytes and knows no CRM words: a row is addressed by tenant, kind number and id; an index entry by tenant,
-// kind, index number, order-preserving value and id. Rows are disposable: WAL off, one column family, and the checkpoint of
-// each tenant lies in the same flush as its rows. Layout of the keys: eventstore/README.md.
+// The store holds bytes and knows no CRM words: a row is addressed by tenant, kind number and id;
+// an index entry by tenant, kind, index number, order-preserving value and id. Rows are disposable:
+// WAL off, one column family, and the checkpoint of each tenant lies in the same flush as its rows.
+// Layout of the keys: eventstore/README.md.
 #pragma once
 
 #include <cstdint>
@@ -83,12 +84,15 @@ struct IndexRange {
   std::string lower;
   std::string upper;
   // All values that begin with `prefix`.
-  static IndexRange Prefix(TenantNumber tenant, KindNumber kind, IndexNumber index, std::string_view prefix);
+  static IndexRange Prefix(TenantNumber tenant, KindNumber kind, IndexNumber index,
+                           std::string_view prefix);
   // Exactly `value`.
-  static IndexRange Exactly(TenantNumber tenant, KindNumber kind, IndexNumber index, std::string_view value);
+  static IndexRange Exactly(TenantNumber tenant, KindNumber kind, IndexNumber index,
+                            std::string_view value);
 };
 
-// One entry as a scan sees it: the newest version at or below the asked position, gone ones left out.
+// One entry as a scan sees it: the newest version at or below the asked position, gone ones left
+// out.
 struct IndexEntry {
   std::string value;
   std::string id;
@@ -97,14 +101,15 @@ struct IndexEntry {
   bool operator==(const IndexEntry&) const = default;
 };
 
-// Walks an index range as of a position, by value then id, or backwards. Sees the store as it was when it was made.
-// Thread-compatible; must not outlive the store.
+// Walks an index range as of a position, by value then id, or backwards. Sees the store as it was
+// when it was made. Thread-compatible; must not outlive the store.
 class IndexScan {
  public:
   virtual ~IndexScan() = default;
   // The next entry, or nothing at the end; an error when stored bytes are damaged.
   virtual absl::StatusOr<std::optional<IndexEntry>> Next() = 0;
-  // Goes to the first entry at or after (backwards: at or before) (value, id) in the scan's direction.
+  // Goes to the first entry at or after (backwards: at or before) (value, id) in the scan's
+  // direction.
   virtual void Seek(std::string_view value, std::string_view id) = 0;
   // Keys looked at so far: what a page's budget counts.
   virtual size_t keys_read() const = 0;
@@ -129,7 +134,8 @@ class RowScan {
 struct RowStoreOptions {
   // Directory; made when missing.
   std::string directory;
-  // Hash of everything that determines the bytes of rows (index declarations, row descriptors, fold number, ICU version).
+  // Hash of everything that determines the bytes of rows (index declarations, row descriptors, fold
+  // number, ICU version).
   std::string layout_stamp;
   // Block cache in bytes.
   size_t cache_bytes = 256u << 20;
@@ -140,13 +146,15 @@ struct RowStoreOptions {
 // Thread-safe: one applying thread, any number of readers.
 class RowStore {
  public:
-  // Opens or creates. FAILED_PRECONDITION with a payload-free message beginning "layout stamp" when the directory was made
-  // with another stamp: build a new store beside it. DATA_LOSS when damaged: the caller throws the directory away.
+  // Opens or creates. FAILED_PRECONDITION with a payload-free message beginning "layout stamp" when
+  // the directory was made with another stamp: build a new store beside it. DATA_LOSS when damaged:
+  // the caller throws the directory away.
   static absl::StatusOr<std::unique_ptr<RowStore>> Open(RowStoreOptions options);
   virtual ~RowStore() = default;
 
-  // Applies commits atomically together with the checkpoints of their tenants. Each tenant's positions must follow its
-  // checkpoint without a gap. Visible to readers when it returns. An error means the store must not be used further.
+  // Applies commits atomically together with the checkpoints of their tenants. Each tenant's
+  // positions must follow its checkpoint without a gap. Visible to readers when it returns. An
+  // error means the store must not be used further.
   virtual absl::Status Apply(absl::Span<const RowChanges> commits) = 0;
 
   // Writes everything that was applied to disk.
@@ -158,19 +166,22 @@ class RowStore {
   virtual absl::StatusOr<std::vector<TenantNumber>> Tenants() const = 0;
 
   // The newest version at or below `as_of`; nothing when there is none.
-  virtual absl::StatusOr<std::optional<RowVersion>> Get(TenantNumber tenant, KindNumber kind, std::string_view id,
+  virtual absl::StatusOr<std::optional<RowVersion>> Get(TenantNumber tenant, KindNumber kind,
+                                                        std::string_view id,
                                                         Position as_of) const = 0;
   // Up to `limit` versions at or below `as_of`, newest first.
-  virtual absl::StatusOr<std::vector<RowVersion>> Versions(TenantNumber tenant, KindNumber kind, std::string_view id,
-                                                           Position as_of, size_t limit) const = 0;
+  virtual absl::StatusOr<std::vector<RowVersion>> Versions(TenantNumber tenant, KindNumber kind,
+                                                           std::string_view id, Position as_of,
+                                                           size_t limit) const = 0;
 
-  virtual std::unique_ptr<IndexScan> ScanIndex(const IndexRange& range, Position as_of, bool backwards) const = 0;
+  virtual std::unique_ptr<IndexScan> ScanIndex(const IndexRange& range, Position as_of,
+                                               bool backwards) const = 0;
   // Rows of kinds `first_kind` to `last_kind`, both included.
-  virtual std::unique_ptr<RowScan> ScanRows(TenantNumber tenant, KindNumber first_kind, KindNumber last_kind,
-                                            Position as_of) const = 0;
+  virtual std::unique_ptr<RowScan> ScanRows(TenantNumber tenant, KindNumber first_kind,
+                                            KindNumber last_kind, Position as_of) const = 0;
 
-  // The full digest: SHA-256 over every key and value of the tenant but its checkpoint's epoch. Equal for live and rebuilt
-  // rows of one layout stamp.
+  // The full digest: SHA-256 over every key and value of the tenant but its checkpoint's epoch.
+  // Equal for live and rebuilt rows of one layout stamp.
   virtual absl::StatusOr<Sha256Digest> FullDigest(TenantNumber tenant) const = 0;
 
   // Bytes of memory that RocksDB holds for this store: memtables, cache, table readers.

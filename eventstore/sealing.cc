@@ -65,8 +65,7 @@ absl::Status Seal(const Message& event, const SealingPlace& place, std::string_v
   std::string clear;
   std::string personal;
   if (!plan.Split(event.SerializeAsString(), clear, personal)) {
-    return absl::InternalError(
-        fmt::format("{} cannot be split", Describe(place, stored.type())));
+    return absl::InternalError(fmt::format("{} cannot be split", Describe(place, stored.type())));
   }
   if (!personal.empty()) {
     if (key == nullptr || subject.empty()) {

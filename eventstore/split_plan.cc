@@ -141,8 +141,7 @@ bool SplitPlan::Split(std::string_view message, std::string& clear, std::string&
     if (!Skip(in, tag)) return false;
     const auto end = static_cast<size_t>(in.CurrentPosition());
     const std::string_view whole = message.substr(begin, end - begin);
-    const Field* const field =
-        Find(static_cast<uint32_t>(WireFormatLite::GetTagFieldNumber(tag)));
+    const Field* const field = Find(static_cast<uint32_t>(WireFormatLite::GetTagFieldNumber(tag)));
     if (field != nullptr && field->part == Part::kClear) {
       clear.append(whole);
       continue;

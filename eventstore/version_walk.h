@@ -74,8 +74,8 @@ class VersionWalk {
   const rocksdb::Slice lower_;
   const rocksdb::Slice upper_;
   std::unique_ptr<rocksdb::Iterator> iterator_;  // null: nothing can be in the range
-  bool positioned_ = false;  // the iterator stands where the walk goes on
-  bool in_found_ = false;    // forwards: it still stands on the version that was found
+  bool positioned_ = false;                      // the iterator stands where the walk goes on
+  bool in_found_ = false;  // forwards: it still stands on the version that was found
   bool malformed_ = false;
   std::string stem_;
   std::string target_;  // of a jump

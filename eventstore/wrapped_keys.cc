@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -16,6 +17,8 @@
 #include "eventstore/master_key.h"
 #include "eventstore/rocks_status.h"
 #include "fmt/format.h"
+#include "retrace/store/v1/commit.pb.h"
+#include "retrace/store/v1/keys.pb.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/checkpoint.h"
@@ -43,6 +46,31 @@ std::string SubjectKeyName(TenantNumber tenant, std::string_view id) {
   AppendPiece(tenant, key);
   key.append(id);
   return key;
+}
+
+std::string BatchesKey() { return std::string(1, '\x03'); }
+
+std::string WitnessDirectory(const std::string& directory) { return directory + "/witness"; }
+
+// 0 when nothing was ever written; nothing when the value is damaged.
+std::optional<uint64_t> BatchesIn(rocksdb::DB& db) {
+  std::string value;
+  const rocksdb::Status read = db.Get({}, BatchesKey(), &value);
+  if (read.IsNotFound()) return 0;
+  if (!read.ok() || value.size() != sizeof(uint64_t)) return std::nullopt;
+  uint64_t batches = 0;
+  for (const char byte : value) batches = (batches << 8) | static_cast<uint8_t>(byte);
+  return batches;
+}
+
+uint64_t BatchesOf(const WitnessContents& witness) {
+  return witness.last.has_value() ? witness.last->number() : 0;
+}
+
+store::v1::BatchRecord RecordOf(uint64_t batches) {
+  store::v1::BatchRecord record;
+  record.set_number(batches);
+  return record;
 }
 
 std::string Bound(std::string_view purpose, TenantNumber tenant, std::string_view id) {
@@ -107,8 +135,9 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   return options;
 }
 
-// RocksDB makes a new database where CURRENT is missing, whatever else lies there.
-absl::Status CheckComplete(rocksdb::Env* env, const std::string& directory) {
+// RocksDB makes a new database where CURRENT is missing, whatever else lies there or is gone.
+absl::Status CheckComplete(rocksdb::Env* env, const std::string& directory,
+                           const WitnessContents& witness) {
   std::vector<std::string> names;
   const rocksdb::Status listed = ListDirectory(env, directory, &names);
   if (!listed.ok()) return FromRocks(listed, fmt::format("keys in {}", directory), kNextStep);
@@ -116,9 +145,9 @@ absl::Status CheckComplete(rocksdb::Env* env, const std::string& directory) {
   const bool remains = std::any_of(names.begin(), names.end(), [](const std::string& name) {
     return absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".log");
   });
-  if (current || !remains) return absl::OkStatus();
+  if (current || (!remains && BatchesOf(witness) == 0)) return absl::OkStatus();
   return absl::DataLossError(fmt::format(
-      "keys in {}: the file CURRENT is missing beside files with keys. {}", directory, kNextStep));
+      "keys in {}: the file CURRENT is missing, but there were keys. {}", directory, kNextStep));
 }
 
 absl::Status MakePrivate(const std::string& directory) {
@@ -132,10 +161,12 @@ absl::Status MakePrivate(const std::string& directory) {
 }  // namespace
 
 WrappedKeys::WrappedKeys(std::string directory, std::string master_key_file,
-                         const SecretKey& master_key, std::unique_ptr<rocksdb::DB> db, bool on_disk)
+                         const SecretKey& master_key, std::unique_ptr<DirectoryLock> lock,
+                         std::unique_ptr<rocksdb::DB> db, bool on_disk)
     : directory_(std::move(directory)),
       master_key_file_(std::move(master_key_file)),
       master_key_(master_key),
+      lock_(std::move(lock)),
       db_(std::move(db)),
       on_disk_(on_disk) {}
 
@@ -155,18 +186,82 @@ absl::StatusOr<std::unique_ptr<WrappedKeys>> WrappedKeys::Open(rocksdb::Env* env
     const absl::Status hidden = MakePrivate(directory);
     if (!hidden.ok()) return hidden;
   }
-  const absl::Status complete = CheckComplete(env, directory);
-  if (!complete.ok()) return complete;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(DatabaseOptions(env), directory, &db);
-  if (!opened.ok()) return FromRocks(opened, doing, kNextStep);
+  auto lock = std::make_unique<DirectoryLock>();
+  const rocksdb::Status locked = lock->Lock(env, directory);
+  if (!locked.ok()) return FromRocks(locked, doing, kNextStep);
+  const absl::StatusOr<WitnessContents> witness = ReadWitness(env, WitnessDirectory(directory));
+  if (!witness.ok()) return witness.status();
+  absl::StatusOr<std::unique_ptr<rocksdb::DB>> db = OpenDatabase(env, directory, *witness);
+  if (!db.ok()) return db.status();
   std::unique_ptr<WrappedKeys> keys(new WrappedKeys(std::move(directory), master_key_file,
-                                                    *master_key, std::unique_ptr<rocksdb::DB>(db),
+                                                    *master_key, std::move(lock), *std::move(db),
                                                     on_disk));
   OPENSSL_cleanse(master_key->data(), master_key->size());
+  const absl::Status witnessed = keys->BeginWitness(*witness);
+  if (!witnessed.ok()) return witnessed;
   const absl::Status fits = keys->CheckMasterKey();
   if (!fits.ok()) return fits;
   return keys;
+}
+
+absl::StatusOr<std::unique_ptr<rocksdb::DB>> WrappedKeys::OpenDatabase(
+    rocksdb::Env* env, const std::string& directory, const WitnessContents& witness) {
+  const std::string doing = fmt::format("keys in {}", directory);
+  const absl::Status complete = CheckComplete(env, directory, witness);
+  if (!complete.ok()) return complete;
+  if (!witness.exists && !env->FileExists(directory + "/CURRENT").ok()) {
+    // Says that nothing was given out yet, whatever a crash leaves of what is made next.
+    const rocksdb::Status made = MakeDirectories(env, WitnessDirectory(directory));
+    if (!made.ok()) return FromRocks(made, doing, kNextStep);
+    const absl::Status begun = ReplaceWitness(env, WitnessDirectory(directory), RecordOf(0));
+    if (!begun.ok()) return begun;
+  }
+  rocksdb::Options options = DatabaseOptions(env);
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(options, directory, &db);
+  if (opened.ok()) return std::unique_ptr<rocksdb::DB>(db);
+  const absl::Status refused = FromRocks(opened, doing, kNextStep);
+  if (!opened.IsCorruption() || !witness.last.has_value()) return refused;
+  // A power cut may leave a last batch of full length with other bytes. When all that was witnessed
+  // lies before the damage, nobody was told of the rest.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.track_and_verify_wals_in_manifest = false;
+  if (!rocksdb::DB::OpenForReadOnly(options, directory, &db).ok()) return refused;
+  const std::optional<uint64_t> batches = BatchesIn(*db);
+  delete db;
+  if (!batches.has_value() || *batches < BatchesOf(witness)) return refused;
+  const rocksdb::Status salvaged = rocksdb::DB::Open(options, directory, &db);
+  if (!salvaged.ok()) return FromRocks(salvaged, doing, kNextStep);
+  return std::unique_ptr<rocksdb::DB>(db);
+}
+
+absl::Status WrappedKeys::BeginWitness(const WitnessContents& witness) {
+  absl::MutexLock lock(&write_mutex_);
+  const std::optional<uint64_t> batches = BatchesIn(*db_);
+  if (!batches.has_value() || *batches < BatchesOf(witness)) {
+    return absl::DataLossError(fmt::format(
+        "keys in {} end with batch {}, but the witness beside them has seen batch {}: keys were "
+        "lost. {}",
+        directory_, batches.value_or(0), BatchesOf(witness), kNextStep));
+  }
+  if (witness.exists && !witness.last.has_value()) {
+    return absl::DataLossError(
+        fmt::format("keys in {}: the witness {} is damaged, so nobody can say whether keys were "
+                    "lost. {} Or, if "
+                    "you are sure that none were, remove that file",
+                    directory_, WitnessPath(WitnessDirectory(directory_)), kNextStep));
+  }
+  batches_ = *batches;
+  rocksdb::Env* const env = db_->GetEnv();
+  const std::string directory = WitnessDirectory(directory_);
+  const rocksdb::Status made = MakeDirectories(env, directory);
+  if (!made.ok()) return ToStatus(made, "opening");
+  const absl::Status replaced = ReplaceWitness(env, directory, RecordOf(batches_));
+  if (!replaced.ok()) return replaced;
+  absl::StatusOr<std::unique_ptr<Witness>> opened = Witness::Open(env, directory);
+  if (!opened.ok()) return opened.status();
+  witness_ = *std::move(opened);
+  return absl::OkStatus();
 }
 
 absl::Status WrappedKeys::ToStatus(const rocksdb::Status& status, std::string_view doing) const {
@@ -208,9 +303,8 @@ absl::StatusOr<SecretKey> WrappedKeys::Read(const std::string& key, std::string_
                                             const SecretKey& under) const {
   std::string value;
   const rocksdb::Status read = db_->Get({}, key, &value);
-  const std::string name =
-      fmt::format("{} key {} of tenant {}", purpose, absl::BytesToHexString(std::string(id)),
-                  tenant);
+  const std::string name = fmt::format("{} key {} of tenant {}", purpose,
+                                       absl::BytesToHexString(std::string(id)), tenant);
   if (read.IsNotFound()) {
     return absl::NotFoundError(fmt::format("keys in {}: there is no {}", directory_, name));
   }
@@ -258,10 +352,19 @@ absl::Status WrappedKeys::AddSubjectKeys(absl::Span<const Addition> additions) {
 }
 
 absl::Status WrappedKeys::Write(rocksdb::WriteBatch& batch) {
+  absl::MutexLock lock(&write_mutex_);
+  std::string number;
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    number.push_back(static_cast<char>((batches_ + 1) >> shift));
+  }
+  rocksdb::Status status = batch.Put(BatchesKey(), number);
   rocksdb::WriteOptions synced;
   synced.sync = true;
   synced.protection_bytes_per_key = 8;
-  return ToStatus(db_->Write(synced, &batch), "writing");
+  if (status.ok()) status = db_->Write(synced, &batch);
+  if (!status.ok()) return ToStatus(status, "writing");
+  const store::v1::BatchRecord record = RecordOf(++batches_);
+  return witness_->Write(record, record.SerializeAsString());
 }
 
 absl::Status WrappedKeys::RemoveUnused(TenantNumber tenant,

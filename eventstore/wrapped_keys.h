@@ -3,9 +3,15 @@
 //   00                      -> the check record: a random key under the master key
 //   01 tenant               -> the tenant's key, under the master key
 //   02 tenant key-id        -> a subject's key, under the tenant's
+//   03                      -> how many batches of keys were written, 8 bytes, big endian
 //
-// tenant: 4 bytes, big endian; key-id: 16 random bytes. Values are WrappedKey; bound to each are its
-// purpose, tenant and key id, so that none stands for another.
+// tenant: 4 bytes, big endian; key-id: 16 random bytes. Values are WrappedKey; bound to each are
+// its purpose, tenant and key id, so that none stands for another.
+//
+// The number of batches is also written to a witness (witness.h) in a directory below, after each
+// batch and before any of its keys is given out. A store that has fewer has lost keys and is
+// refused; damage behind that number, which a power cut leaves in the write-ahead log, is dropped.
+// A store without witness, such as a copy, is taken as it is.
 #pragma once
 
 #include <memory>
@@ -13,11 +19,14 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "eventstore/files.h"
 #include "eventstore/key_store.h"
 #include "eventstore/types.h"
-#include "retrace/store/v1/keys.pb.h"
+#include "eventstore/witness.h"
 #include "rocksdb/db.h"
 
 namespace retrace::eventstore {
@@ -59,21 +68,32 @@ class WrappedKeys {
 
  private:
   WrappedKeys(std::string directory, std::string master_key_file, const SecretKey& master_key,
-              std::unique_ptr<rocksdb::DB> db, bool on_disk);
+              std::unique_ptr<DirectoryLock> lock, std::unique_ptr<rocksdb::DB> db, bool on_disk);
+
+  // Opens the database, which the witness vouches for.
+  static absl::StatusOr<std::unique_ptr<rocksdb::DB>> OpenDatabase(rocksdb::Env* env,
+                                                                   const std::string& directory,
+                                                                   const WitnessContents& witness);
 
   absl::Status ToStatus(const rocksdb::Status& status, std::string_view doing) const;
   absl::Status CheckMasterKey();
+  absl::Status BeginWitness(const WitnessContents& witness);
   absl::Status CheckAgainst(rocksdb::DB& db) const;
   absl::StatusOr<SecretKey> Read(const std::string& key, std::string_view purpose,
                                  TenantNumber tenant, std::string_view id,
                                  const SecretKey& under) const;
-  absl::Status Write(rocksdb::WriteBatch& batch);
+  // Of keys: numbered, synced and witnessed.
+  absl::Status Write(rocksdb::WriteBatch& batch) ABSL_LOCKS_EXCLUDED(write_mutex_);
 
   const std::string directory_;
   const std::string master_key_file_;
   SecretKey master_key_;
+  const std::unique_ptr<DirectoryLock> lock_;  // of the witness, too, which RocksDB's own is not
   const std::unique_ptr<rocksdb::DB> db_;
   const bool on_disk_;  // not in a test's file system
+  absl::Mutex write_mutex_;
+  uint64_t batches_ ABSL_GUARDED_BY(write_mutex_) = 0;
+  std::unique_ptr<Witness> witness_ ABSL_GUARDED_BY(write_mutex_);
 };
 
 }  // namespace retrace::eventstore

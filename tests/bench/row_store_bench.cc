@@ -2,8 +2,9 @@
 //
 //   row_store_bench [Google Benchmark's options]
 //
-// RETRACE_BENCH_ROWS says how many entities the store holds (default 100,000); RETRACE_BENCH_CACHE_MIB
-// how large the block cache is (default 256). The directory is made under $TMPDIR and removed.
+// RETRACE_BENCH_ROWS says how many entities the store holds (default 100,000);
+// RETRACE_BENCH_CACHE_MIB how large the block cache is (default 256). The directory is made under
+// $TMPDIR and removed.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <rocksdb/db.h>
@@ -101,10 +102,10 @@ class Filled {
 
  private:
   Filled() {
-    absl::StatusOr<std::unique_ptr<RowStore>> store = RowStore::Open(
-        {.directory = directory_.Below("rows"),
-         .layout_stamp = "bench",
-         .cache_bytes = FromEnvironment("RETRACE_BENCH_CACHE_MIB", 256) << 20});
+    absl::StatusOr<std::unique_ptr<RowStore>> store =
+        RowStore::Open({.directory = directory_.Below("rows"),
+                        .layout_stamp = "bench",
+                        .cache_bytes = FromEnvironment("RETRACE_BENCH_CACHE_MIB", 256) << 20});
     Must(store.status());
     store_ = *std::move(store);
     const double begin = CpuSeconds();
@@ -120,11 +121,12 @@ class Filled {
     Apply();
     Must(store_->Flush());
     const double took = CpuSeconds() - begin;
-    std::printf("%llu entities, %llu keys written with %.1f s of CPU: %.2f us a key; %.0f MiB "
-                "resident, %.0f MiB of them the store's\n",
-                static_cast<unsigned long long>(rows_), static_cast<unsigned long long>(keys_),
-                took, took * 1e6 / static_cast<double>(keys_), ResidentMib(),
-                static_cast<double>(store_->MemoryBytes()) / (1 << 20));
+    std::printf(
+        "%llu entities, %llu keys written with %.1f s of CPU: %.2f us a key; %.0f MiB "
+        "resident, %.0f MiB of them the store's\n",
+        static_cast<unsigned long long>(rows_), static_cast<unsigned long long>(keys_), took,
+        took * 1e6 / static_cast<double>(keys_), ResidentMib(),
+        static_cast<double>(store_->MemoryBytes()) / (1 << 20));
     FillPlain();
   }
 
@@ -148,11 +150,11 @@ class Filled {
     Enter(commit, number, 0, Mark::kLive);
     const std::string id = IdOf(number);
     for (IndexNumber index = 2; index < 10; ++index) {
-      commit.entries.push_back({kKind, index, fmt::format("{}-{:010}", index, number), id,
-                                Mark::kLive});
+      commit.entries.push_back(
+          {kKind, index, fmt::format("{}-{:010}", index, number), id, Mark::kLive});
     }
-    commit.entries.push_back({kKind, 10, EncodeOrdered(static_cast<int64_t>(number)), id,
-                              Mark::kLive});
+    commit.entries.push_back(
+        {kKind, 10, EncodeOrdered(static_cast<int64_t>(number)), id, Mark::kLive});
   }
   void Enter(RowChanges& commit, uint64_t number, int change, Mark mark) {
     commit.entries.push_back({kKind, 1, NameOf(number, change), IdOf(number), mark});
@@ -217,8 +219,7 @@ void Get(benchmark::State& state, bool old) {
   std::mt19937_64 bits(1);
   for (auto _ : state) {
     const uint64_t number = bits() % filled.rows();
-    const auto row =
-        filled.store().Get(kFresh, kKind, IdOf(number), old ? number + 1 : kLatest);
+    const auto row = filled.store().Get(kFresh, kKind, IdOf(number), old ? number + 1 : kLatest);
     if (!row.ok() || !row->has_value()) std::abort();
   }
 }
@@ -243,8 +244,7 @@ void Page(benchmark::State& state, TenantNumber tenant, bool old, bool backwards
   size_t keys = 0;
   size_t found = 0;
   for (auto _ : state) {
-    const auto scan =
-        filled.store().ScanIndex({tenant, kKind, 1, "", ""}, as_of, backwards);
+    const auto scan = filled.store().ScanIndex({tenant, kKind, 1, "", ""}, as_of, backwards);
     scan->Seek(WordOf(bits()), "");
     for (int live = 0; live < 50;) {
       const auto entry = scan->Next();
@@ -277,10 +277,9 @@ void FindUnique(benchmark::State& state, bool there) {
   Filled& filled = Filled::Instance();
   std::mt19937_64 bits(1);
   for (auto _ : state) {
-    const std::string value =
-        fmt::format("2-{:010}{}", bits() % filled.rows(), there ? "" : "x");
-    const auto scan = filled.store().ScanIndex(
-        IndexRange::Exactly(kFresh, kKind, 2, value), kLatest, false);
+    const std::string value = fmt::format("2-{:010}{}", bits() % filled.rows(), there ? "" : "x");
+    const auto scan =
+        filled.store().ScanIndex(IndexRange::Exactly(kFresh, kKind, 2, value), kLatest, false);
     const auto entry = scan->Next();
     if (!entry.ok() || entry->has_value() != there) std::abort();
   }

@@ -30,9 +30,8 @@ RandomEvent::RandomEvent(uint64_t seed) : bits_(seed) {
   // A later member of a oneof, or a map entry with the same key, took the place of some.
   const std::string bytes = event->SerializeAsString();
   for (std::vector<std::string>* texts : {&personal, &clear}) {
-    std::erase_if(*texts, [&](const std::string& text) {
-      return bytes.find(text) == std::string::npos;
-    });
+    std::erase_if(*texts,
+                  [&](const std::string& text) { return bytes.find(text) == std::string::npos; });
   }
 }
 
@@ -100,8 +99,8 @@ void RandomEvent::Set(Message& message, const FieldDescriptor& field, bool in_pe
 
 std::string RandomEvent::Text(bool in_personal) {
   std::vector<std::string>& texts = in_personal ? personal : clear;
-  texts.push_back(fmt::format("<{} {} {:x}>", in_personal ? "canary" : "plain", texts.size(),
-                              bits_()));
+  texts.push_back(
+      fmt::format("<{} {} {:x}>", in_personal ? "canary" : "plain", texts.size(), bits_()));
   return texts.back();
 }
 

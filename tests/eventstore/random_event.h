@@ -25,7 +25,8 @@ class RandomEvent {
   ~RandomEvent();
 
   std::unique_ptr<google::protobuf::Message> event;
-  // Every text in it, below a field marked personal and elsewhere; all different, none part of another.
+  // Every text in it, below a field marked personal and elsewhere; all different, none part of
+  // another.
   std::vector<std::string> personal;
   std::vector<std::string> clear;
 

@@ -91,8 +91,7 @@ RowChanges RandomHistory::NextCommit() {
   }
   const uint64_t entries = Below(6);
   for (uint64_t i = 0; i < entries; ++i) {
-    commit.entries.push_back(
-        {Kind(), Index(), Value(), Id(), static_cast<Mark>(Below(3))});
+    commit.entries.push_back({Kind(), Index(), Value(), Id(), static_cast<Mark>(Below(3))});
   }
   // One entry and row of every history change all the time.
   if (OneIn(2)) commit.entries.push_back({1, 1, "ab", "a", static_cast<Mark>(Below(3))});

@@ -1,4 +1,5 @@
-// What a row store must answer, computed the slow and obvious way; and random histories to try it on.
+// What a row store must answer, computed the slow and obvious way; and random histories to try it
+// on.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ class RowModel {
 };
 
 // Makes commits out of few tenants, kinds, indexes, values and ids, so that they meet often: values
-// and ids that begin each other, that hold zero and ff bytes; a few entities with very many versions.
+// and ids that begin each other, that hold zero and ff bytes; a few entities with very many
+// versions.
 class RandomHistory {
  public:
   explicit RandomHistory(uint64_t seed);

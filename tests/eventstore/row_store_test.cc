@@ -35,10 +35,8 @@ constexpr int kCommits = 120;
 class RowStoreTest : public ::testing::Test {
  protected:
   std::unique_ptr<RowStore> Open(const std::string& stamp = "stamp") {
-    auto store = RowStore::Open({.directory = "/rows",
-                                 .layout_stamp = stamp,
-                                 .cache_bytes = 8u << 20,
-                                 .env = env_.get()});
+    auto store = RowStore::Open(
+        {.directory = "/rows", .layout_stamp = stamp, .cache_bytes = 8u << 20, .env = env_.get()});
     EXPECT_TRUE(store.ok()) << store.status();
     return std::move(*store);
   }

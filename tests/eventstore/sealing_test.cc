@@ -223,6 +223,21 @@ TEST_F(SealingTest, WithoutPersonalContentNothingIsSealedAndNoKeyIsNeeded) {
   EXPECT_EQ(stored.clear(), begun.SerializeAsString());
 }
 
+TEST_F(SealingTest, ThatANestedMessageIsThereIsNotPersonal) {
+  CustomerCreated empty;
+  empty.mutable_customer();
+  CustomerCreated opened;
+  ASSERT_TRUE(Open(Sealed(empty), place_, kTenant, keys_, opened, nullptr).ok());
+  EXPECT_TRUE(opened.has_customer());
+  CustomerCreated named;
+  named.mutable_customer()->set_display_name("Ada");
+  const StoredEvent stored = Sealed(named);
+  keys_.Destroy(kTenant, key_.id);
+  opened.Clear();
+  ASSERT_TRUE(Open(stored, place_, kTenant, keys_, opened, nullptr).ok());
+  EXPECT_TRUE(opened.has_customer());
+}
+
 TEST_F(SealingTest, RefusesPersonalContentWithoutKeyOrSubjectAndEventsWithoutType) {
   StoredEvent stored;
   EXPECT_TRUE(absl::IsInvalidArgument(Seal(Example(), place_, kSubject, &key_, stored)));
