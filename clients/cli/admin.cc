@@ -15,8 +15,7 @@ namespace {
 absl::Status RunStatus(Session& session) {
   absl::StatusOr<OutputStyle> style = session.Style();
   if (!style.ok()) return style.status();
-  const auto reply =
-      session.Ask<v1::GetStatusResponse>("Admin.GetStatus", v1::GetStatusRequest());
+  const auto reply = session.Ask<v1::GetStatusResponse>("Admin.GetStatus", v1::GetStatusRequest());
   if (!reply.ok()) return reply.status();
   PrintMessage(*reply, *style, session.out());
   return absl::OkStatus();
@@ -29,8 +28,8 @@ absl::Status RunBackup(Session& session, const std::string& id) {
   SetText(*exchange.request, "backup_id", id);
   // A backup of a large log takes its time, and takes no request id: sending it again would be
   // another backup.
-  const absl::Status status = session.Run(
-      exchange, {.deadline = absl::Now() + absl::Hours(6), .retry = false});
+  const absl::Status status =
+      session.Run(exchange, {.deadline = absl::Now() + absl::Hours(6), .retry = false});
   if (!status.ok()) return status;
   PrintMessage(*exchange.response, *style, session.out());
   return absl::OkStatus();

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "clients/cli/nouns.h"
 #include "fmt/format.h"
 
@@ -118,8 +120,15 @@ std::string HelpText(const CLI::App& app) {
 
 ExitCode ExplainUsage(const CLI::App& app, const CLI::ParseError& error, Session& session) {
   const CLI::App* at = Deepest(app);
-  session.err() << "retrace: " << error.what() << '\n';
-  for (const std::string& word : at->remaining(true)) {
+  // What a verb does not know is left with the program as a whole, last word first.
+  std::vector<std::string> unknown = app.remaining(true);
+  std::reverse(unknown.begin(), unknown.end());
+  const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  session.err() << "retrace: "
+                << (is_unknown ? absl::StrCat("unknown: ", absl::StrJoin(unknown, " "))
+                               : std::string(error.what()))
+                << '\n';
+  for (const std::string& word : unknown) {
     const std::string nearest = Nearest(*at, word.substr(0, word.find('=')));
     if (!nearest.empty()) session.err() << "  did you mean `" << nearest << "`?\n";
   }
@@ -140,6 +149,16 @@ CLI::App* AddVerb(CLI::App& noun, const std::string& name, const std::string& ab
   return verb;
 }
 
+CLI::Validator AtLeastOne() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        int64_t number = 0;
+        const bool fits = absl::SimpleAtoi(text, &number) && number >= 1;
+        return fits ? std::string() : absl::StrCat("`", text, "` is no whole number from 1 on");
+      },
+      "");
+}
+
 void BuildApp(CLI::App& app, Session& session) {
   app.name("retrace");
   app.description("Works with a Retrace server: customers, their records, and their history.");
@@ -147,10 +166,11 @@ void BuildApp(CLI::App& app, Session& session) {
   app.set_help_flag("-h,--help", "what there is, with an example");
   app.get_formatter()->column_width(34);
   AddGlobalFlags(app, session.flags);
-  app.footer(absl::StrCat("Example:\n  retrace customers list --filter 'level = \"gold\"' -o csv\n\n",
-                          "Settings: flag, then --context, then environment, then the "
-                          "configuration's current context.\n\n",
-                          ExitCodesHelp()));
+  app.footer(
+      absl::StrCat("Example:\n  retrace customers list --filter 'level = \"gold\"' -o csv\n\n",
+                   "Settings: flag, then --context, then environment, then the "
+                   "configuration's current context.\n\n",
+                   ExitCodesHelp()));
   for (const Noun& noun : Nouns()) {
     CLI::App* sub = app.add_subcommand(noun.name, noun.about);
     sub->require_subcommand(0, 1);
@@ -161,7 +181,8 @@ void BuildApp(CLI::App& app, Session& session) {
 
 std::string Overview(const CLI::App& app) {
   std::string text =
-      "retrace NOUN VERB [FLAGS]: works with a Retrace server, where nothing is final until you say "
+      "retrace NOUN VERB [FLAGS]: works with a Retrace server, where nothing is final until you "
+      "say "
       "so.\n\n";
   for (const CLI::App* noun : app.get_subcommands({})) {
     absl::StrAppend(&text, fmt::format("  {:<11} {}\n", noun->get_name(), noun->get_description()));

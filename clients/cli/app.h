@@ -15,6 +15,9 @@ void BuildApp(CLI::App& app, Session& session);
 CLI::App* AddVerb(CLI::App& noun, const std::string& name, const std::string& about,
                   const std::string& example);
 
+// For flags that say how many: a whole number, 1 or more.
+CLI::Validator AtLeastOne();
+
 // What the tool prints without arguments: its nouns and their verbs, on one screen.
 std::string Overview(const CLI::App& app);
 

@@ -11,6 +11,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "retrace/v1/admin.pb.h"
 #include "retrace/v1/common.pb.h"
 
 namespace retrace::cli {
@@ -64,6 +65,14 @@ std::string MessageText(const Message& message, ValueForm form) {
   }
   if (type == v1::Address::descriptor() && form == ValueForm::kShort) {
     return AddressText(static_cast<const v1::Address&>(message));
+  }
+  if (type == v1::Answered::descriptor() && form == ValueForm::kShort) {
+    const auto& answered = static_cast<const v1::Answered&>(message);
+    return absl::StrCat("position ", answered.position(), " of epoch ", answered.epoch());
+  }
+  if (type == v1::TenantHead::descriptor() && form == ValueForm::kShort) {
+    const auto& head = static_cast<const v1::TenantHead&>(message);
+    return absl::StrCat(IdOf(head.tenant()), " at ", head.position());
   }
   if (type == google::protobuf::Value::descriptor()) {
     const auto& value = static_cast<const google::protobuf::Value&>(message);

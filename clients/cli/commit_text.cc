@@ -58,8 +58,8 @@ bool HasContent(const v1::Commit& commit) {
 
 void PrintChangesOf(const v1::Event& event, std::ostream& out) {
   for (const v1::FieldChange& change : event.changes()) {
-    out << "    " << Printable(change.path()) << ": " << Printable(Side(change, "before"))
-        << " → " << Printable(Side(change, "after")) << '\n';
+    out << "    " << Printable(change.path()) << ": " << Printable(Side(change, "before")) << " → "
+        << Printable(Side(change, "after")) << '\n';
   }
   if (event.has_payload()) out << "    " << Printable(ToJson(event.payload())) << '\n';
 }
@@ -86,7 +86,8 @@ std::string CommitLine(const v1::Commit& commit) {
 
 void PrintCommit(const v1::Commit& commit, std::ostream& out, const TableStyle& style) {
   out << Styled(CommitLine(commit), "1", style.color) << '\n';
-  if (commit.change_set() != commit.position()) out << "  change set " << commit.change_set() << '\n';
+  if (commit.change_set() != commit.position())
+    out << "  change set " << commit.change_set() << '\n';
   if (commit.undoes() != 0) out << "  takes back change set " << commit.undoes() << '\n';
   if (!commit.request_id().empty()) out << "  request id " << commit.request_id() << '\n';
   if (!commit.stored_hash().empty()) out << "  stored hash " << commit.stored_hash() << '\n';

@@ -35,7 +35,8 @@ std::vector<Flag> FlagsOf(const CLI::App& app) {
   std::vector<Flag> flags;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
-      flags.push_back({"--" + name, option->get_description(), option->get_items_expected_max() > 0});
+      flags.push_back(
+          {"--" + name, option->get_description(), option->get_items_expected_max() > 0});
     }
   }
   return flags;
@@ -100,7 +101,8 @@ std::string BashCompletion(const CLI::App& app) {
   const std::string name = app.get_name();
   return absl::StrCat(
       "# bash completion for ", name, "; source it, or put it into bash-completion's folder.\n_",
-      name, "() {\n"
+      name,
+      "() {\n"
       "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at=\"\" words word\n"
       "  COMPREPLY=()\n"
       "  case $prev in\n",
@@ -109,7 +111,8 @@ std::string BashCompletion(const CLI::App& app) {
       "  esac\n"
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    case \"$at $word\" in\n      ",
-      NounPattern(app), ") at+=\" $word\" ;;\n"
+      NounPattern(app),
+      ") at+=\" $word\" ;;\n"
       "    esac\n"
       "  done\n"
       "  case $at in\n",
@@ -118,31 +121,34 @@ std::string BashCompletion(const CLI::App& app) {
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
       "  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
       "}\n"
-      "complete -F _", name, " ", name, "\n");
+      "complete -F _",
+      name, " ", name, "\n");
 }
 
 std::string ZshCompletion(const CLI::App& app) {
   const std::string name = app.get_name();
-  return absl::StrCat(
-      "#compdef ", name, "\n# zsh completion; put it as _", name, " into a folder of $fpath.\n_",
-      name, "() {\n"
-      "  local cur=${words[CURRENT]} prev=${words[CURRENT-1]} at=\"\" next word\n"
-      "  case $prev in\n",
-      ValueCases("compadd -- VALUES; return"),
-      "    --file|--report|--token-file|--from) _files; return ;;\n"
-      "  esac\n"
-      "  for word in ${words[2,CURRENT-1]}; do\n"
-      "    case \"$at $word\" in\n      ",
-      NounPattern(app), ") at+=\" $word\" ;;\n"
-      "    esac\n"
-      "  done\n"
-      "  case $at in\n",
-      PathCases(app, "next"),
-      "  esac\n"
-      "  compadd -- ${(s: :)next} || _files\n"
-      "}\n"
-      "if [ \"$funcstack[1]\" = \"_", name, "\" ]; then _", name, " \"$@\"; else compdef _", name,
-      " ", name, "; fi\n");
+  return absl::StrCat("#compdef ", name, "\n# zsh completion; put it as _", name,
+                      " into a folder of $fpath.\n_", name,
+                      "() {\n"
+                      "  local cur=${words[CURRENT]} prev=${words[CURRENT-1]} at=\"\" next word\n"
+                      "  case $prev in\n",
+                      ValueCases("compadd -- VALUES; return"),
+                      "    --file|--report|--token-file|--from) _files; return ;;\n"
+                      "  esac\n"
+                      "  for word in ${words[2,CURRENT-1]}; do\n"
+                      "    case \"$at $word\" in\n      ",
+                      NounPattern(app),
+                      ") at+=\" $word\" ;;\n"
+                      "    esac\n"
+                      "  done\n"
+                      "  case $at in\n",
+                      PathCases(app, "next"),
+                      "  esac\n"
+                      "  compadd -- ${(s: :)next} || _files\n"
+                      "}\n"
+                      "if [ \"$funcstack[1]\" = \"_",
+                      name, "\" ]; then _", name, " \"$@\"; else compdef _", name, " ", name,
+                      "; fi\n");
 }
 
 std::string FishCompletion(const CLI::App& app) {
@@ -158,10 +164,10 @@ std::string FishCompletion(const CLI::App& app) {
     std::vector<std::string> subs;
     for (const CLI::App* sub : level.get_subcommands({})) subs.push_back(sub->get_name());
     for (const CLI::App* sub : level.get_subcommands({})) {
-      std::string when = path.empty() ? "__fish_use_subcommand"
-                                      : absl::StrCat(condition,
-                                                     "; and not __fish_seen_subcommand_from ",
-                                                     absl::StrJoin(subs, " "));
+      std::string when = path.empty()
+                             ? "__fish_use_subcommand"
+                             : absl::StrCat(condition, "; and not __fish_seen_subcommand_from ",
+                                            absl::StrJoin(subs, " "));
       absl::StrAppend(&script, "complete -c ", name, " -f -n '", when, "' -a ", sub->get_name(),
                       " -d '", FishEscaped(sub->get_description()), "'\n");
     }
@@ -190,8 +196,8 @@ void AddCompletionVerbs(CLI::App& noun, Session& session) {
         Shell{"zsh", &ZshCompletion, "retrace completion zsh > ~/.zfunc/_retrace"},
         Shell{"fish", &FishCompletion,
               "retrace completion fish > ~/.config/fish/completions/retrace.fish"}}) {
-    CLI::App* verb = AddVerb(noun, shell.name, absl::StrCat("the script for ", shell.name),
-                             shell.example);
+    CLI::App* verb =
+        AddVerb(noun, shell.name, absl::StrCat("the script for ", shell.name), shell.example);
     verb->callback([&session, &noun, script = shell.script] {
       session.Choose([&session, &noun, script] {
         session.out() << script(*noun.get_parent());

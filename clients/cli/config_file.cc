@@ -100,8 +100,8 @@ absl::StatusOr<Configuration> ReadConfiguration(const std::string& path) {
       }
     }
   } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ", line ", error.source().begin.line,
-                                                   ": ", std::string(error.description())));
+    return absl::InvalidArgumentError(absl::StrCat(path, ", line ", error.source().begin.line, ": ",
+                                                   std::string(error.description())));
   }
   return configuration;
 }

@@ -49,8 +49,8 @@ absl::Status RunUse(Session& session, const std::string& name) {
   absl::StatusOr<Configuration> configuration = ReadConfiguration(path);
   if (!configuration.ok()) return configuration.status();
   if (!configuration->contexts.contains(name)) {
-    return absl::NotFoundError(absl::StrCat("there is no context `", name,
-                                            "`; `retrace context list` shows those that there are"));
+    return absl::NotFoundError(absl::StrCat(
+        "there is no context `", name, "`; `retrace context list` shows those that there are"));
   }
   configuration->current = name;
   if (absl::Status status = WriteConfiguration(path, *configuration); !status.ok()) return status;
@@ -98,8 +98,9 @@ void AddContextVerbs(CLI::App& noun, Session& session) {
   auto chosen = std::make_shared<std::string>();
   CLI::App* use = AddVerb(noun, "use", "use it from now on", "retrace context use local");
   use->add_option("name", *chosen, "which one")->required()->option_text("NAME");
-  use->callback(
-      [&session, chosen] { session.Choose([&session, chosen] { return RunUse(session, *chosen); }); });
+  use->callback([&session, chosen] {
+    session.Choose([&session, chosen] { return RunUse(session, *chosen); });
+  });
   CLI::App* list = AddVerb(noun, "list", "the contexts there are", "retrace context list");
   list->callback([&session] { session.Choose([&session] { return RunList(session); }); });
   CLI::App* show = AddVerb(noun, "show", "what is used now, all sources put together",

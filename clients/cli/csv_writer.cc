@@ -41,8 +41,7 @@ std::string CsvCell(absl::string_view text, FormulaGuard guard) {
   return absl::StrCat("\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}), "\"");
 }
 
-void WriteCsvRecord(const std::vector<std::string>& cells, FormulaGuard guard,
-                    std::ostream& out) {
+void WriteCsvRecord(const std::vector<std::string>& cells, FormulaGuard guard, std::ostream& out) {
   for (size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) out << ',';
     out << CsvCell(cells[i], guard);

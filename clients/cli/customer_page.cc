@@ -112,8 +112,9 @@ void PrintPage(Session& session, const CustomerPage& page, const OutputStyle& st
   std::ostream& out = session.out();
   PrintMessage(page.customer, style, out);
   if (!page.contacts.empty()) {
-    out << '\n' << Styled(absl::StrCat("Contacts: ", page.contacts.size()), "1;4",
-                          style.table.color) << '\n';
+    out << '\n'
+        << Styled(absl::StrCat("Contacts: ", page.contacts.size()), "1;4", style.table.color)
+        << '\n';
     PrintRecords(page.contacts,
                  {{"ID", "name"}, {"NAME", "title"}, {"PHONES", "phones"}, {"E-MAILS", "emails"}},
                  style, out);
@@ -121,9 +122,11 @@ void PrintPage(Session& session, const CustomerPage& page, const OutputStyle& st
   for (const KindOfRecord& kind : page.kinds) {
     if (kind.kind == "CONTACT") continue;
     const std::string sums = SumsText(kind);
-    out << '\n' << Styled(absl::StrCat(kind.kind, ": ", kind.count,
-                                       sums.empty() ? "" : absl::StrCat(", in sum ", sums)),
-                          "1;4", style.table.color) << '\n';
+    out << '\n'
+        << Styled(absl::StrCat(kind.kind, ": ", kind.count,
+                               sums.empty() ? "" : absl::StrCat(", in sum ", sums)),
+                  "1;4", style.table.color)
+        << '\n';
     PrintRecords(kind.latest,
                  {{"ID", "name"},
                   {"TITLE", "title"},

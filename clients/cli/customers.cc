@@ -11,23 +11,24 @@
 namespace retrace::cli {
 
 const EntityNoun& CustomerNoun() {
-  static const auto* const kNoun = new EntityNoun{
-      .collection = "customers",
-      .title = "Customer",
-      .field = "customer",
-      .service = "Customers",
-      .columns = {{"ID", "name"},
-                  {"NUMBER", "number"},
-                  {"NAME", "display_name"},
-                  {"LEVEL", "level"},
-                  {"PHONES", "phones"},
-                  {"E-MAILS", "emails"},
-                  {"OWNER", "owner"},
-                  {"EXTERNAL ID", "external_id"},
-                  {"STATE", "state"}},
-      .example_set = "--organization-name \"Acme Corporation\" --phones \"+1 415 555 2671\" "
-                     "--set addresses.region_code=US",
-      .example_filter = "level = \"gold\" AND tags:\"vip\""};
+  static const auto* const kNoun =
+      new EntityNoun{.collection = "customers",
+                     .title = "Customer",
+                     .field = "customer",
+                     .service = "Customers",
+                     .columns = {{"ID", "name"},
+                                 {"NUMBER", "number"},
+                                 {"NAME", "display_name"},
+                                 {"LEVEL", "level"},
+                                 {"PHONES", "phones"},
+                                 {"E-MAILS", "emails"},
+                                 {"OWNER", "owner"},
+                                 {"EXTERNAL ID", "external_id"},
+                                 {"STATE", "state"}},
+                     .example_set =
+                         "--organization-name \"Acme Corporation\" --phones \"+1 415 555 2671\" "
+                         "--set addresses.region_code=US",
+                     .example_filter = "level = \"gold\" AND tags:\"vip\""};
   return *kNoun;
 }
 

@@ -32,8 +32,8 @@ absl::Status LoadFile(Session& session, const EntityNoun& entity, ImportRequest 
   absl::StatusOr<ImportOutcome> outcome = RunImport(session, entity, request);
   if (!outcome.ok()) return outcome.status();
   const ImportReport& report = outcome->report;
-  session.out() << std::filesystem::path(request.file).filename().string() << ": "
-                << report.total() << " rows";
+  session.out() << std::filesystem::path(request.file).filename().string() << ": " << report.total()
+                << " rows";
   for (int i = 0; i < 5; ++i) {
     const auto result = static_cast<RowResult>(i);
     if (report.count(result) > 0) {
@@ -51,8 +51,7 @@ absl::Status LoadFile(Session& session, const EntityNoun& entity, ImportRequest 
 // The folder of a sales pipeline: teams, accounts, opportunities.
 absl::Status LoadSales(Session& session, const std::string& folder) {
   const auto file = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
-  absl::Status status =
-      LoadFile(session, MemberNoun(), {.file = file("sales_teams.csv")});
+  absl::Status status = LoadFile(session, MemberNoun(), {.file = file("sales_teams.csv")});
   if (!status.ok()) return status;
   status = LoadFile(session, CustomerNoun(), {.file = file("accounts.csv")});
   if (!status.ok()) return status;

@@ -90,8 +90,7 @@ constexpr DemoRecord kRecords[] = {
 
 class DemoSet {
  public:
-  DemoSet(Session& session, std::string tenant)
-      : session_(session), tenant_(std::move(tenant)) {}
+  DemoSet(Session& session, std::string tenant) : session_(session), tenant_(std::move(tenant)) {}
 
   absl::StatusOr<bool> IsThere();
   absl::Status Load();
@@ -115,6 +114,7 @@ class DemoSet {
 absl::StatusOr<bool> DemoSet::IsThere() {
   ListFlags flags;
   flags.show_inactive = flags.show_deleted = true;
+  flags.words = {kCustomers[0].external_id};
   flags.filter = absl::StrCat("external_id = ", FilterText(kCustomers[0].external_id));
   bool there = false;
   const absl::Status status =

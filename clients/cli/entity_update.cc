@@ -9,6 +9,7 @@
 #include "clients/cli/entity_change.h"
 #include "clients/cli/entity_verbs.h"
 #include "clients/cpp/error_details.h"
+#include "google/api/resource.pb.h"
 #include "google/protobuf/field_mask.pb.h"
 #include "retrace/v1/common.pb.h"
 
@@ -28,6 +29,25 @@ struct CreateFlags {
   std::vector<std::pair<std::string, std::shared_ptr<std::string>>> fields;
 };
 
+// A customer that a field refers to may be given by external id or number.
+absl::Status ResolveReference(Session& session, const google::protobuf::Descriptor& type,
+                              const std::string& field, std::string& value) {
+  const auto* descriptor = type.FindFieldByName(field);
+  if (descriptor == nullptr) return absl::OkStatus();
+  const std::string& refers =
+      descriptor->options().GetExtension(google::api::resource_reference).type();
+  const bool by_key = absl::StartsWith(value, "ext:") || absl::StartsWith(value, "#");
+  if (refers != "retrace.v1/Customer" || !by_key) return absl::OkStatus();
+  absl::StatusOr<std::string> name = ResolveName(session, CustomerNoun(), value);
+  if (name.ok()) value = *name;
+  return name.status();
+}
+
+const google::protobuf::Descriptor& ResourceOf(const EntityNoun& entity) {
+  const Exchange example = NewExchange(MethodOf(entity, "Get"));
+  return *FieldOf(*example.response, entity.field)->message_type();
+}
+
 absl::Status RunCreate(Session& session, const EntityNoun& entity, const CreateFlags& flags) {
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
@@ -41,7 +61,11 @@ absl::Status RunCreate(Session& session, const EntityNoun& entity, const CreateF
     values.push_back(*std::move(split));
   }
   std::vector<std::string> paths;
-  for (const auto& [field, value] : values) paths.push_back(field);
+  for (auto& [field, value] : values) {
+    paths.push_back(field);
+    absl::Status status = ResolveReference(session, ResourceOf(entity), field, value);
+    if (!status.ok()) return status;
+  }
   absl::StatusOr<ValueRules> rules = RulesFor(session, paths, entity);
   if (!rules.ok()) return rules.status();
   Exchange exchange = NewExchange(MethodOf(entity, "Create"));
@@ -58,9 +82,17 @@ absl::Status RunCreate(Session& session, const EntityNoun& entity, const CreateF
 }
 
 absl::Status RunUpdate(Session& session, const EntityNoun& entity, const std::string& id,
-                       const EntityChange& change, const std::string& etag) {
+                       EntityChange change, const std::string& etag) {
   absl::StatusOr<std::string> name = ResolveName(session, entity, id);
   if (!name.ok()) return name.status();
+  for (std::string& setting : change.set) {
+    auto split = SplitSetting(setting);
+    if (!split.ok()) return split.status();
+    const absl::Status status =
+        ResolveReference(session, ResourceOf(entity), split->first, split->second);
+    if (!status.ok()) return status;
+    setting = absl::StrCat(split->first, "=", split->second);
+  }
   absl::StatusOr<ValueRules> rules = RulesFor(session, change.Paths(), entity);
   if (!rules.ok()) return rules.status();
   // What adds to or takes from a list replaces the list as it was read, guarded by the etag; read
@@ -95,7 +127,8 @@ absl::Status RunUpdate(Session& session, const EntityNoun& entity, const std::st
 absl::StatusOr<std::pair<std::string, std::string>> SplitSetting(const std::string& setting) {
   const size_t equals = setting.find('=');
   if (equals == setting.npos || equals == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("`", setting, "` is not of the form FIELD=VALUE"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("`", setting, "` is not of the form FIELD=VALUE"));
   }
   return std::make_pair(setting.substr(0, equals), setting.substr(equals + 1));
 }
@@ -105,10 +138,8 @@ absl::StatusOr<ValueRules> RulesFor(Session& session, const std::vector<std::str
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
   ValueRules rules{.tenant = *tenant};
-  const Exchange example = NewExchange(MethodOf(entity, "Get"));
-  const auto* type = FieldOf(*example.response, entity.field)->message_type();
   for (const std::string& path : paths) {
-    const auto* field = type->FindFieldByName(MaskPath(path));
+    const auto* field = ResourceOf(entity).FindFieldByName(MaskPath(path));
     if (field == nullptr) continue;
     if (field->message_type() == v1::Money::descriptor() && rules.currency.empty()) {
       absl::StatusOr<std::string> currency = session.TenantCurrency();
@@ -135,15 +166,16 @@ void AddCreateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
         ->required()
         ->option_text("ID");
   }
-  const Exchange example = NewExchange(MethodOf(entity, "Create"));
-  const auto& type = *FieldOf(*example.request, entity.field)->message_type();
+  const auto& type = ResourceOf(entity);
   for (const std::string& field : SettableFields(type)) {
     const auto* descriptor = type.FindFieldByName(field);
     // Maps and addresses have parts: --set names them.
     if (descriptor->is_map() || field == "addresses") continue;
     auto value = std::make_shared<std::string>();
-    verb->add_option(absl::StrCat("--", absl::StrReplaceAll(field, {{"_", "-"}})), *value,
-                     descriptor->is_repeated() ? "several are separated by ;" : "")
+    std::string names = absl::StrCat("--", absl::StrReplaceAll(field, {{"_", "-"}}));
+    // `--email` for one, `--emails` for several: the same flag.
+    if (descriptor->is_repeated()) absl::StrAppend(&names, ",", names.substr(0, names.size() - 1));
+    verb->add_option(names, *value, descriptor->is_repeated() ? "several are separated by ;" : "")
         ->option_text(absl::EndsWith(field, "_time") ? "TIME" : "TEXT")
         ->group("Fields");
     flags->fields.emplace_back(field, value);

@@ -52,9 +52,8 @@ absl::Status RunList(Session& session, const EntityNoun& entity, const ListFlags
 void AddListVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
   CLI::App* verb =
       AddVerb(noun, "list", absl::StrCat("list and search ", entity.collection),
-              absl::StrCat("retrace ", entity.collection, " list --filter '",
-                           entity.example_filter, "'\n  retrace ", entity.collection,
-                           " list smith --as-of 2026-03-31"));
+              absl::StrCat("retrace ", entity.collection, " list --filter '", entity.example_filter,
+                           "'\n  retrace ", entity.collection, " list smith --as-of 2026-03-31"));
   auto flags = std::make_shared<ListFlags>();
   verb->add_option("words", flags->words,
                    "search: words or beginnings of words, e-mail, id, phone in any spelling")
@@ -63,7 +62,7 @@ void AddListVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
   verb->add_option("--order-by", flags->order_by, "field, or field desc")->option_text("ORDER");
   verb->add_option("--limit", flags->limit, "how many at most (50)")
       ->option_text("N")
-      ->check(CLI::PositiveNumber);
+      ->check(AtLeastOne());
   verb->add_flag("--all", flags->all, "every one, all as of one position");
   verb->add_option("--page-token", flags->page_token, "go on where a list stopped")
       ->option_text("TOKEN");
@@ -103,17 +102,15 @@ std::string Spelled(const std::string& id, bool by_number) {
   return by_number ? absl::StrCat("#", absl::StripPrefix(id, "#")) : id;
 }
 
-using NamedAction =
-    std::function<absl::Status(Session&, const EntityNoun&, const std::string& id)>;
+using NamedAction = std::function<absl::Status(Session&, const EntityNoun&, const std::string& id)>;
 
 CLI::App* AddNamedVerb(CLI::App& noun, Session& session, const EntityNoun& entity,
-                       const std::string& verb_name, const std::string& about,
-                       NamedAction action, const std::string& more_flags = "") {
-  CLI::App* verb = AddVerb(noun, verb_name, about,
-                           absl::StrCat("retrace ", entity.collection, " ", verb_name,
-                                        entity.collection == "members" ? " anna-snelling"
-                                                                       : " 01jd8e6x2k",
-                                        more_flags));
+                       const std::string& verb_name, const std::string& about, NamedAction action,
+                       const std::string& more_flags = "") {
+  CLI::App* verb = AddVerb(
+      noun, verb_name, about,
+      absl::StrCat("retrace ", entity.collection, " ", verb_name,
+                   entity.collection == "members" ? " anna-snelling" : " 01jd8e6x2k", more_flags));
   auto id = std::make_shared<std::string>();
   auto by_number = std::make_shared<bool>(false);
   AddIdArgument(*verb, entity, id, by_number);
@@ -141,8 +138,7 @@ void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity
     SetText(*exchange.request, "name", *name);
     SetText(*MutableSub(*exchange.request, "options"), "etag", *etag);
     if (has_related) {
-      const absl::Status status =
-          FillRelated(*related, *MutableSub(*exchange.request, "related"));
+      const absl::Status status = FillRelated(*related, *MutableSub(*exchange.request, "related"));
       if (!status.ok()) return status;
     }
     if (absl::Status status = session.Run(exchange); !status.ok()) return status;
@@ -237,6 +233,8 @@ absl::StatusOr<std::string> ResolveName(Session& session, const EntityNoun& enti
   flags.show_inactive = flags.show_deleted = true;
   int64_t number = 0;
   if (absl::StartsWith(text, "ext:")) {
+    // Search looks it up in its index; the filter leaves out what was found by other words.
+    flags.words = {text.substr(4)};
     flags.filter = absl::StrCat("external_id = ", FilterText(text.substr(4)));
   } else if (absl::StartsWith(text, "#")) {
     if (!absl::SimpleAtoi(text.substr(1), &number)) {

@@ -56,7 +56,8 @@ struct ListFlags {
 // ends. `next_page_token` gets the token to go on with, if there is more.
 absl::Status ForEachListed(Session& session, const EntityNoun& entity, const ListFlags& flags,
                            absl::FunctionRef<bool(const google::protobuf::Message&)> visit,
-                           std::string* next_page_token = nullptr, v1::Answered* answered = nullptr);
+                           std::string* next_page_token = nullptr,
+                           v1::Answered* answered = nullptr);
 
 // The full name of the entity that a person means: an id, a full name, `ext:` and its external id,
 // for customers also `#` and its number.

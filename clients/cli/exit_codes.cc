@@ -3,6 +3,7 @@
 #include <array>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text_width.h"
@@ -89,9 +90,8 @@ std::string NextStep(const absl::Status& status, const client::ErrorDetails& det
 std::string ExitCodesHelp() {
   std::string help = "Exit codes:\n";
   for (const Explained& explained : kCodes) {
-    absl::StrAppend(&help,
-                    fmt::format("  {:>2}  {}\n", static_cast<int>(explained.code),
-                                explained.meaning));
+    absl::StrAppend(
+        &help, fmt::format("  {:>2}  {}\n", static_cast<int>(explained.code), explained.meaning));
   }
   return help;
 }
@@ -115,6 +115,7 @@ void PrintError(const absl::Status& status, std::ostream& err, bool color) {
   if (!details.reason.empty()) err << " (" << details.reason << ')';
   err << '\n';
   for (const auto& field : details.fields) {
+    if (absl::StrContains(status.message(), field.description)) continue;
     err << "  " << Printable(field.field) << ": " << Printable(field.description) << '\n';
   }
   for (const auto& violation : details.preconditions) {
@@ -122,6 +123,8 @@ void PrintError(const absl::Status& status, std::ostream& err, bool color) {
   }
   if (!details.resource_name.empty()) err << "  see " << Printable(details.resource_name) << '\n';
   for (const auto& link : details.help) {
+    // The message often ends with the next step.
+    if (link.url.empty() && absl::StrContains(status.message(), link.description)) continue;
     err << "  " << Printable(link.description);
     if (!link.url.empty()) err << ' ' << Printable(link.url);
     err << '\n';

@@ -63,8 +63,9 @@ absl::Status SetMessage(Message& value, absl::string_view text, const ValueRules
     static_cast<google::protobuf::Timestamp&>(value) = ToTimestamp(read->time);
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError("this field cannot be set as a whole; name a part of it, e.g. "
-                                    "addresses.locality");
+  return absl::InvalidArgumentError(
+      "this field cannot be set as a whole; name a part of it, e.g. "
+      "addresses.locality");
 }
 
 absl::Status SetEnum(Message& holder, const FieldDescriptor& field, absl::string_view text) {
@@ -143,8 +144,7 @@ Message* FirstElement(Message& holder, const FieldDescriptor& field) {
 
 absl::Status SetField(Message& resource, absl::string_view path, absl::string_view text,
                       const ValueRules& rules) {
-  const std::pair<std::string, std::string> steps =
-      absl::StrSplit(path, absl::MaxSplits('.', 1));
+  const std::pair<std::string, std::string> steps = absl::StrSplit(path, absl::MaxSplits('.', 1));
   const FieldDescriptor* field = FieldOf(resource, steps.first);
   if (field == nullptr || IsOutputOnly(*field)) return Unknown(resource, path);
   if (field->is_map()) {
@@ -184,8 +184,7 @@ std::vector<std::string> SettableFields(const Descriptor& resource) {
   return fields;
 }
 
-std::string FullName(absl::string_view tenant, absl::string_view collection,
-                     absl::string_view id) {
+std::string FullName(absl::string_view tenant, absl::string_view collection, absl::string_view id) {
   if (id.empty() || absl::StrContains(id, '/')) return std::string(id);
   return absl::StrCat(tenant, "/", collection, "/", id);
 }

@@ -35,7 +35,7 @@ void AddHistoryFlags(CLI::App& verb, HistoryFlags& flags) {
   verb.add_option("--filter", flags.filter, "AIP-160 filter, besides")->option_text("FILTER");
   verb.add_option("--limit", flags.limit, "how many at most (50)")
       ->option_text("N")
-      ->check(CLI::PositiveNumber);
+      ->check(AtLeastOne());
   verb.add_flag("--oldest-first", flags.oldest_first, "oldest first");
 }
 
@@ -49,8 +49,8 @@ absl::Status AddTimeTerm(Session& session, const std::string& text, const char* 
     read = ParseTimeText(text, *zone);
   }
   if (!read.ok()) return read.status();
-  terms.push_back(absl::StrCat("time ", comparison, " ",
-                               FilterText(ExactTime(ToTimestamp(read->time)))));
+  terms.push_back(
+      absl::StrCat("time ", comparison, " ", FilterText(ExactTime(ToTimestamp(read->time)))));
   return absl::OkStatus();
 }
 
@@ -222,8 +222,9 @@ void AddListing(CLI::App& noun, Session& session, const char* name, const char* 
     verb->add_option("--view", flags->view, "names, changes or events (names)")
         ->option_text("VIEW");
   }
-  verb->callback(
-      [&session, flags, run] { session.Choose([&session, flags, run] { return run(session, *flags); }); });
+  verb->callback([&session, flags, run] {
+    session.Choose([&session, flags, run] { return run(session, *flags); });
+  });
 }
 
 void AddNumbered(CLI::App& noun, Session& session, const char* name, const char* about,
@@ -274,8 +275,8 @@ void AddHistoryVerbs(CLI::App& noun, Session& session) {
   changes->callback([&session, name, limit] {
     session.Choose([&session, name, limit] { return PrintChanges(session, *name, *limit); });
   });
-  CLI::App* digest = AddVerb(noun, "digest", "equal digests, equal answers",
-                             "retrace history digest --as-of 812");
+  CLI::App* digest =
+      AddVerb(noun, "digest", "equal digests, equal answers", "retrace history digest --as-of 812");
   auto full = std::make_shared<bool>(false);
   digest->add_flag("--full", *full, "also over every byte and version, now; takes time");
   digest->callback(
@@ -284,8 +285,9 @@ void AddHistoryVerbs(CLI::App& noun, Session& session) {
                             "retrace history begin \"spring clean\"");
   auto title = std::make_shared<std::string>();
   begin->add_option("title", *title, "what to call it")->option_text("TITLE");
-  begin->callback(
-      [&session, title] { session.Choose([&session, title] { return RunBegin(session, *title); }); });
+  begin->callback([&session, title] {
+    session.Choose([&session, title] { return RunBegin(session, *title); });
+  });
   auto number = std::make_shared<int64_t>(0);
   AddNumbered(noun, session, "end", "end a change set", "retrace history end 812", number,
               "its number", [&session, number] { return RunEnd(session, *number); });

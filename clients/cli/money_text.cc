@@ -38,8 +38,9 @@ absl::StatusOr<std::string> WholeDigits(absl::string_view whole, char separator,
     }
   }
   if (separated && group != 3) {
-    return NoAmount(text, "the last thousands separator is not followed by three digits; is it a "
-                          "decimal comma (--decimal-comma)?");
+    return NoAmount(text,
+                    "the last thousands separator is not followed by three digits; is it a "
+                    "decimal comma (--decimal-comma)?");
   }
   return digits;
 }

@@ -6,24 +6,25 @@
 namespace retrace::cli {
 
 const EntityNoun& RecordNoun() {
-  static const auto* const kNoun = new EntityNoun{
-      .collection = "records",
-      .title = "Record",
-      .field = "record",
-      .service = "Records",
-      .columns = {{"ID", "name"},
-                  {"KIND", "kind"},
-                  {"TITLE", "title"},
-                  {"CUSTOMER", "customer"},
-                  {"OWNER", "owner"},
-                  {"AMOUNT", "amount"},
-                  {"STAGE", "stage"},
-                  {"CLOSED", "close_time"},
-                  {"EXTERNAL ID", "external_id"},
-                  {"STATE", "state"}},
-      .example_set = "--kind DEAL --title \"500 chairs\" --customer 01jd8e6x2k --amount "
-                     "\"1054.00 USD\" --stage Engaging",
-      .example_filter = "kind = DEAL AND stage = \"Won\""};
+  static const auto* const kNoun =
+      new EntityNoun{.collection = "records",
+                     .title = "Record",
+                     .field = "record",
+                     .service = "Records",
+                     .columns = {{"ID", "name"},
+                                 {"KIND", "kind"},
+                                 {"TITLE", "title"},
+                                 {"CUSTOMER", "customer"},
+                                 {"OWNER", "owner"},
+                                 {"AMOUNT", "amount"},
+                                 {"STAGE", "stage"},
+                                 {"CLOSED", "close_time"},
+                                 {"EXTERNAL ID", "external_id"},
+                                 {"STATE", "state"}},
+                     .example_set =
+                         "--kind DEAL --title \"500 chairs\" --customer 01jd8e6x2k --amount "
+                         "\"1054.00 USD\" --stage Engaging",
+                     .example_filter = "kind = DEAL AND stage = \"Won\""};
   return *kNoun;
 }
 

@@ -20,8 +20,7 @@ const MethodDescriptor* FindMethod(absl::string_view method) {
 }
 
 std::unique_ptr<Message> NewMessage(const Descriptor* type) {
-  return std::unique_ptr<Message>(
-      MessageFactory::generated_factory()->GetPrototype(type)->New());
+  return std::unique_ptr<Message>(MessageFactory::generated_factory()->GetPrototype(type)->New());
 }
 
 }  // namespace

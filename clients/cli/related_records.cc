@@ -25,8 +25,9 @@ absl::StatusOr<v1::RelatedRecords::Choice> ParseChoice(absl::string_view text) {
 }  // namespace
 
 void AddRelatedFlags(CLI::App& verb, RelatedFlags& flags) {
-  verb.add_option("--related", flags.all,
-                  "its records: delete them with it, keep them detached, or refuse if there are any")
+  verb.add_option(
+          "--related", flags.all,
+          "its records: delete them with it, keep them detached, or refuse if there are any")
       ->option_text("CHOICE")
       ->check(CLI::IsMember({"delete", "keep", "refuse"}));
   verb.add_option("--related-kind", flags.kinds, "the same for one kind of record; may be repeated")

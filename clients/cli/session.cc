@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "clients/cli/moment.h"
+#include "clients/cli/text_width.h"
 #include "clients/cli/time_text.h"
 #include "retrace/v1/tenants.pb.h"
 
@@ -59,12 +60,12 @@ absl::StatusOr<ContextSettings> Session::Settings() {
   // A context named on the command line goes before the environment, like every other flag.
   absl::StatusOr<ContextSettings> named = ContextOf(*configuration, flags.context);
   if (!named.ok()) return named.status();
-  absl::StatusOr<ContextSettings> current = ContextOf(
-      *configuration, FirstOf({Variable("RETRACE_CONTEXT"), configuration->current}));
+  absl::StatusOr<ContextSettings> current =
+      ContextOf(*configuration, FirstOf({Variable("RETRACE_CONTEXT"), configuration->current}));
   if (!current.ok()) return current.status();
   ContextSettings chosen;
-  chosen.endpoint = FirstOf({flag.endpoint, named->endpoint, environment.endpoint,
-                             current->endpoint, kDefaultEndpoint});
+  chosen.endpoint = FirstOf(
+      {flag.endpoint, named->endpoint, environment.endpoint, current->endpoint, kDefaultEndpoint});
   chosen.tenant = FirstOf({flag.tenant, named->tenant, environment.tenant, current->tenant});
   absl::StatusOr<std::string> token = ChooseToken({flag, *named, environment, *current});
   if (!token.ok()) return token.status();
@@ -83,10 +84,19 @@ absl::StatusOr<client::Client*> Session::Client() {
         absl::StrCat("--timeout: `", flags.timeout, "` is no duration; write 10s, 2m or 500ms"));
   }
   absl::StatusOr<std::unique_ptr<client::Client>> client = client::Client::Connect(
-      {.endpoint = settings->endpoint, .token = settings->token, .timeout = timeout});
+      {.endpoint = settings->endpoint,
+       .token = settings->token,
+       .timeout = timeout,
+       .on_retry = [this](const absl::Status& failure) { NoteRetry(failure); }});
   if (!client.ok()) return client.status();
   client_ = *std::move(client);
   return client_.get();
+}
+
+void Session::NoteRetry(const absl::Status& failure) {
+  if (std::exchange(retry_noted_, true)) return;
+  err_ << "retrace: " << Printable(failure.message()) << "; trying again for up to "
+       << flags.timeout << " (--timeout)\n";
 }
 
 absl::StatusOr<std::string> Session::Tenant() {

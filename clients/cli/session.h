@@ -102,6 +102,7 @@ class Session {
   absl::Status LoadPolicy();
   absl::Status Fill(google::protobuf::Message& request);
   void NoteAnswered(const google::protobuf::Message& response);
+  void NoteRetry(const absl::Status& failure);
 
   std::ostream& out_;
   std::ostream& err_;
@@ -110,6 +111,7 @@ class Session {
   std::optional<ContextSettings> settings_;
   std::optional<v1::AsOf> moment_;
   bool answered_noted_ = false;
+  bool retry_noted_ = false;
   bool policy_loaded_ = false;
   std::string time_zone_;
   std::string currency_;

@@ -11,9 +11,8 @@ namespace {
 absl::Status RunSummarize(Session& session, const std::string& customer) {
   absl::StatusOr<OutputStyle> style = session.Style();
   if (!style.ok()) return style.status();
-  absl::StatusOr<std::string> name = customer.empty()
-                                         ? session.Tenant()
-                                         : ResolveName(session, CustomerNoun(), customer);
+  absl::StatusOr<std::string> name =
+      customer.empty() ? session.Tenant() : ResolveName(session, CustomerNoun(), customer);
   if (!name.ok()) return name.status();
   v1::SummarizeRequest request;
   request.set_name(*name);

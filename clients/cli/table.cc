@@ -66,16 +66,15 @@ void Table::Print(std::ostream& out, const TableStyle& style) const {
   std::string line;
   for (size_t i = 0; i < headings_.size(); ++i) {
     if (i > 0) line.append(kGap, ' ');
-    absl::StrAppend(&line, Padded(CutToWidth(headings_[i].text, widths[i]), widths[i],
-                                  headings_[i].align));
+    absl::StrAppend(
+        &line, Padded(CutToWidth(headings_[i].text, widths[i]), widths[i], headings_[i].align));
   }
   out << Styled(WithoutTrailingSpaces(line), "1", style.color) << '\n';
   for (const auto& row : rows_) {
     line.clear();
     for (size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line.append(kGap, ' ');
-      const std::string cell =
-          Padded(CutToWidth(row[i], widths[i]), widths[i], headings_[i].align);
+      const std::string cell = Padded(CutToWidth(row[i], widths[i]), widths[i], headings_[i].align);
       absl::StrAppend(&line, Styled(cell, StyleOf(row[i]), style.color));
     }
     out << WithoutTrailingSpaces(line) << '\n';

@@ -11,10 +11,8 @@ namespace retrace::cli {
 namespace {
 
 std::vector<Column> TenantColumns() {
-  return {{"ID", "name"},
-          {"NAME", "display_name"},
-          {"NUMBER", "number"},
-          {"CREATED", "create_time"}};
+  return {
+      {"ID", "name"}, {"NAME", "display_name"}, {"NUMBER", "number"}, {"CREATED", "create_time"}};
 }
 
 absl::Status RunCreateTenant(Session& session, const std::string& id, const std::string& name) {
@@ -80,7 +78,8 @@ void AddTenantVerbs(CLI::App& noun, Session& session) {
   get->callback([&session, which] {
     session.Choose([&session, which] { return RunGetTenant(session, *which); });
   });
-  CLI::App* list = AddVerb(noun, "list", "the tenants that you may know of", "retrace tenants list");
+  CLI::App* list =
+      AddVerb(noun, "list", "the tenants that you may know of", "retrace tenants list");
   list->callback([&session] { session.Choose([&session] { return RunListTenants(session); }); });
 }
 

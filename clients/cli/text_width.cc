@@ -55,7 +55,8 @@ bool DrivesTerminal(UChar32 character) {
 
 int TextWidth(absl::string_view text) {
   int width = 0;
-  ForEachCharacter(text, [&](UChar32 character, absl::string_view) { width += WidthOf(character); });
+  ForEachCharacter(text,
+                   [&](UChar32 character, absl::string_view) { width += WidthOf(character); });
   return width;
 }
 

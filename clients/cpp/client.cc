@@ -99,8 +99,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   if (!target.ok()) return target.status();
   auto credentials = target->tls ? grpc::SslCredentials(grpc::SslCredentialsOptions())
                                  : grpc::InsecureChannelCredentials();
-  auto channel =
-      grpc::CreateCustomChannel(target->address, credentials, ChannelSettings(options));
+  auto channel = grpc::CreateCustomChannel(target->address, credentials, ChannelSettings(options));
   return std::make_unique<Client>(std::move(channel), std::move(options));
 }
 
@@ -167,6 +166,7 @@ absl::Status Client::Attempt(const CallOptions& options,
     const absl::Duration pause = backoff.Next();
     // Better the reason of the last attempt than a bare "deadline exceeded".
     if (absl::Now() + pause >= deadline) return ToAbslStatus(status);
+    if (options_.on_retry) options_.on_retry(ToAbslStatus(status));
     absl::SleepFor(pause);
   }
 }

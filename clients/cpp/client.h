@@ -4,6 +4,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -33,6 +34,9 @@ struct ClientOptions {
   // half so that clients do not come back all at once.
   absl::Duration first_backoff = absl::Milliseconds(50);
   absl::Duration max_backoff = absl::Seconds(2);
+  // Told before each retry why the last attempt failed, e.g. to keep a person informed. Called on
+  // the caller's thread.
+  std::function<void(const absl::Status& failure)> on_retry;
 };
 
 struct CallOptions {

@@ -42,9 +42,8 @@ class SilenceGuard {
     absl::MutexLock lock(&mutex_);
     while (!done_) {
       heard_ = false;
-      const auto spoken = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return heard_ || done_;
-      };
+      const auto spoken = [this]()
+                              ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return heard_ || done_; };
       if (mutex_.AwaitWithTimeout(absl::Condition(&spoken), kLongestSilence)) continue;
       cancelled_ = true;
       context_.TryCancel();

@@ -27,8 +27,8 @@ class CommitWatch {
   CommitWatch(Client& client, v1::WatchCommitsRequest request);
 
   // Blocks. OK when the handler or Stop ended it; otherwise the refusal that the server gave,
-  // e.g. FAILED_PRECONDITION (EPOCH_CHANGED). A server that is away is waited for at most `patience`
-  // at a time, then its UNAVAILABLE is returned.
+  // e.g. FAILED_PRECONDITION (EPOCH_CHANGED). A server that is away is waited for at most
+  // `patience` at a time, then its UNAVAILABLE is returned.
   absl::Status Run(const Handler& handler, absl::Duration patience = absl::InfiniteDuration());
 
   // Ends the watch soon. May be called before Run.

@@ -26,8 +26,7 @@ void Add(const google::rpc::BadRequest& detail, ErrorDetails& out) {
 
 void Add(const google::rpc::PreconditionFailure& detail, ErrorDetails& out) {
   for (const auto& violation : detail.violations()) {
-    out.preconditions.push_back(
-        {violation.type(), violation.subject(), violation.description()});
+    out.preconditions.push_back({violation.type(), violation.subject(), violation.description()});
   }
 }
 

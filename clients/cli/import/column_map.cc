@@ -154,9 +154,9 @@ absl::Status CheckField(absl::string_view collection, const std::string& path) {
   if (std::find(fields.begin(), fields.end(), MaskPath(path)) != fields.end()) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--map: there is no field `", path, "`; there are ",
-                   absl::StrJoin(fields, ", "), collection == "members" ? ", id" : ""));
+  return absl::InvalidArgumentError(absl::StrCat("--map: there is no field `", path,
+                                                 "`; there are ", absl::StrJoin(fields, ", "),
+                                                 collection == "members" ? ", id" : ""));
 }
 
 std::vector<ColumnTarget> Guessed(absl::string_view collection,
@@ -170,9 +170,8 @@ std::vector<ColumnTarget> Guessed(absl::string_view collection,
     }
   }
   // A file with a column of its own for the id does not take the account's name as one.
-  const auto own_id = std::count_if(targets.begin(), targets.end(), [](const ColumnTarget& t) {
-    return t.path == "external_id";
-  });
+  const auto own_id = std::count_if(targets.begin(), targets.end(),
+                                    [](const ColumnTarget& t) { return t.path == "external_id"; });
   if (collection == "customers" && own_id > 1) {
     std::erase_if(targets, [&](const ColumnTarget& t) {
       return t.path == "external_id" && Normalized(header[t.column]) == "account";
@@ -184,9 +183,9 @@ std::vector<ColumnTarget> Guessed(absl::string_view collection,
 absl::Status AddAttribute(absl::string_view collection, size_t column, const std::string& heading,
                           std::vector<ColumnTarget>& targets) {
   if (collection == "members") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("members have no place for column `", heading,
-                     "`; say --map FIELD=\"", heading, "\" or --ignore \"", heading, "\""));
+    return absl::InvalidArgumentError(absl::StrCat("members have no place for column `", heading,
+                                                   "`; say --map FIELD=\"", heading,
+                                                   "\" or --ignore \"", heading, "\""));
   }
   if (heading.size() > kLongestAttribute) {
     return absl::InvalidArgumentError(
@@ -197,11 +196,25 @@ absl::Status AddAttribute(absl::string_view collection, size_t column, const std
   return absl::OkStatus();
 }
 
+// An export's `name` is no display name, and its rows are there already: taking one for a file of
+// another system would make everything twice.
+absl::Status RefuseExport(const std::vector<std::string>& header, const ColumnChoices& choices) {
+  const auto has = [](const std::vector<std::string>& names, const char* name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const bool is_export = has(header, "name") && has(header, "etag") && has(header, "create_time");
+  if (!is_export || has(choices.ignored, "etag")) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "line 1: this is an export, whose rows are there already; to bring it into another tenant "
+      "say --ignore for name, etag and the other columns that only a server sets");
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<ColumnTarget>> MapColumns(absl::string_view collection,
                                                      const std::vector<std::string>& header,
                                                      const ColumnChoices& choices) {
+  if (absl::Status status = RefuseExport(header, choices); !status.ok()) return status;
   std::vector<ColumnTarget> targets = Guessed(collection, header);
   std::vector<ColumnTarget> chosen;
   for (const auto& [field, column_name] : choices.maps) {
@@ -224,16 +237,17 @@ absl::StatusOr<std::vector<ColumnTarget>> MapColumns(absl::string_view collectio
     if (!column.ok()) return column.status();
     ignored.insert(*column);
   }
-  std::erase_if(targets, [&](const ColumnTarget& target) { return ignored.contains(target.column); });
+  std::erase_if(targets,
+                [&](const ColumnTarget& target) { return ignored.contains(target.column); });
   std::set<size_t> used;
   for (const ColumnTarget& target : targets) used.insert(target.column);
   for (size_t i = 0; i < header.size(); ++i) {
     if (used.contains(i) || ignored.contains(i)) continue;
     if (absl::Status s = AddAttribute(collection, i, header[i], targets); !s.ok()) return s;
   }
-  std::stable_sort(targets.begin(), targets.end(), [](const ColumnTarget& a, const ColumnTarget& b) {
-    return a.column < b.column;
-  });
+  std::stable_sort(
+      targets.begin(), targets.end(),
+      [](const ColumnTarget& a, const ColumnTarget& b) { return a.column < b.column; });
   return targets;
 }
 

@@ -21,8 +21,8 @@ struct ColumnTarget {
 
 // What the command line says about columns.
 struct ColumnChoices {
-  // FIELD and COLUMN of each --map. What is said replaces what would have been guessed for the field
-  // and for the column.
+  // FIELD and COLUMN of each --map. What is said replaces what would have been guessed for the
+  // field and for the column.
   std::vector<std::pair<std::string, std::string>> maps;
   // Columns that are left out.
   std::vector<std::string> ignored;

@@ -44,8 +44,7 @@ absl::Status CheckHeader(const CsvRecord& heading) {
   std::set<std::string> seen;
   for (const std::string& name : heading.cells) {
     if (!seen.insert(name).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("line 1: there are two columns `", name, "`"));
+      return absl::InvalidArgumentError(absl::StrCat("line 1: there are two columns `", name, "`"));
     }
   }
   return absl::OkStatus();
@@ -189,9 +188,10 @@ void CsvReader::CheckText(CsvRecord& record) const {
     const std::string column =
         i < header_.size() ? absl::StrCat("`", header_[i], "`") : absl::StrCat(i + 1);
     if (const auto invalid = FirstInvalidUtf8(cell)) {
-      record.fault = fmt::format("column {}: byte 0x{:02x} is not UTF-8; save the file as UTF-8, "
-                                 "e.g. iconv -f WINDOWS-1252 -t UTF-8",
-                                 column, static_cast<uint8_t>(cell[*invalid]));
+      record.fault = fmt::format(
+          "column {}: byte 0x{:02x} is not UTF-8; save the file as UTF-8, "
+          "e.g. iconv -f WINDOWS-1252 -t UTF-8",
+          column, static_cast<uint8_t>(cell[*invalid]));
       return;
     }
     if (cell.find('\0') != cell.npos) {

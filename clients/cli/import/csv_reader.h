@@ -21,9 +21,9 @@ struct CsvRecord {
 };
 
 // Reads CSV (RFC 4180) with a heading: quoted cells may hold delimiters, quotes (doubled) and line
-// breaks; lines end with CRLF, LF or CR; a UTF-8 byte order mark is skipped. A record that cannot be
-// read is handed out with its fault and reading goes on with the line after it, so that nothing is
-// dropped silently; blank lines are counted.
+// breaks; lines end with CRLF, LF or CR; a UTF-8 byte order mark is skipped. A record that cannot
+// be read is handed out with its fault and reading goes on with the line after it, so that nothing
+// is dropped silently; blank lines are counted.
 class CsvReader {
  public:
   // `delimiter` 0: the one of `,` `;` and tab that is most frequent in the heading.

@@ -33,18 +33,22 @@ void ImportReport::Add(int64_t line, std::string key, RowResult result, std::str
   entries_.push_back({line, std::move(key), result, std::move(reason)});
 }
 
-absl::Status ImportReport::Write(const std::string& path) const {
+void ImportReport::Write(std::ostream& out) const {
   std::vector<const Entry*> sorted;
   for (const Entry& entry : entries_) sorted.push_back(&entry);
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const Entry* a, const Entry* b) { return a->line < b->line; });
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  WriteCsvRecord({"line", "external_id", "result", "reason"}, FormulaGuard::kOn, file);
+  WriteCsvRecord({"line", "external_id", "result", "reason"}, FormulaGuard::kOn, out);
   for (const Entry* entry : sorted) {
-    WriteCsvRecord({absl::StrCat(entry->line), entry->key, ResultName(entry->result),
-                    entry->reason},
-                   FormulaGuard::kOn, file);
+    WriteCsvRecord(
+        {absl::StrCat(entry->line), entry->key, ResultName(entry->result), entry->reason},
+        FormulaGuard::kOn, out);
   }
+}
+
+absl::Status ImportReport::WriteFile(const std::string& path) const {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  Write(file);
   file.close();
   if (!file) {
     return FileError(absl::StrCat("cannot write the report ", path, ": ", std::strerror(errno)));

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,9 @@ class ImportReport {
   const std::vector<Entry>& entries() const { return entries_; }
 
   // CSV: line, external_id, result, reason; in the order of the file.
-  absl::Status Write(const std::string& path) const;
+  void Write(std::ostream& out) const;
+  // The same into a file. FileError (exit_codes.h) when it cannot be written.
+  absl::Status WriteFile(const std::string& path) const;
 
  private:
   std::vector<Entry> entries_;

@@ -76,8 +76,7 @@ void RowReader::ReadCell(const ColumnTarget& target, const std::string& cell,
   }
   absl::Status status;
   if (Appends(*row.entity, target.path)) {
-    SetText(*row.entity, target.path,
-            absl::StrCat(GetText(*row.entity, target.path), ", ", cell));
+    SetText(*row.entity, target.path, absl::StrCat(GetText(*row.entity, target.path), ", ", cell));
   } else {
     status = SetField(*row.entity, target.path, cell, rules_);
   }

@@ -37,8 +37,8 @@ inline constexpr char kRowHashAttribute[] = "retrace.import/row-hash";
 class RowReader {
  public:
   // `prototype`: an empty entity, or one with what every row has (a record's kind).
-  RowReader(std::unique_ptr<google::protobuf::Message> prototype,
-            std::vector<ColumnTarget> targets, ValueRules rules, std::vector<std::string> header);
+  RowReader(std::unique_ptr<google::protobuf::Message> prototype, std::vector<ColumnTarget> targets,
+            ValueRules rules, std::vector<std::string> header);
 
   ImportRow Read(const CsvRecord& record) const;
 

@@ -32,7 +32,7 @@ absl::StatusOr<CsvReader> OpenCsv(const ImportRequest& request, const std::strin
   if (request.delimiter.size() > 1 && request.delimiter != "tab") {
     return absl::InvalidArgumentError("--delimiter is one character, or tab");
   }
-  const char delimiter = request.delimiter.empty() ? '\0'
+  const char delimiter = request.delimiter.empty()    ? '\0'
                          : request.delimiter == "tab" ? '\t'
                                                       : request.delimiter[0];
   absl::StatusOr<CsvReader> reader = CsvReader::Open(content, delimiter);
@@ -74,8 +74,7 @@ absl::StatusOr<std::unique_ptr<google::protobuf::Message>> PrototypeOf(
     const EntityNoun& entity, const ImportRequest& request,
     const std::vector<ColumnTarget>& targets) {
   const Exchange example = NewExchange(absl::StrCat(entity.service, ".Get", entity.title));
-  std::unique_ptr<google::protobuf::Message> prototype(
-      Sub(*example.response, entity.field).New());
+  std::unique_ptr<google::protobuf::Message> prototype(Sub(*example.response, entity.field).New());
   if (entity.collection != "records") return prototype;
   bool has_column = false;
   for (const ColumnTarget& target : targets) has_column = has_column || target.path == "kind";
@@ -107,8 +106,7 @@ absl::StatusOr<TargetOptions> TargetOptionsOf(Session& session, const ImportRequ
 
 absl::StatusOr<ImporterOptions> ImporterOptionsOf(const ImportRequest& request,
                                                   const std::string& content) {
-  ImporterOptions options{.dry_run = request.dry_run,
-                          .recreate_deleted = request.recreate_deleted};
+  ImporterOptions options{.dry_run = request.dry_run, .recreate_deleted = request.recreate_deleted};
   if (request.on_existing == "update") options.on_existing = OnExisting::kUpdate;
   if (request.on_existing == "error") options.on_existing = OnExisting::kError;
   // The same content under the same name is the same import, also when it is started again.
@@ -131,7 +129,8 @@ void PrintTotals(Session& session, const ImportOutcome& outcome, const OutputSty
       pairs.emplace_back(kTotals[i], absl::StrCat(report.count(static_cast<RowResult>(i))));
     }
     pairs.emplace_back("rows", absl::StrCat(report.total()));
-    if (outcome.blank_lines > 0) pairs.emplace_back("blank lines", absl::StrCat(outcome.blank_lines));
+    if (outcome.blank_lines > 0)
+      pairs.emplace_back("blank lines", absl::StrCat(outcome.blank_lines));
     if (dry_run) session.out() << "dry run: nothing was written, the server checked nothing\n";
     PrintPairs(pairs, session.out(), style.table);
     return;
@@ -173,7 +172,11 @@ absl::Status WriteReport(Session& session, const ImportReport& report,
   if (path.empty()) {
     path = absl::StrCat(std::filesystem::path(request.file).filename().string(), ".report.csv");
   }
-  if (absl::Status status = report.Write(path); !status.ok()) return status;
+  if (path == "-") {
+    report.Write(session.out());
+    return absl::OkStatus();
+  }
+  if (absl::Status status = report.WriteFile(path); !status.ok()) return status;
   session.err() << "what became of each row is in " << path << '\n';
   return absl::OkStatus();
 }
@@ -196,8 +199,8 @@ absl::Status RunImportVerb(Session& session, const EntityNoun& entity,
   if (!written.ok()) return written;
   const int64_t rejected = outcome->report.count(RowResult::kRejected);
   if (rejected == 0) return absl::OkStatus();
-  return PartialError(absl::StrCat(rejected, " of ", outcome->report.total(),
-                                   " rows were rejected"));
+  return PartialError(
+      absl::StrCat(rejected, " of ", outcome->report.total(), " rows were rejected"));
 }
 
 void AddRecordFlags(CLI::App& verb, ImportRequest& request) {
@@ -280,12 +283,13 @@ absl::StatusOr<ImportOutcome> RunImport(Session& session, const EntityNoun& enti
 }
 
 void AddImportVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
-  CLI::App* verb = AddVerb(
-      noun, "import", absl::StrCat("bring in ", entity.collection, " from a CSV file"),
-      absl::StrCat(ExampleOf(entity),
-                   "\n\nWell-known columns are recognised, others become attributes. An import that "
-                   "was cut short is\nstarted again as it is: rows that are there are found by "
-                   "their external id and a hash of the row."));
+  CLI::App* verb =
+      AddVerb(noun, "import", absl::StrCat("bring in ", entity.collection, " from a CSV file"),
+              absl::StrCat(
+                  ExampleOf(entity),
+                  "\n\nWell-known columns are recognised, others become attributes. An import that "
+                  "was cut short is\nstarted again as it is: rows that are there are found by "
+                  "their external id and a hash of the row."));
   auto request = std::make_shared<ImportRequest>();
   const auto repeated = [verb](const char* flag, std::vector<std::string>& values,
                                const char* about, const char* text) {
@@ -310,8 +314,8 @@ void AddImportVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
   verb->add_flag("--recreate-deleted", request->recreate_deleted,
                  "create anew what lies in the recycle bin");
   verb->add_option("--report", request->report,
-                   "where to write what became of each row (FILE.report.csv when a row was "
-                   "rejected or skipped)")
+                   "where to write what became of each row, - for standard output "
+                   "(FILE.report.csv when a row was rejected or skipped)")
       ->option_text("FILE");
   if (entity.collection == "records") AddRecordFlags(*verb, *request);
   if (entity.collection != "members") {

@@ -21,8 +21,7 @@ bool IsAboutRows(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
       return reason != "TENANT_NOT_FOUND";
     case absl::StatusCode::kFailedPrecondition:
-      return reason != "CHANGE_SET_CLOSED" && reason != "EPOCH_CHANGED" &&
-             reason != "CLOCK_JUMPED";
+      return reason != "CHANGE_SET_CLOSED" && reason != "EPOCH_CHANGED" && reason != "CLOCK_JUMPED";
     case absl::StatusCode::kResourceExhausted:
       // A message that gRPC found too large has no reason: halves may fit.
       return reason.empty();
@@ -120,8 +119,8 @@ absl::Status Importer::RunBatch(std::vector<ImportRow> rows) {
       continue;
     }
     const auto entity = found->find(row->key);
-    const bool anew = entity == found->end() ||
-                      (entity->second.deleted && options_.recreate_deleted);
+    const bool anew =
+        entity == found->end() || (entity->second.deleted && options_.recreate_deleted);
     if (anew) {
       creates.push_back(row);
     } else {
@@ -146,8 +145,9 @@ absl::Status Importer::Settle(ImportRow& row, const ImportTarget::Found& found) 
   const std::string name = GetText(*found.entity, "name");
   if (found.deleted) {
     report_.Add(row.line, row.key, RowResult::kSkipped,
-                absl::StrCat(name, " lies in the recycle bin; undelete it, or say "
-                                   "--recreate-deleted"));
+                absl::StrCat(name,
+                             " lies in the recycle bin; undelete it, or say "
+                             "--recreate-deleted"));
     return absl::OkStatus();
   }
   if (found.hash == row.hash) {
@@ -157,8 +157,9 @@ absl::Status Importer::Settle(ImportRow& row, const ImportTarget::Found& found) 
   switch (options_.on_existing) {
     case OnExisting::kSkip:
       report_.Add(row.line, row.key, RowResult::kSkipped,
-                  absl::StrCat(name, " exists with other values; --on-existing update writes "
-                                     "these over them"));
+                  absl::StrCat(name,
+                               " exists with other values; --on-existing update writes "
+                               "these over them"));
       return absl::OkStatus();
     case OnExisting::kError:
       Reject(row, absl::StrCat(name, " exists with other values"));

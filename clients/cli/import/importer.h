@@ -67,7 +67,8 @@ class Importer {
 
   // Reads all rows. An error means that the import stopped (no connection, no permission): the rows
   // that it did not reach are rejected with that reason.
-  absl::Status Run(const Source& source, const std::function<void()>& on_progress = [] {});
+  absl::Status Run(
+      const Source& source, const std::function<void()>& on_progress = [] {});
 
   const ImportReport& report() const { return report_; }
   ImportReport& report() { return report_; }

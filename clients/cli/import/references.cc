@@ -29,7 +29,8 @@ std::string Folded(const std::string& text) {
 absl::StatusOr<std::string> OnlyOne(const std::vector<std::string>& names, const char* what,
                                     const std::string& text) {
   if (names.size() == 1) return names.front();
-  if (names.empty()) return absl::NotFoundError(absl::StrCat("there is no ", what, " `", text, "`"));
+  if (names.empty())
+    return absl::NotFoundError(absl::StrCat("there is no ", what, " `", text, "`"));
   return absl::InvalidArgumentError(
       absl::StrCat(what, " `", text, "` could be any of ", absl::StrJoin(names, ", ")));
 }
@@ -87,10 +88,12 @@ absl::Status References::LoadCustomers(const std::vector<std::string>& texts) {
 }
 
 absl::Status References::LoadByExternalId(const std::vector<std::string>& texts) {
-  // One by one: an index answers an equality, while alternatives are found by reading everything.
+  // One by one, and by search, which looks an external id up in its index; alternatives in a filter
+  // would be found by reading everything.
   for (const std::string& text : texts) {
     ListFlags flags;
     flags.all = flags.show_inactive = true;
+    flags.words = {text};
     flags.filter = absl::StrCat("external_id = ", FilterText(text));
     const absl::Status status =
         ForEachListed(session_, CustomerNoun(), flags, [&](const Message& row) {
