@@ -66,7 +66,8 @@ bool EqualityIsIndexed(const IndexDeclaration& index, const FieldDescriptor& lea
       return leaf.name() == "e164";
     case Normaliser::kExact:
       return leaf.cpp_type() == FieldDescriptor::CPPTYPE_ENUM ||
-             leaf.options().HasExtension(google::api::resource_reference);
+             leaf.options().HasExtension(google::api::resource_reference) ||
+             domain::ComparesExactly(leaf);
     case Normaliser::kNameWords:
       return false;
   }
@@ -80,7 +81,8 @@ std::optional<std::string> EqualValue(const Kind& kind, const IndexDeclaration& 
   std::string text = restriction.value;
   if (text.empty() || text.find('*') != std::string::npos) return std::nullopt;
   // Names of resources are lower case.
-  if (index.normaliser == Normaliser::kExact) text = absl::AsciiStrToLower(text);
+  if (leaf->options().HasExtension(google::api::resource_reference))
+    text = absl::AsciiStrToLower(text);
   std::vector<std::string> values = IndexValuesOfText(kind, index, restriction.field, text);
   if (values.size() != 1) return std::nullopt;
   return std::move(values.front());
