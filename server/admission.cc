@@ -105,7 +105,7 @@ absl::Status CheckOptions(const v1::CommandOptions& options, const Principal& pr
 }  // namespace
 
 absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context,
-                                    const Principals& principals) {
+                                    Principals& principals) {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find("authorization");
   if (found == metadata.end()) {
@@ -115,6 +115,7 @@ absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context,
   if (value.size() <= kScheme.size() || !StartsWithScheme(value)) {
     return TokenUnknown("The call's authorization is no bearer token.");
   }
+  principals.Look();
   Caller caller;
   caller.token_hash = eventstore::Sha256(value.substr(kScheme.size()));
   caller.principal = principals.FindByHash(caller.token_hash);

@@ -32,8 +32,7 @@ struct Caller {
 
 // The caller of a call. TOKEN_UNKNOWN without `authorization: Bearer TOKEN`, or when no such token
 // is known.
-absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context,
-                                    const Principals& principals);
+absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context, Principals& principals);
 
 // PERMISSION_MISSING when the principal's roles do not grant what the method asks for.
 absl::Status CheckPermission(const Method& method, const Principal& principal);

@@ -36,7 +36,7 @@ void Housekeeping::Start(std::function<void()> collect) {
 
 void Housekeeping::Run() {
   for (int round = 0;; ++round) {
-    LookAtPrincipals();
+    principals_.Look();
     LookAtDisk();
     if (round % kRoundsPerMetrics == 0) {
       WriteMetrics();
@@ -64,18 +64,6 @@ void Housekeeping::LookAtDisk() {
              : "free space is above the reserve again",
         {{"free_bytes", static_cast<int64_t>(space->free_bytes)},
          {"reserve_bytes", static_cast<int64_t>(space->reserve_bytes)}});
-  }
-}
-
-void Housekeeping::LookAtPrincipals() {
-  const absl::StatusOr<bool> changed = principals_.Refresh();
-  if (!changed.ok()) {
-    const std::string fault(changed.status().message());
-    Log(LogLevel::kError, "the token file is not taken; the old one stays in force",
-        {{"fault", fault}});
-  } else if (*changed) {
-    Log(LogLevel::kInfo, "the token file was read again",
-        {{"tokens", static_cast<int64_t>(principals_.size())}});
   }
 }
 

@@ -35,7 +35,6 @@ class Housekeeping {
  private:
   void Run();
   void LookAtDisk();
-  void LookAtPrincipals();
   void WriteMetrics();
 
   const HousekeepingOptions options_;

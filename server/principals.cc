@@ -17,6 +17,7 @@
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "eventstore/key_store.h"
+#include "server/logging.h"
 #include "server/roles.h"
 #include "server/toml.h"
 
@@ -317,6 +318,18 @@ absl::StatusOr<bool> Principals::Refresh() {
   const bool said = fault_ == table.status().message();
   fault_ = std::string(table.status().message());
   return said ? absl::StatusOr<bool>(false) : table.status();
+}
+
+void Principals::Look() {
+  const absl::StatusOr<bool> changed = Refresh();
+  if (!changed.ok()) {
+    const std::string fault(changed.status().message());
+    Log(LogLevel::kError, "the token file is not taken; the old one stays in force",
+        {{"fault", fault}});
+  } else if (*changed) {
+    Log(LogLevel::kInfo, "the token file was read again",
+        {{"tokens", static_cast<int64_t>(size())}});
+  }
 }
 
 size_t Principals::size() const {

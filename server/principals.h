@@ -56,6 +56,10 @@ class Principals {
   // the same fault is reported once only. True when the table was replaced.
   absl::StatusOr<bool> Refresh();
 
+  // Refresh, and a line in the log when something came of it. Done before every call: one look at
+  // the file's state, so that a removed token fails from the next call on.
+  void Look();
+
   size_t size() const;
 
  private:

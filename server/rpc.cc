@@ -142,7 +142,7 @@ grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(
   return new UnknownMethodCall(context->method());
 }
 
-Rpc::Rpc(const Principals& principals, Metrics& metrics, RpcOptions options)
+Rpc::Rpc(Principals& principals, Metrics& metrics, RpcOptions options)
     : principals_(principals),
       metrics_(metrics),
       options_(options),

@@ -144,7 +144,7 @@ class UnknownMethods : public grpc::CallbackGenericService {
 class Rpc {
  public:
   // Both must outlive this.
-  Rpc(const Principals& principals, Metrics& metrics, RpcOptions options = {});
+  Rpc(Principals& principals, Metrics& metrics, RpcOptions options = {});
 
   // `full_name` e.g. "retrace.v1.Customers".
   RpcService& AddService(std::string_view full_name);
@@ -160,7 +160,7 @@ class Rpc {
 
   // Null while calls are refused.
   const Serving* serving() const { return serving_.load(std::memory_order_acquire); }
-  const Principals& principals() const { return principals_; }
+  Principals& principals() { return principals_; }
   Metrics& metrics() { return metrics_; }
   QueryPool& pool(Lane lane) { return lane == Lane::kQuick ? quick_ : slow_; }
   StreamThreads& streams() { return streams_; }
@@ -169,7 +169,7 @@ class Rpc {
   absl::Time StreamDeadlineOf(const grpc::ServerContextBase& context) const;
 
  private:
-  const Principals& principals_;
+  Principals& principals_;
   Metrics& metrics_;
   const RpcOptions options_;
   UnknownMethods unknown_methods_;
