@@ -27,6 +27,7 @@
 #include "server/principals.h"
 #include "server/release.h"
 #include "server/rpc.h"
+#include "server/scrub.h"
 #include "server/sequencer.h"
 #include "server/services.h"
 #include "server/system_log.h"
@@ -104,10 +105,12 @@ class Assembly {
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<Scrub> scrub_;
   absl::Time last_progress_ = absl::InfinitePast();
 };
 
 Assembly::~Assembly() {
+  scrub_.reset();
   listener_.reset();
   housekeeping_.reset();
   rpc_.reset();
@@ -250,6 +253,10 @@ void Assembly::Serve() {
     metrics_.Set("retrace_open_streams", "Streams that are open.",
                  static_cast<double>(rpc_->streams().running()));
   });
+  scrub_ = std::make_unique<Scrub>(*ledger_, [this](const absl::Status& status, uint64_t commits) {
+    if (!status.ok()) DieOfStorage(status);
+    Log(LogLevel::kInfo, "scrubbed", {{"commits", static_cast<int64_t>(commits)}});
+  });
   listener_->SetServing(true);
   Log(LogLevel::kInfo, "serving",
       {{"release", Release()}, {"data_dir", config_.data_dir}, {"rows", ledger_->rows_origin()}});
@@ -261,6 +268,7 @@ ExitCode Assembly::Stop() {
   rpc_->Drain();
   listener_->Stop(absl::Now() + kDrain);
   housekeeping_.reset();
+  scrub_.reset();
   sequencer_->Drain();
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read

@@ -15,6 +15,7 @@
 #include "retrace/v1/tenants.pb.h"
 #include "server/replay.h"
 #include "server/row_view.h"
+#include "server/scrub.h"
 
 namespace retrace::server {
 namespace {
@@ -26,11 +27,14 @@ using eventstore::RowStore;
 using eventstore::StoredCommit;
 
 constexpr size_t kReadBytes = 1u << 20;
+// Enough to see at once that the key store is not the log's; the scrub looks at the rest.
+constexpr Position kKeysCheckedOnOpen = 100;
 
 std::string RowsDirectory(const LedgerOptions& options) { return options.data_directory + "/rows"; }
 
 // True when the log holds exactly the commit that the rows' checkpoint names.
-absl::StatusOr<bool> CheckpointHolds(const eventstore::CommitLog& log, eventstore::TenantNumber tenant,
+absl::StatusOr<bool> CheckpointHolds(const eventstore::CommitLog& log,
+                                     eventstore::TenantNumber tenant,
                                      const RowsCheckpoint& checkpoint) {
   if (checkpoint.position == 0) return true;
   RETRACE_ASSIGN(std::vector<StoredCommit> commits, log.Read(tenant, checkpoint.position - 1, 1));
@@ -59,16 +63,19 @@ absl::StatusOr<uint64_t> CommitsAhead(const eventstore::CommitLog& log, const Ro
 }
 
 // Id of the tenant of a number: its commits name it.
-absl::StatusOr<std::string> TenantIdOf(const eventstore::CommitLog& log, eventstore::TenantNumber tenant) {
+absl::StatusOr<std::string> TenantIdOf(const eventstore::CommitLog& log,
+                                       eventstore::TenantNumber tenant) {
   RETRACE_ASSIGN(std::vector<StoredCommit> commits, log.Read(tenant, 0, 1));
-  if (commits.empty()) return absl::InternalError(fmt::format("Tenant number {} has no commit.", tenant));
+  if (commits.empty())
+    return absl::InternalError(fmt::format("Tenant number {} has no commit.", tenant));
   RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(commits.front().bytes));
   return commit.tenant();
 }
 
 // Replays one tenant's commits from the rows' checkpoint up to `until`.
-absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::KeyStore& keys, RowStore& rows,
-                          eventstore::TenantNumber tenant, Position until, const std::function<void(uint64_t)>& on_done) {
+absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
+                          RowStore& rows, eventstore::TenantNumber tenant, Position until,
+                          const std::function<void(uint64_t)>& on_done) {
   RETRACE_ASSIGN(RowsCheckpoint checkpoint, rows.CheckpointOf(tenant));
   Replay replay(keys, rows, tenant);
   Position position = checkpoint.position;
@@ -84,9 +91,10 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::Ke
 }
 
 // The system tenant first: it says which tenants there are.
-absl::Status ReplayAll(const eventstore::CommitLog& log, const eventstore::KeyStore& keys, RowStore& rows,
-                       const std::function<absl::StatusOr<Position>(eventstore::TenantNumber)>& until,
-                       const std::function<void(uint64_t, uint64_t)>& on_progress) {
+absl::Status ReplayAll(
+    const eventstore::CommitLog& log, const eventstore::KeyStore& keys, RowStore& rows,
+    const std::function<absl::StatusOr<Position>(eventstore::TenantNumber)>& until,
+    const std::function<void(uint64_t, uint64_t)>& on_progress) {
   RETRACE_ASSIGN(uint64_t total, CommitsAhead(log, rows));
   RETRACE_ASSIGN(std::vector<eventstore::TenantNumber> tenants, log.Tenants());
   uint64_t done = 0;
@@ -104,15 +112,18 @@ absl::Status ReplayAll(const eventstore::CommitLog& log, const eventstore::KeySt
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(LedgerOptions options) {
-  if (options.witness_directory.empty()) options.witness_directory = options.data_directory + "/witness";
+  if (options.witness_directory.empty())
+    options.witness_directory = options.data_directory + "/witness";
   std::unique_ptr<Ledger> ledger(new Ledger());
   ledger->options_ = options;
-  RETRACE_ASSIGN(ledger->log_, eventstore::RocksCommitLog::Open({.directory = options.data_directory + "/log",
-                                                                 .witness_directory = options.witness_directory,
-                                                                 .on_failure = options.on_failure}));
-  RETRACE_ASSIGN(ledger->keys_, eventstore::KeyStore::Open({.directory = options.data_directory + "/keys",
-                                                            .master_key_file = options.master_key_file,
-                                                            .on_failure = options.on_failure}));
+  RETRACE_ASSIGN(ledger->log_,
+                 eventstore::RocksCommitLog::Open({.directory = options.data_directory + "/log",
+                                                   .witness_directory = options.witness_directory,
+                                                   .on_failure = options.on_failure}));
+  RETRACE_ASSIGN(ledger->keys_,
+                 eventstore::KeyStore::Open({.directory = options.data_directory + "/keys",
+                                             .master_key_file = options.master_key_file,
+                                             .on_failure = options.on_failure}));
   RETRACE_RETURN_IF_ERROR(ledger->BringRowsToHead());
   RETRACE_RETURN_IF_ERROR(ledger->LearnTenants());
   return ledger;
@@ -126,14 +137,18 @@ absl::Status Ledger::BringRowsToHead() {
   fs::remove_all(directory + ".new", error);  // an interrupted rebuild
   std::string why;
   if (fs::exists(directory)) {
-    absl::StatusOr<std::unique_ptr<RowStore>> rows = RowStore::Open(
-        {.directory = directory, .layout_stamp = domain::LayoutStamp(), .cache_bytes = options_.cache_bytes});
+    absl::StatusOr<std::unique_ptr<RowStore>> rows =
+        RowStore::Open({.directory = directory,
+                        .layout_stamp = domain::LayoutStamp(),
+                        .cache_bytes = options_.cache_bytes});
     if (!rows.ok()) {
       why = std::string(rows.status().message());
     } else {
       RETRACE_ASSIGN(bool holds, CheckpointsHold(*log_, **rows));
-      if (holds) rows_ = *std::move(rows);
-      else why = "their checkpoint names a commit that the log does not hold";
+      if (holds)
+        rows_ = *std::move(rows);
+      else
+        why = "their checkpoint names a commit that the log does not hold";
     }
   } else {
     why = "there were none";
@@ -159,12 +174,17 @@ absl::Status Ledger::BringRowsToHead() {
     RETRACE_ASSIGN(uint64_t ahead, CommitsAhead(*log_, *fresh));
     RETRACE_RETURN_IF_ERROR(ReplayAll(*log_, *keys_, *fresh, until, options_.on_progress));
     RETRACE_RETURN_IF_ERROR(fresh->Flush());
-    rows_origin_ = fmt::format("rebuilt {} commits in {:.1f} s ({})", ahead, absl::ToDoubleSeconds(absl::Now() - begin), why);
+    rows_origin_ = fmt::format("rebuilt {} commits in {:.1f} s ({})", ahead,
+                               absl::ToDoubleSeconds(absl::Now() - begin), why);
   }
   fs::remove_all(directory, error);
-  if (error) return absl::UnavailableError(fmt::format("Cannot remove the old rows at {}: {}.", directory, error.message()));
+  if (error)
+    return absl::UnavailableError(
+        fmt::format("Cannot remove the old rows at {}: {}.", directory, error.message()));
   fs::rename(directory + ".new", directory, error);
-  if (error) return absl::UnavailableError(fmt::format("Cannot move the new rows to {}: {}.", directory, error.message()));
+  if (error)
+    return absl::UnavailableError(
+        fmt::format("Cannot move the new rows to {}: {}.", directory, error.message()));
   RETRACE_ASSIGN(rows_, RowStore::Open({.directory = directory,
                                         .layout_stamp = domain::LayoutStamp(),
                                         .cache_bytes = options_.cache_bytes}));
@@ -172,8 +192,9 @@ absl::Status Ledger::BringRowsToHead() {
 }
 
 absl::Status Ledger::LearnTenants() {
-  auto scan = rows_->ScanRows(eventstore::kSystemTenant, static_cast<eventstore::KindNumber>(domain::KindNumber::kTenant),
-                              static_cast<eventstore::KindNumber>(domain::KindNumber::kTenant), eventstore::kLatest);
+  auto scan = rows_->ScanRows(
+      eventstore::kSystemTenant, static_cast<eventstore::KindNumber>(domain::KindNumber::kTenant),
+      static_cast<eventstore::KindNumber>(domain::KindNumber::kTenant), eventstore::kLatest);
   while (true) {
     RETRACE_ASSIGN(std::optional<eventstore::RowAt> at, scan->Next());
     if (!at.has_value()) break;
@@ -185,14 +206,20 @@ absl::Status Ledger::LearnTenants() {
     Tenant* tenant = tenants_.Find(number);
     if (tenant == nullptr) {
       RETRACE_ASSIGN(std::string id, TenantIdOf(*log_, number));
-      return absl::DataLossError(fmt::format(
-          "The log holds commits of tenant {} (number {}), but tenant `system` never created it. Part of the log is lost: "
-          "recover from a backup with `retraced recover`.", id, number));
+      return absl::DataLossError(
+          fmt::format("The log holds commits of tenant {} (number {}), but tenant `system` never "
+                      "created it. Part of the log is lost: "
+                      "recover from a backup with `retraced recover`.",
+                      id, number));
     }
     RETRACE_ASSIGN(Head head, log_->HeadOf(number));
     if (head.position == 0) continue;
     RETRACE_ASSIGN(std::string bytes, ReadStored(*tenant, head.position));
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(bytes));
+    uint64_t checked = 0;
+    RETRACE_RETURN_IF_ERROR(CheckKeys(*log_, *keys_, *tenant,
+                                      head.position - std::min(head.position, kKeysCheckedOnOpen),
+                                      head.position, &checked));
     tenant->visible_time_us = commit.commit_time_us();
     tenant->visible = head.position;
     absl::MutexLock lock(&tenant->clock_mutex);
@@ -206,7 +233,8 @@ absl::StatusOr<std::string> Ledger::ReadStored(const Tenant& tenant, Position po
   if (position == 0) return absl::NotFoundError("Positions begin at 1.");
   RETRACE_ASSIGN(std::vector<StoredCommit> commits, log_->Read(tenant.number, position - 1, 1));
   if (commits.empty()) {
-    return absl::NotFoundError(fmt::format("Tenant {} has no commit at position {}.", tenant.id, position));
+    return absl::NotFoundError(
+        fmt::format("Tenant {} has no commit at position {}.", tenant.id, position));
   }
   return std::move(commits.front().bytes);
 }
@@ -218,7 +246,8 @@ absl::StatusOr<OpenedCommit> Ledger::ReadCommit(const Tenant& tenant, Position p
 }
 
 absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) const {
-  if (time_us > absl::ToUnixMicros(absl::Now())) return absl::OutOfRangeError("The time lies in the future.");
+  if (time_us > absl::ToUnixMicros(absl::Now()))
+    return absl::OutOfRangeError("The time lies in the future.");
   Position decided;
   {
     absl::MutexLock lock(&tenant.clock_mutex);
@@ -236,8 +265,10 @@ absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) con
     const Position middle = low + (high - low + 1) / 2;
     RETRACE_ASSIGN(std::string bytes, ReadStored(tenant, middle));
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(bytes));
-    if (commit.commit_time_us() <= time_us) low = middle;
-    else high = middle - 1;
+    if (commit.commit_time_us() <= time_us)
+      low = middle;
+    else
+      high = middle - 1;
   }
   return low;
 }
@@ -245,10 +276,11 @@ absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) con
 absl::StatusOr<std::unique_ptr<RowStore>> Ledger::Rebuild(
     const std::string& directory, const std::function<Position(const Tenant&)>& until,
     const std::function<void(uint64_t done, uint64_t total)>& on_progress) const {
-  RETRACE_ASSIGN(std::unique_ptr<RowStore> fresh,
-                 RowStore::Open({.directory = directory,
-                                 .layout_stamp = domain::LayoutStamp(),
-                                 .cache_bytes = std::min<size_t>(options_.cache_bytes, 64u << 20)}));
+  RETRACE_ASSIGN(
+      std::unique_ptr<RowStore> fresh,
+      RowStore::Open({.directory = directory,
+                      .layout_stamp = domain::LayoutStamp(),
+                      .cache_bytes = std::min<size_t>(options_.cache_bytes, 64u << 20)}));
   auto end = [&](eventstore::TenantNumber number) -> absl::StatusOr<Position> {
     const Tenant* tenant = tenants_.Find(number);
     if (until && tenant != nullptr) return until(*tenant);

@@ -1,7 +1,8 @@
-// The ledger: log, key store and rows of one data directory, opened together, rows brought to the head of the log.
+// The ledger: log, key store and rows of one data directory, opened together, rows brought to the
+// head of the log.
 //
-// Layout of the data directory: log/ (RocksDB), witness/ (head witness; may lie elsewhere), keys/ (key store), rows/
-// (disposable), backups/. Nothing serves before Open is through.
+// Layout of the data directory: log/ (RocksDB), witness/ (head witness; may lie elsewhere), keys/
+// (key store), rows/ (disposable), backups/. Nothing serves before Open is through.
 #pragma once
 
 #include <functional>
@@ -45,13 +46,15 @@ class Ledger {
   // The stored bytes at a position; NOT_FOUND above the durable head.
   absl::StatusOr<std::string> ReadStored(const Tenant& tenant, eventstore::Position position) const;
   // The same, opened.
-  absl::StatusOr<OpenedCommit> ReadCommit(const Tenant& tenant, eventstore::Position position) const;
-  // Position of the last commit at or before the time, 0 when there is none. Raises the tenant's floor first, so that the
-  // same question keeps its answer. OUT_OF_RANGE for a future time.
+  absl::StatusOr<OpenedCommit> ReadCommit(const Tenant& tenant,
+                                          eventstore::Position position) const;
+  // Position of the last commit at or before the time, 0 when there is none. Raises the tenant's
+  // floor first, so that the same question keeps its answer. OUT_OF_RANGE for a future time.
   absl::StatusOr<eventstore::Position> PositionAt(Tenant& tenant, int64_t time_us) const;
 
-  // Rebuilds all rows from the log into a fresh store at `directory`. Thread-safe; reads only what was durable at the
-  // beginning; stops each tenant at the position given by `until` (null: the durable head).
+  // Rebuilds all rows from the log into a fresh store at `directory`. Thread-safe; reads only what
+  // was durable at the beginning; stops each tenant at the position given by `until` (null: the
+  // durable head).
   absl::StatusOr<std::unique_ptr<eventstore::RowStore>> Rebuild(
       const std::string& directory, const std::function<eventstore::Position(const Tenant&)>& until,
       const std::function<void(uint64_t done, uint64_t total)>& on_progress) const;
