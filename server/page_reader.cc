@@ -212,13 +212,13 @@ absl::StatusOr<std::optional<PageToken>> PageReader::ReadSearch() {
   size_t word = 0;
   if (task_.resume.has_value()) {
     // The next page walks the same word as the first.
-    plan_ = task_.resume->plan();
-    if (plan_.starts_with(kWordPlan)) {
-      word = ReadNumber<size_t>(std::string_view(plan_).substr(kWordPlan.size())).value_or(0);
+    route_ = task_.resume->route();
+    if (route_.starts_with(kWordPlan)) {
+      word = ReadNumber<size_t>(std::string_view(route_).substr(kWordPlan.size())).value_or(0);
     }
   } else if (!search_->word_choices().empty()) {
     RETRACE_ASSIGN(word, ChooseWord());
-    plan_ = fmt::format("{}{}", kWordPlan, word);
+    route_ = fmt::format("{}{}", kWordPlan, word);
   }
   search_ = search_->WithWord(word);
   const uint32_t first = task_.resume.has_value() ? task_.resume->part() : 0;
@@ -349,7 +349,7 @@ std::optional<After> PageReader::Resumed(uint32_t part) const {
 std::optional<PageToken> PageReader::TokenAfter(uint32_t part, const std::string& value,
                                                 const std::string& id) const {
   PageToken token;
-  token.set_plan(plan_);
+  token.set_route(route_);
   token.set_part(part);
   token.set_value(value);
   token.set_id(id);

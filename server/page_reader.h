@@ -109,7 +109,7 @@ class PageReader {
   const absl::Time half_way_;
   const domain::IndexDeclaration* const ordering_;
   std::optional<Search> search_;  // with the word that is walked
-  std::string plan_;              // of the token
+  std::string route_;              // of the token
   std::unique_ptr<google::protobuf::Message> shown_;
   std::optional<Search::Find> find_;
   std::vector<Collected> collected_;
