@@ -18,7 +18,8 @@
   } while (false)
 
 // Declares or assigns `target` from a StatusOr, or returns its error.
-#define RETRACE_ASSIGN(target, expression) RETRACE_ASSIGN_INNER_(RETRACE_CONCAT_(result_, __LINE__), target, expression)
+#define RETRACE_ASSIGN(target, expression) \
+  RETRACE_ASSIGN_INNER_(RETRACE_CONCAT_(result_, __LINE__), target, expression)
 #define RETRACE_ASSIGN_INNER_(result, target, expression) \
   auto result = (expression);                             \
   if (!result.ok()) {                                     \

@@ -8,8 +8,8 @@
 
 namespace retrace::eventstore {
 
-// OK for OK. `doing` says what was tried and where, e.g. "opening the commit log in /var/lib/x"; `if_damaged` is the next
-// step when bytes are corrupt or missing. Codes:
+// OK for OK. `doing` says what was tried and where, e.g. "opening the commit log in /var/lib/x";
+// `if_damaged` is the next step when bytes are corrupt or missing. Codes:
 //   DATA_LOSS            corrupt bytes, a missing file
 //   FAILED_PRECONDITION  no permission, locked by another process
 //   RESOURCE_EXHAUSTED   no space

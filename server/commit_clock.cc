@@ -50,7 +50,8 @@ absl::StatusOr<int64_t> CommitClock::Stamp(Tenant& tenant) {
   const int64_t time = std::max({wall, clock.last_us + 1, clock.floor_us + 1});
   if (jumped && clock.last_us > 0 && time > clock.last_us + kMostAhead) {
     return domain::Refusal(v1::CLOCK_JUMPED,
-                           "The server's wall clock jumped ahead of its monotonic clock; commits would carry a wrong time.")
+                           "The server's wall clock jumped ahead of its monotonic clock; commits "
+                           "would carry a wrong time.")
         .Next("Ask the operator to set the clock right and restart the server.");
   }
   return time;

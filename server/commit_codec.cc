@@ -102,7 +102,8 @@ class SubjectKeys {
   std::map<std::string, SubjectKey> known_;
 };
 
-absl::Status EncodeEvent(const DraftEvent& event, Draft& draft, SubjectKeys& keys, store::v1::StoredEvent& stored) {
+absl::Status EncodeEvent(const DraftEvent& event, Draft& draft, SubjectKeys& keys,
+                         store::v1::StoredEvent& stored) {
   PutRef(event.entity, *stored.mutable_entity());
   stored.set_revision(event.revision);
   stored.set_type(event.event->GetDescriptor()->name());
@@ -114,7 +115,8 @@ absl::Status EncodeEvent(const DraftEvent& event, Draft& draft, SubjectKeys& key
     subject = kind.subject(event.entity, row);
     RETRACE_ASSIGN(key, keys.For(subject, row));
   }
-  const eventstore::SealingPlace place{draft.header().tenant, static_cast<uint32_t>(event.entity.kind), event.entity.id};
+  const eventstore::SealingPlace place{draft.header().tenant,
+                                       static_cast<uint32_t>(event.entity.kind), event.entity.id};
   RETRACE_RETURN_IF_ERROR(eventstore::Seal(*event.event, place, subject, key, stored));
   if (stored.sealed_size() > 0) draft.SetKey(event.entity, subject, key->id);
   return absl::OkStatus();
@@ -122,7 +124,8 @@ absl::Status EncodeEvent(const DraftEvent& event, Draft& draft, SubjectKeys& key
 
 }  // namespace
 
-absl::StatusOr<std::string> EncodeCommit(Draft& draft, eventstore::TenantNumber tenant, eventstore::KeyStore& keys) {
+absl::StatusOr<std::string> EncodeCommit(Draft& draft, eventstore::TenantNumber tenant,
+                                         eventstore::KeyStore& keys) {
   store::v1::Commit commit;
   PutHeader(draft.header(), commit);
   for (const EntityRef& target : draft.targets()) PutRef(target, *commit.add_targets());
@@ -138,18 +141,21 @@ absl::StatusOr<std::string> EncodeCommit(Draft& draft, eventstore::TenantNumber 
 absl::StatusOr<store::v1::Commit> ParseCommit(std::string_view bytes) {
   store::v1::Commit commit;
   if (!commit.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::DataLossError("Stored bytes are no commit. Restore the log from a backup with `retraced recover`.");
+    return absl::DataLossError(
+        "Stored bytes are no commit. Restore the log from a backup with `retraced recover`.");
   }
   if (commit.minimum_reader() > kCommitFormat) {
     return absl::FailedPreconditionError(
-        fmt::format("The commit at position {} of tenant {} needs a reader of format {}; this one reads up to {}. "
+        fmt::format("The commit at position {} of tenant {} needs a reader of format {}; this one "
+                    "reads up to {}. "
                     "Run the release that wrote it, or a later one.",
                     commit.position(), commit.tenant(), commit.minimum_reader(), kCommitFormat));
   }
   return commit;
 }
 
-absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit, eventstore::TenantNumber tenant,
+absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
+                                        eventstore::TenantNumber tenant,
                                         const eventstore::KeyStore& keys) {
   OpenedCommit opened;
   opened.header = TakeHeader(commit);
@@ -161,13 +167,15 @@ absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit, eventst
     const google::protobuf::Message* type = domain::FindEvent(stored.type());
     if (type == nullptr || domain::FindKindByNumber(stored.entity().kind()) == nullptr) {
       return absl::FailedPreconditionError(
-          fmt::format("The commit at position {} of tenant {} holds an event {} of kind {} that this release does not know. "
+          fmt::format("The commit at position {} of tenant {} holds an event {} of kind {} that "
+                      "this release does not know. "
                       "Run the release that wrote it, or a later one.",
                       commit.position(), commit.tenant(), stored.type(), stored.entity().kind()));
     }
     DraftEvent event{.entity = TakeRef(stored.entity()), .revision = stored.revision()};
     std::shared_ptr<google::protobuf::Message> message(type->New());
-    const eventstore::SealingPlace place{commit.tenant(), stored.entity().kind(), stored.entity().id()};
+    const eventstore::SealingPlace place{commit.tenant(), stored.entity().kind(),
+                                         stored.entity().id()};
     bool erased = false;
     RETRACE_RETURN_IF_ERROR(eventstore::Open(stored, place, tenant, keys, *message, &erased));
     opened.erased |= erased;

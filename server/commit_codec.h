@@ -1,4 +1,5 @@
-// Between what domain decided and what the log stores: sealing on the way in, opening on the way out.
+// Between what domain decided and what the log stores: sealing on the way in, opening on the way
+// out.
 #pragma once
 
 #include <memory>
@@ -34,15 +35,18 @@ struct OpenedCommit {
   std::vector<Key> keys;
 };
 
-// Bytes of the commit that a checked draft makes. Gives a key to every subject that has none yet, in the draft's rows, too;
-// call it before draft.Project.
-absl::StatusOr<std::string> EncodeCommit(domain::Draft& draft, eventstore::TenantNumber tenant, eventstore::KeyStore& keys);
+// Bytes of the commit that a checked draft makes. Gives a key to every subject that has none yet,
+// in the draft's rows, too; call it before draft.Project.
+absl::StatusOr<std::string> EncodeCommit(domain::Draft& draft, eventstore::TenantNumber tenant,
+                                         eventstore::KeyStore& keys);
 
-// The envelope alone; cheap. DATA_LOSS when the bytes are no commit, FAILED_PRECONDITION when a newer reader is needed.
+// The envelope alone; cheap. DATA_LOSS when the bytes are no commit, FAILED_PRECONDITION when a
+// newer reader is needed.
 absl::StatusOr<store::v1::Commit> ParseCommit(std::string_view bytes);
 
 // Everything, events opened. Thread-safe.
-absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit, eventstore::TenantNumber tenant,
+absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
+                                        eventstore::TenantNumber tenant,
                                         const eventstore::KeyStore& keys);
 
 }  // namespace retrace::server

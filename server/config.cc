@@ -207,7 +207,7 @@ absl::Status ApplyFile(const std::string& file, Config& config) {
 absl::Status ApplyEnvironment(const Environment& environment, Config& config) {
   for (const Setting& setting : Settings()) {
     const std::string name = "RETRACED_" + absl::AsciiStrToUpper(absl::string_view(
-                                              setting.name.data(), setting.name.size()));
+                                               setting.name.data(), setting.name.size()));
     const char* value = environment(name.c_str());
     if (value == nullptr) {
       continue;

@@ -22,8 +22,9 @@ constexpr size_t kMaxCommitBytes = 1u << 20;
 
 // HMAC over principal, method and request; lengths keep the three apart.
 std::string RequestHash(const eventstore::SecretKey& key, const Command& command) {
-  const std::string text = fmt::format("{}:{}{}:{}{}", command.principal->id.size(), command.principal->id,
-                                       command.method.size(), command.method, command.request_bytes);
+  const std::string text =
+      fmt::format("{}:{}{}:{}{}", command.principal->id.size(), command.principal->id,
+                  command.method.size(), command.method, command.request_bytes);
   const eventstore::Sha256Digest mac = eventstore::Hmac(key, text);
   return std::string(mac.begin(), mac.end());
 }
@@ -72,9 +73,13 @@ v1::Outcome NothingWritten(const CommitHeader& header, const std::vector<std::st
   return outcome;
 }
 
-DecideStage::DecideStage(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows,
-                         const SequencerOptions& options)
-    : log_(log), keys_(keys), rows_(rows), options_(options), clock_(options.wall_us, options.monotonic_us) {}
+DecideStage::DecideStage(eventstore::CommitLog& log, eventstore::KeyStore& keys,
+                         eventstore::RowStore& rows, const SequencerOptions& options)
+    : log_(log),
+      keys_(keys),
+      rows_(rows),
+      options_(options),
+      clock_(options.wall_us, options.monotonic_us) {}
 
 absl::StatusOr<DecideStage::TenantState*> DecideStage::StateOf(Tenant& tenant) {
   auto& state = states_[&tenant];
@@ -82,7 +87,8 @@ absl::StatusOr<DecideStage::TenantState*> DecideStage::StateOf(Tenant& tenant) {
   if (!state->leased) {
     absl::StatusOr<eventstore::Lease> lease = Reacquire(tenant);
     if (!lease.ok()) {
-      return Refusal(v1::NOT_SERVING, "The tenant's log cannot be written now.").Next("Try again; an operator sees the cause in the server's log.");
+      return Refusal(v1::NOT_SERVING, "The tenant's log cannot be written now.")
+          .Next("Try again; an operator sees the cause in the server's log.");
     }
   }
   if (!state->has_mac) {
@@ -119,21 +125,25 @@ absl::StatusOr<CommitHeader> DecideStage::HeaderFor(const Command& command, Tena
   header.reason = command.options.reason();
   header.request_id = command.options.request_id();
   if (!header.request_id.empty()) header.request_hash = RequestHash(state.mac, command);
-  header.change_set = command.options.change_set() > 0 ? static_cast<domain::Position>(command.options.change_set())
-                                                       : header.position;
+  header.change_set = command.options.change_set() > 0
+                          ? static_cast<domain::Position>(command.options.change_set())
+                          : header.position;
   header.correlation_id = command.options.correlation_id();
   return header;
 }
 
-absl::StatusOr<bool> DecideStage::AnswerRepeat(const domain::View& view, const CommitHeader& header, Item& item) {
+absl::StatusOr<bool> DecideStage::AnswerRepeat(const domain::View& view, const CommitHeader& header,
+                                               Item& item) {
   if (header.request_id.empty()) return false;
   RETRACE_ASSIGN(domain::RowPtr row,
-                 view.Get({domain::KindNumber::kRequest, domain::RequestRowId(header.actor, header.request_id)}));
+                 view.Get({domain::KindNumber::kRequest,
+                           domain::RequestRowId(header.actor, header.request_id)}));
   if (row == nullptr) return false;
   const auto& known = row->As<store::v1::RequestRow>();
   if (known.request_hash() != header.request_hash) {
     return Refusal(v1::REQUEST_ID_REUSED,
-                   fmt::format("Request id {} was used by {} for another request.", header.request_id, header.actor))
+                   fmt::format("Request id {} was used by {} for another request.",
+                               header.request_id, header.actor))
         .With("request-id", header.request_id)
         .Field("options.request_id", "already used for another request")
         .Next("Use a fresh id for every command; send the same id only with the same request.");
@@ -146,8 +156,9 @@ absl::Status DecideStage::Encode(domain::Draft& draft, TenantState& state, Item&
   const CommitHeader& header = draft.header();
   RETRACE_ASSIGN(item.bytes, EncodeCommit(draft, item.command.tenant->number, keys_));
   if (item.bytes.size() > kMaxCommitBytes) {
-    return Refusal(v1::USE_OPERATION, fmt::format("The command would write a commit of {} bytes; the most is {}.",
-                                                  item.bytes.size(), kMaxCommitBytes))
+    return Refusal(v1::USE_OPERATION,
+                   fmt::format("The command would write a commit of {} bytes; the most is {}.",
+                               item.bytes.size(), kMaxCommitBytes))
         .Next("Split it into smaller commands.");
   }
   RETRACE_ASSIGN(domain::Projection projection, draft.Project());
@@ -162,7 +173,8 @@ absl::Status DecideStage::Encode(domain::Draft& draft, TenantState& state, Item&
   item.position = header.position;
   item.commit_id = header.commit_id;
   item.time_us = header.time_us;
-  item.changes = ToRowChanges(item.command.tenant->number, header, eventstore::Sha256(item.bytes), std::move(projection));
+  item.changes = ToRowChanges(item.command.tenant->number, header, eventstore::Sha256(item.bytes),
+                              std::move(projection));
   item.result.outcome = OutcomeOf(header, draft.notes());
   TakeNewTenants(draft, item);
   return absl::OkStatus();
@@ -171,7 +183,7 @@ absl::Status DecideStage::Encode(domain::Draft& draft, TenantState& state, Item&
 absl::Status DecideStage::DecideOnce(Item& item) {
   const Command& command = item.command;
   Tenant& tenant = *command.tenant;
-  RETRACE_ASSIGN(TenantState* state, StateOf(tenant));
+  RETRACE_ASSIGN(TenantState * state, StateOf(tenant));
   state->pending.Forget(tenant.visible);
   const RowView base(rows_, tenant.number, eventstore::kLatest);
   const LiveView view(base, state->pending, &state->recent);
@@ -179,7 +191,9 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   RETRACE_ASSIGN(context.header, HeaderFor(command, *state));
   const CommitHeader& header = context.header;
   context.new_id = [this, &header] { return ids_.EntityId(header.time_us); };
-  context.may = [&command](const std::string& permission) { return command.principal->Has(permission); };
+  context.may = [&command](const std::string& permission) {
+    return command.principal->Has(permission);
+  };
 
   RETRACE_ASSIGN(bool repeated, AnswerRepeat(view, header, item));
   if (repeated) return absl::OkStatus();
@@ -205,11 +219,13 @@ Item DecideStage::Decide(Command command) {
     return item;
   }
   if (absl::Now() >= item.command.deadline) {
-    item.result.status = Refusal(v1::DEADLINE_PASSED, "The deadline passed while the command waited; nothing was done.")
+    item.result.status = Refusal(v1::DEADLINE_PASSED,
+                                 "The deadline passed while the command waited; nothing was done.")
                              .Next("Send it again with the same request id and a longer deadline.");
     return item;
   }
-  // Only a query as of a moment in this very microsecond makes the floor rise between stamp and confirmation.
+  // Only a query as of a moment in this very microsecond makes the floor rise between stamp and
+  // confirmation.
   do {
     item.result = {};
     item.result.status = DecideOnce(item);

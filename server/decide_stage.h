@@ -16,7 +16,8 @@
 
 namespace retrace::server {
 
-// A decided command on its way through the stages: a commit, or an answer that waits for what it was decided on.
+// A decided command on its way through the stages: a commit, or an answer that waits for what it
+// was decided on.
 struct Item {
   Command command;
   CommandResult result;
@@ -59,7 +60,8 @@ class DecideStage {
   absl::StatusOr<TenantState*> StateOf(Tenant& tenant);
   absl::StatusOr<domain::CommitHeader> HeaderFor(const Command& command, TenantState& state);
   // Fills the item with a repeat or a refusal when the request id is known; false when it is new.
-  absl::StatusOr<bool> AnswerRepeat(const domain::View& view, const domain::CommitHeader& header, Item& item);
+  absl::StatusOr<bool> AnswerRepeat(const domain::View& view, const domain::CommitHeader& header,
+                                    Item& item);
   absl::Status DecideOnce(Item& item);
   absl::Status Encode(domain::Draft& draft, TenantState& state, Item& item);
 
@@ -75,6 +77,7 @@ class DecideStage {
 // What a commit's reply says about it.
 v1::Outcome OutcomeOf(const domain::CommitHeader& header, const std::vector<std::string>& notes);
 // What the reply says when nothing was written.
-v1::Outcome NothingWritten(const domain::CommitHeader& header, const std::vector<std::string>& notes);
+v1::Outcome NothingWritten(const domain::CommitHeader& header,
+                           const std::vector<std::string>& notes);
 
 }  // namespace retrace::server

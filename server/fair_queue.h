@@ -1,5 +1,6 @@
-// Commands that wait, a queue per tenant, served by deficit round robin: in each round a tenant may spend a fixed number of
-// keys, so one that imports does not make another wait for more than a round.
+// Commands that wait, a queue per tenant, served by deficit round robin: in each round a tenant may
+// spend a fixed number of keys, so one that imports does not make another wait for more than a
+// round.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ class FairQueue {
   // True when there is room for another command of this size.
   bool HasRoom(const Tenant* tenant, size_t bytes) const;
   void Push(Command command);
-  // Puts commands back to the front of their tenant's queue, keeping their order: they are decided again.
+  // Puts commands back to the front of their tenant's queue, keeping their order: they are decided
+  // again.
   void PutBack(Tenant* tenant, std::vector<Command> commands);
   // The next command by fairness; nothing when empty.
   std::optional<Command> Pop();
@@ -35,7 +37,8 @@ class FairQueue {
     int64_t deficit = 0;
     bool active = false;
   };
-  // Keys that a tenant may spend per round: about what one group of a lone tenant writes in a millisecond.
+  // Keys that a tenant may spend per round: about what one group of a lone tenant writes in a
+  // millisecond.
   static constexpr int64_t kQuantum = 256;
 
   void Activate(Tenant* tenant, TenantQueue& queue);

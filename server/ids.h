@@ -11,8 +11,8 @@ class IdSource {
  public:
   // 16 random bytes.
   std::string CommitId() { return Random(16); }
-  // 26 lower-case characters of Crockford's base 32: 48 bits of milliseconds, then 80 random bits, so that ids sort by time
-  // of creation (the ULID format, https://github.com/ulid/spec).
+  // 26 lower-case characters of Crockford's base 32: 48 bits of milliseconds, then 80 random bits,
+  // so that ids sort by time of creation (the ULID format, https://github.com/ulid/spec).
   std::string EntityId(int64_t time_us);
 
  private:

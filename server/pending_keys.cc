@@ -35,7 +35,8 @@ void PendingKeys::Forget(Position position) {
     for (const EntityRef& entity : keys.rows) {
       auto it = rows_.find(entity);
       if (it == rows_.end()) continue;
-      std::erase_if(it->second, [&](const Version& version) { return version.position <= keys.position; });
+      std::erase_if(it->second,
+                    [&](const Version& version) { return version.position <= keys.position; });
       if (it->second.empty()) rows_.erase(it);
     }
     for (const EntryKey& key : keys.entries) {
@@ -69,7 +70,8 @@ const RowPtr* RecentRows::Find(const EntityRef& entity) const {
 void RecentRows::Put(const EntityRef& entity, RowPtr row) {
   // A request's row is read once, when its id is new.
   if (entity.kind == domain::KindNumber::kRequest) return;
-  // Forgetting everything now and then is as good as forgetting the oldest: what is busy is back at once.
+  // Forgetting everything now and then is as good as forgetting the oldest: what is busy is back at
+  // once.
   if (rows_.size() >= kMost) rows_.clear();
   rows_.insert_or_assign(std::pair(entity.kind, entity.id), std::move(row));
 }
@@ -113,14 +115,16 @@ absl::StatusOr<std::vector<IndexHit>> LiveView::Find(const IndexRange& range, si
   std::vector<IndexHit> merged;
   merged.reserve(std::min(wanted, stored.size() + covered));
   for (IndexHit& hit : stored) {
-    if (entries.find({range.kind, range.index, hit.value, hit.id}) == entries.end()) merged.push_back(std::move(hit));
+    if (entries.find({range.kind, range.index, hit.value, hit.id}) == entries.end())
+      merged.push_back(std::move(hit));
   }
   for (auto it = begin; it != end; ++it) {
     if (it->second.mark == Mark::kGone) continue;
     merged.push_back({std::get<2>(it->first), std::get<3>(it->first), it->second.mark});
   }
-  std::sort(merged.begin(), merged.end(),
-            [](const IndexHit& a, const IndexHit& b) { return std::tie(a.value, a.id) < std::tie(b.value, b.id); });
+  std::sort(merged.begin(), merged.end(), [](const IndexHit& a, const IndexHit& b) {
+    return std::tie(a.value, a.id) < std::tie(b.value, b.id);
+  });
   if (merged.size() > limit) merged.resize(limit);
   return merged;
 }

@@ -1,4 +1,5 @@
-// Projected keys of one tenant's commits that are decided but not yet in the row store, and the view that lays them over it.
+// Projected keys of one tenant's commits that are decided but not yet in the row store, and the
+// view that lays them over it.
 #pragma once
 
 #include <deque>
@@ -52,9 +53,9 @@ class PendingKeys {
   std::deque<CommitKeys> commits_;
 };
 
-// Newest rows that were read or written lately, so that what every command reads (policy, counters, a busy customer) does not
-// come from the row store each time. Right because one thread decides everything that changes a tenant: each change passes
-// through Put. Thread-compatible.
+// Newest rows that were read or written lately, so that what every command reads (policy, counters,
+// a busy customer) does not come from the row store each time. Right because one thread decides
+// everything that changes a tenant: each change passes through Put. Thread-compatible.
 class RecentRows {
  public:
   // The row; nothing when it is not kept. A kept null says that there is no such row.
@@ -76,8 +77,10 @@ class LiveView : public domain::View {
   LiveView(const RowView& base, const PendingKeys& pending, RecentRows* recent = nullptr)
       : base_(base), pending_(pending), recent_(recent) {}
   absl::StatusOr<domain::RowPtr> Get(const domain::EntityRef& entity) const override;
-  absl::StatusOr<domain::RowPtr> GetAt(const domain::EntityRef& entity, domain::Position position) const override;
-  absl::StatusOr<std::vector<domain::IndexHit>> Find(const domain::IndexRange& range, size_t limit) const override;
+  absl::StatusOr<domain::RowPtr> GetAt(const domain::EntityRef& entity,
+                                       domain::Position position) const override;
+  absl::StatusOr<std::vector<domain::IndexHit>> Find(const domain::IndexRange& range,
+                                                     size_t limit) const override;
 
  private:
   const RowView& base_;

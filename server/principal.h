@@ -23,8 +23,12 @@ struct Principal {
   // What the roles grant; see roles.h for the one table.
   std::set<std::string, std::less<>> permissions;
 
-  bool Has(std::string_view permission) const { return permissions.find(permission) != permissions.end(); }
-  bool MayEnter(std::string_view tenant) const { return every_tenant || tenants.find(tenant) != tenants.end(); }
+  bool Has(std::string_view permission) const {
+    return permissions.find(permission) != permissions.end();
+  }
+  bool MayEnter(std::string_view tenant) const {
+    return every_tenant || tenants.find(tenant) != tenants.end();
+  }
 };
 using PrincipalPtr = std::shared_ptr<const Principal>;
 

@@ -8,30 +8,36 @@
 
 namespace retrace::server {
 
-eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant, const domain::CommitHeader& header,
-                                    const eventstore::Sha256Digest& commit_hash, domain::Projection&& projection) {
+eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant,
+                                    const domain::CommitHeader& header,
+                                    const eventstore::Sha256Digest& commit_hash,
+                                    domain::Projection&& projection) {
   eventstore::RowChanges changes{.tenant = tenant,
                                  .position = header.position,
                                  .epoch = header.epoch,
                                  .commit_hash = commit_hash};
   changes.rows.reserve(projection.rows.size());
   for (domain::ProjectedRow& row : projection.rows) {
-    changes.rows.push_back({static_cast<eventstore::KindNumber>(row.entity.kind), row.entity.id, std::move(row.bytes)});
+    changes.rows.push_back({static_cast<eventstore::KindNumber>(row.entity.kind), row.entity.id,
+                            std::move(row.bytes)});
   }
   changes.entries.reserve(projection.entries.size());
   for (domain::ProjectedEntry& entry : projection.entries) {
-    changes.entries.push_back({static_cast<eventstore::KindNumber>(entry.kind), entry.index, std::move(entry.value),
-                               std::move(entry.id), static_cast<eventstore::Mark>(entry.mark)});
+    changes.entries.push_back({static_cast<eventstore::KindNumber>(entry.kind), entry.index,
+                               std::move(entry.value), std::move(entry.id),
+                               static_cast<eventstore::Mark>(entry.mark)});
   }
   return changes;
 }
 
-absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view, const OpenedCommit& commit) {
+absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
+                                                 const OpenedCommit& commit) {
   domain::Draft draft(view, commit.header);
   for (const domain::DraftEvent& event : commit.events) {
     RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, event.event));
   }
-  for (const OpenedCommit::Key& key : commit.keys) draft.SetKey(key.entity, key.subject, key.key_id);
+  for (const OpenedCommit::Key& key : commit.keys)
+    draft.SetKey(key.entity, key.subject, key.key_id);
   return draft.Project();
 }
 
@@ -44,19 +50,22 @@ absl::Status Replay::Apply(absl::Span<const eventstore::StoredCommit> commits) {
   for (const eventstore::StoredCommit& stored : commits) {
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(stored.bytes));
     if (commit.position() != stored.position) {
-      return absl::DataLossError(fmt::format("The log holds the commit of position {} of tenant {} at position {}.",
-                                             commit.position(), commit.tenant(), stored.position));
+      return absl::DataLossError(
+          fmt::format("The log holds the commit of position {} of tenant {} at position {}.",
+                      commit.position(), commit.tenant(), stored.position));
     }
     RETRACE_ASSIGN(OpenedCommit opened, OpenCommit(commit, tenant_, keys_));
     if (opened.erased) {
       return absl::DataLossError(
-          fmt::format("The key of a subject in the commit at position {} of tenant {} is missing from the key store, and no "
+          fmt::format("The key of a subject in the commit at position {} of tenant {} is missing "
+                      "from the key store, and no "
                       "event says that it was destroyed. Put the key store's backup back.",
                       stored.position, commit.tenant()));
     }
     RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened));
     pending.Add(stored.position, projection);
-    changes.push_back(ToRowChanges(tenant_, opened.header, eventstore::Sha256(stored.bytes), std::move(projection)));
+    changes.push_back(ToRowChanges(tenant_, opened.header, eventstore::Sha256(stored.bytes),
+                                   std::move(projection)));
   }
   return rows_.Apply(changes);
 }

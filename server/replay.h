@@ -14,21 +14,25 @@
 namespace retrace::server {
 
 // What a commit writes into rows, in the store's words. Takes the projection's strings.
-eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant, const domain::CommitHeader& header,
-                                    const eventstore::Sha256Digest& commit_hash, domain::Projection&& projection);
+eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant,
+                                    const domain::CommitHeader& header,
+                                    const eventstore::Sha256Digest& commit_hash,
+                                    domain::Projection&& projection);
 
 // Applies an opened commit's events to a view and projects them.
-absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view, const OpenedCommit& commit);
+absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
+                                                 const OpenedCommit& commit);
 
 // Replays one tenant's commits into a row store. Thread-compatible.
 class Replay {
  public:
   // Keys and rows must outlive it.
-  Replay(const eventstore::KeyStore& keys, eventstore::RowStore& rows, eventstore::TenantNumber tenant)
+  Replay(const eventstore::KeyStore& keys, eventstore::RowStore& rows,
+         eventstore::TenantNumber tenant)
       : keys_(keys), rows_(rows), tenant_(tenant) {}
 
-  // Applies commits that follow the rows' checkpoint, all at once. A log whose keys are missing without an erase event is
-  // DATA_LOSS and names the key.
+  // Applies commits that follow the rows' checkpoint, all at once. A log whose keys are missing
+  // without an erase event is DATA_LOSS and names the key.
   absl::Status Apply(absl::Span<const eventstore::StoredCommit> commits);
 
  private:

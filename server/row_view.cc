@@ -15,7 +15,8 @@ absl::StatusOr<domain::RowPtr> RowView::Get(const domain::EntityRef& entity) con
   return GetAt(entity, position_);
 }
 
-absl::StatusOr<domain::RowPtr> RowView::GetAt(const domain::EntityRef& entity, domain::Position position) const {
+absl::StatusOr<domain::RowPtr> RowView::GetAt(const domain::EntityRef& entity,
+                                              domain::Position position) const {
   RETRACE_ASSIGN(std::optional<eventstore::RowVersion> version,
                  rows_.Get(tenant_, static_cast<eventstore::KindNumber>(entity.kind), entity.id,
                            std::min(position, position_)));
@@ -23,7 +24,8 @@ absl::StatusOr<domain::RowPtr> RowView::GetAt(const domain::EntityRef& entity, d
   return domain::ParseRow(entity.kind, version->bytes);
 }
 
-absl::StatusOr<std::vector<domain::IndexHit>> RowView::Find(const domain::IndexRange& range, size_t limit) const {
+absl::StatusOr<std::vector<domain::IndexHit>> RowView::Find(const domain::IndexRange& range,
+                                                            size_t limit) const {
   const eventstore::IndexRange stored{.tenant = tenant_,
                                       .kind = static_cast<eventstore::KindNumber>(range.kind),
                                       .index = range.index,
@@ -34,7 +36,8 @@ absl::StatusOr<std::vector<domain::IndexHit>> RowView::Find(const domain::IndexR
   while (hits.size() < limit) {
     RETRACE_ASSIGN(std::optional<eventstore::IndexEntry> entry, scan->Next());
     if (!entry.has_value()) break;
-    hits.push_back({std::move(entry->value), std::move(entry->id), static_cast<domain::Mark>(entry->mark)});
+    hits.push_back(
+        {std::move(entry->value), std::move(entry->id), static_cast<domain::Mark>(entry->mark)});
   }
   return hits;
 }

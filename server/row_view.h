@@ -1,4 +1,5 @@
-// domain::View over the row store: as of any position, and the index scans that queries need beside it.
+// domain::View over the row store: as of any position, and the index scans that queries need beside
+// it.
 #pragma once
 
 #include "domain/view.h"
@@ -9,11 +10,14 @@ namespace retrace::server {
 // Rows of one tenant as of a position. Thread-compatible; cheap to make; the store must outlive it.
 class RowView : public domain::View {
  public:
-  RowView(const eventstore::RowStore& rows, eventstore::TenantNumber tenant, eventstore::Position position)
+  RowView(const eventstore::RowStore& rows, eventstore::TenantNumber tenant,
+          eventstore::Position position)
       : rows_(rows), tenant_(tenant), position_(position) {}
   absl::StatusOr<domain::RowPtr> Get(const domain::EntityRef& entity) const override;
-  absl::StatusOr<domain::RowPtr> GetAt(const domain::EntityRef& entity, domain::Position position) const override;
-  absl::StatusOr<std::vector<domain::IndexHit>> Find(const domain::IndexRange& range, size_t limit) const override;
+  absl::StatusOr<domain::RowPtr> GetAt(const domain::EntityRef& entity,
+                                       domain::Position position) const override;
+  absl::StatusOr<std::vector<domain::IndexHit>> Find(const domain::IndexRange& range,
+                                                     size_t limit) const override;
 
   const eventstore::RowStore& rows() const { return rows_; }
   eventstore::TenantNumber tenant() const { return tenant_; }

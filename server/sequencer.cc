@@ -39,7 +39,8 @@ struct Group {
 };
 
 absl::Status OutcomeUnknown() {
-  return Refusal(v1::OUTCOME_UNKNOWN, "Storage failed while the command was written; it may or may not have happened.")
+  return Refusal(v1::OUTCOME_UNKNOWN,
+                 "Storage failed while the command was written; it may or may not have happened.")
       .Next("Send it again with the same request id: that settles it.");
 }
 
@@ -55,7 +56,9 @@ absl::Status NotServing() {
 }
 
 absl::Status DiskFull() {
-  return Refusal(v1::DISK_FULL, "Free space on the server fell below its reserve; commands are refused, queries go on.")
+  return Refusal(v1::DISK_FULL,
+                 "Free space on the server fell below its reserve; commands are refused, queries "
+                 "go on.")
       .Next("Ask the operator to make space.")
       .RetryAfter(absl::Seconds(10));
 }
@@ -109,10 +112,17 @@ class Channel {
 
 class Sequencer::Stages {
  public:
-  Stages(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows, Tenants& tenants,
-         SequencerOptions options)
-      : log_(log), keys_(keys), rows_(rows), tenants_(tenants), options_(std::move(options)),
-        queue_(options_), decide_stage_(log, keys, rows, options_), to_apply_(4), to_reply_(4) {
+  Stages(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows,
+         Tenants& tenants, SequencerOptions options)
+      : log_(log),
+        keys_(keys),
+        rows_(rows),
+        tenants_(tenants),
+        options_(std::move(options)),
+        queue_(options_),
+        decide_stage_(log, keys, rows, options_),
+        to_apply_(4),
+        to_reply_(4) {
     deciding_ = std::thread([this] { DecideLoop(); });
     syncing_ = std::thread([this] { SyncLoop(); });
     applying_ = std::thread([this] { ApplyLoop(); });
@@ -137,9 +147,12 @@ class Sequencer::Stages {
     absl::Status refused;
     {
       absl::MutexLock lock(&mutex_);
-      if (draining_) refused = NotServing();
-      else if (options_.disk_full && options_.disk_full()) refused = DiskFull();
-      else if (!queue_.HasRoom(command.tenant, QueueBytes(command))) refused = Overloaded("this tenant or the server");
+      if (draining_)
+        refused = NotServing();
+      else if (options_.disk_full && options_.disk_full())
+        refused = DiskFull();
+      else if (!queue_.HasRoom(command.tenant, QueueBytes(command)))
+        refused = Overloaded("this tenant or the server");
       else {
         ++in_flight_;
         queue_.Push(std::move(command));
@@ -168,9 +181,12 @@ class Sequencer::Stages {
  private:
   bool CanDecide() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return stopping_ || (!queue_.empty() && forming_.commits < options_.max_group_commits &&
-                         forming_.bytes < options_.max_group_bytes && forming_.items.size() < 4 * options_.max_group_commits);
+                         forming_.bytes < options_.max_group_bytes &&
+                         forming_.items.size() < 4 * options_.max_group_commits);
   }
-  bool CanSync() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !forming_.items.empty(); }
+  bool CanSync() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !forming_.items.empty();
+  }
   bool NothingInFlight() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0; }
 
   void DecideLoop() {
@@ -180,7 +196,8 @@ class Sequencer::Stages {
         mutex_.Await(absl::Condition(this, &Stages::CanDecide));
         if (stopping_) return;
       }
-      // Held from taking a command to adding its item, so that recovery sees every command in one place or the other.
+      // Held from taking a command to adding its item, so that recovery sees every command in one
+      // place or the other.
       absl::MutexLock deciding(&decide_mutex_);
       std::optional<Command> command;
       {
@@ -214,8 +231,10 @@ class Sequencer::Stages {
       for (const eventstore::TenantAppend& tenant : appended) {
         if (tenant.outcome != AppendOutcome::kDurable) lost.insert(tenant.tenant);
       }
-      if (lost.empty()) to_apply_.Put(std::move(group));
-      else Recover(std::move(group), lost);
+      if (lost.empty())
+        to_apply_.Put(std::move(group));
+      else
+        Recover(std::move(group), lost);
     }
   }
 
@@ -240,8 +259,9 @@ class Sequencer::Stages {
     return log_.Append(pending);
   }
 
-  // After anything but DURABLE: the tenants' pending state is forgotten, they are acquired again and read on, and waiting
-  // commands are settled by their commit ids: found ones are answered, the others decided again.
+  // After anything but DURABLE: the tenants' pending state is forgotten, they are acquired again
+  // and read on, and waiting commands are settled by their commit ids: found ones are answered, the
+  // others decided again.
   void Recover(Group group, const std::set<eventstore::TenantNumber>& lost) {
     absl::MutexLock deciding(&decide_mutex_);
     Group kept, later;
@@ -249,14 +269,18 @@ class Sequencer::Stages {
     {
       absl::MutexLock lock(&mutex_);
       for (Item& item : forming_.items) {
-        if (lost.contains(item.command.tenant->number)) group.items.push_back(std::move(item));
-        else later.Add(std::move(item));
+        if (lost.contains(item.command.tenant->number))
+          group.items.push_back(std::move(item));
+        else
+          later.Add(std::move(item));
       }
       forming_ = std::move(later);
     }
     for (Item& item : group.items) {
-      if (lost.contains(item.command.tenant->number)) unsettled[item.command.tenant].push_back(std::move(item));
-      else kept.Add(std::move(item));
+      if (lost.contains(item.command.tenant->number))
+        unsettled[item.command.tenant].push_back(std::move(item));
+      else
+        kept.Add(std::move(item));
     }
     if (!kept.items.empty()) to_apply_.Put(std::move(kept));
     to_apply_.AwaitIdle();
@@ -284,7 +308,8 @@ class Sequencer::Stages {
     if (!answers.items.empty()) to_apply_.Put(std::move(answers));
   }
 
-  // Acquires the tenant again and applies what the log holds beyond the rows; returns the commit ids of that.
+  // Acquires the tenant again and applies what the log holds beyond the rows; returns the commit
+  // ids of that.
   absl::StatusOr<std::set<std::string>> ReadOn(Tenant& tenant) {
     RETRACE_ASSIGN(eventstore::Lease lease, decide_stage_.Reacquire(tenant));
     RETRACE_ASSIGN(eventstore::RowsCheckpoint checkpoint, rows_.CheckpointOf(tenant.number));
@@ -292,7 +317,8 @@ class Sequencer::Stages {
     Replay replay(keys_, rows_, tenant.number);
     Position position = checkpoint.position;
     while (position < lease.head.position) {
-      RETRACE_ASSIGN(std::vector<eventstore::StoredCommit> commits, log_.Read(tenant.number, position, 1u << 20));
+      RETRACE_ASSIGN(std::vector<eventstore::StoredCommit> commits,
+                     log_.Read(tenant.number, position, 1u << 20));
       if (commits.empty()) break;
       RETRACE_RETURN_IF_ERROR(replay.Apply(commits));
       for (const eventstore::StoredCommit& stored : commits) {
@@ -311,12 +337,14 @@ class Sequencer::Stages {
   void LearnTenants(const Tenant& tenant, const store::v1::Commit& commit) {
     if (tenant.number != eventstore::kSystemTenant) return;
     for (const store::v1::StoredEvent& event : commit.events()) {
-      const domain::EntityRef entity{static_cast<domain::KindNumber>(event.entity().kind()), event.entity().id()};
+      const domain::EntityRef entity{static_cast<domain::KindNumber>(event.entity().kind()),
+                                     event.entity().id()};
       if (entity.kind != domain::KindNumber::kTenant) continue;
       const RowView view(rows_, tenant.number, eventstore::kLatest);
       absl::StatusOr<domain::RowPtr> row = view.Get(entity);
       if (row.ok() && *row != nullptr) {
-        tenants_.Add(entity.id, static_cast<eventstore::TenantNumber>((*row)->As<v1::Tenant>().number()));
+        tenants_.Add(entity.id,
+                     static_cast<eventstore::TenantNumber>((*row)->As<v1::Tenant>().number()));
       }
     }
   }
@@ -349,7 +377,8 @@ class Sequencer::Stages {
   void ReplyLoop() {
     while (std::optional<Group> group = to_reply_.Take()) {
       for (Item& item : group->items) {
-        if (item.repeat_of != 0 && item.result.status.ok()) item.result = Repeat(*item.command.tenant, item.repeat_of);
+        if (item.repeat_of != 0 && item.result.status.ok())
+          item.result = Repeat(*item.command.tenant, item.repeat_of);
         item.command.done(std::move(item.result));
       }
       to_reply_.Done();
@@ -366,8 +395,11 @@ class Sequencer::Stages {
   }
 
   absl::Status FillRepeat(const Tenant& tenant, Position position, CommandResult& result) {
-    RETRACE_ASSIGN(std::vector<eventstore::StoredCommit> commits, log_.Read(tenant.number, position - 1, 1));
-    if (commits.empty()) return absl::DataLossError(fmt::format("Commit {} of tenant {} is missing.", position, tenant.id));
+    RETRACE_ASSIGN(std::vector<eventstore::StoredCommit> commits,
+                   log_.Read(tenant.number, position - 1, 1));
+    if (commits.empty())
+      return absl::DataLossError(
+          fmt::format("Commit {} of tenant {} is missing.", position, tenant.id));
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(commits.front().bytes));
     domain::CommitHeader header;
     header.position = commit.position();
@@ -409,8 +441,8 @@ class Sequencer::Stages {
   std::thread deciding_, syncing_, applying_, replying_;
 };
 
-Sequencer::Sequencer(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows, Tenants& tenants,
-                     SequencerOptions options)
+Sequencer::Sequencer(eventstore::CommitLog& log, eventstore::KeyStore& keys,
+                     eventstore::RowStore& rows, Tenants& tenants, SequencerOptions options)
     : stages_(std::make_unique<Stages>(log, keys, rows, tenants, std::move(options))) {}
 Sequencer::~Sequencer() = default;
 void Sequencer::Submit(Command command) { stages_->Submit(std::move(command)); }

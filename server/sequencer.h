@@ -1,9 +1,9 @@
 // The sequencer: the one place where commands become commits.
 //
-// Four stages, each on its own thread: deciding, syncing, applying, replying. While one group syncs, the next is decided on
-// its projected keys, which are not durable yet; every answer (OK, refusal, repeat) leaves only when everything that it
-// could have been decided on is durable and in the rows. Tenants wait in queues of their own and are served by deficit round
-// robin.
+// Four stages, each on its own thread: deciding, syncing, applying, replying. While one group
+// syncs, the next is decided on its projected keys, which are not durable yet; every answer (OK,
+// refusal, repeat) leaves only when everything that it could have been decided on is durable and in
+// the rows. Tenants wait in queues of their own and are served by deficit round robin.
 #pragma once
 
 #include <atomic>
@@ -35,10 +35,11 @@ struct CommandResult {
 struct Command {
   Tenant* tenant = nullptr;
   PrincipalPtr principal;
-  std::string method;           // full name of the RPC
+  std::string method;  // full name of the RPC
   v1::CommandOptions options;
-  std::string request_bytes;    // deterministic serialisation, options' request_id left out; hashed when there is a request id
-  size_t cost = 8;              // keys that it will probably write: what fairness counts
+  std::string request_bytes;  // deterministic serialisation, options' request_id left out; hashed
+                              // when there is a request id
+  size_t cost = 8;            // keys that it will probably write: what fairness counts
   absl::Time deadline = absl::InfiniteFuture();
   // Becomes true when the caller went away; looked at once, before decide. Null: never.
   std::shared_ptr<std::atomic<bool>> cancelled;
@@ -58,20 +59,23 @@ struct SequencerOptions {
   std::function<int64_t()> monotonic_us;
   // True while free space is below the reserve; null: never.
   std::function<bool()> disk_full;
-  // Called when rows could not be applied: the store must not be used further. The daemon's exits. Null: nothing.
+  // Called when rows could not be applied: the store must not be used further. The daemon's exits.
+  // Null: nothing.
   std::function<void(const absl::Status&)> on_failure;
 };
 
 // Thread-safe.
 class Sequencer {
  public:
-  // Starts the four threads. The ledger (or the log, keys, rows and tenants given) must outlive the sequencer.
-  Sequencer(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows, Tenants& tenants,
-            SequencerOptions options);
+  // Starts the four threads. The ledger (or the log, keys, rows and tenants given) must outlive the
+  // sequencer.
+  Sequencer(eventstore::CommitLog& log, eventstore::KeyStore& keys, eventstore::RowStore& rows,
+            Tenants& tenants, SequencerOptions options);
   // Stops taking commands, finishes those taken, joins the threads.
   ~Sequencer();
 
-  // Takes a command; never blocks. When it cannot be taken, `done` is called at once (QUEUE_FULL, DISK_FULL, NOT_SERVING).
+  // Takes a command; never blocks. When it cannot be taken, `done` is called at once (QUEUE_FULL,
+  // DISK_FULL, NOT_SERVING).
   void Submit(Command command);
   // Refuses everything from now on and returns when all that was taken is answered.
   void Drain();

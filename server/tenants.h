@@ -25,7 +25,8 @@ struct Tenant {
   // Time of the commit at `visible`, microseconds.
   std::atomic<int64_t> visible_time_us{0};
 
-  // What times of commits depend on; shared by the sequencer, which stamps, and by queries as of a time.
+  // What times of commits depend on; shared by the sequencer, which stamps, and by queries as of a
+  // time.
   struct Clock {
     // Time of the last commit that was decided, durable or not.
     int64_t last_us = 0;
@@ -55,7 +56,8 @@ class Tenants {
 
   // Called after visible positions rose; wakes everyone in WaitForChange.
   void NotifyVisible();
-  // Blocks until something became visible after `seen` (a counter that it returns), or the time is over.
+  // Blocks until something became visible after `seen` (a counter that it returns), or the time is
+  // over.
   uint64_t WaitForChange(uint64_t seen, absl::Duration timeout) const;
   // The counter as it is now.
   uint64_t changes() const;

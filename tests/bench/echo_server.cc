@@ -1,5 +1,5 @@
-// The yardstick of the bench: a bare gRPC C++ callback server of the same build that answers each call with its own bytes.
-// Prints its port, then serves until its standard input ends.
+// The yardstick of the bench: a bare gRPC C++ callback server of the same build that answers each
+// call with its own bytes. Prints its port, then serves until its standard input ends.
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
 #include <grpcpp/impl/codegen/service_type.h>
@@ -14,10 +14,12 @@ namespace {
 class Echo : public grpc::Service {
  public:
   Echo() {
-    AddMethod(new grpc::internal::RpcServiceMethod("/retrace.bench.Echo/Echo", grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+    AddMethod(new grpc::internal::RpcServiceMethod("/retrace.bench.Echo/Echo",
+                                                   grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
     MarkMethodRawCallback(
         0, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-               [](grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+               [](grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                  grpc::ByteBuffer* response) {
                  *response = *request;
                  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
                  reactor->Finish(grpc::Status::OK);

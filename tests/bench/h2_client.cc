@@ -24,7 +24,9 @@ namespace {
 }
 
 int64_t NowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 int Connect(const std::string& target) {
@@ -34,7 +36,8 @@ int Connect(const std::string& target) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     target.copy(address.sun_path, sizeof(address.sun_path) - 1, 5);
-    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) Die("cannot connect to " + target);
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+      Die("cannot connect to " + target);
   } else {
     const size_t colon = target.rfind(':');
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -42,7 +45,8 @@ int Connect(const std::string& target) {
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(std::atoi(target.c_str() + colon + 1)));
     inet_pton(AF_INET, target.substr(0, colon).c_str(), &address.sin_addr);
-    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) Die("cannot connect to " + target);
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
+      Die("cannot connect to " + target);
     const int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   }
@@ -95,11 +99,16 @@ class Connection {
     stream->call = std::move(call);
     stream->begin_ns = NowNs();
     const std::string authorization = "Bearer " + options_.token;
-    const nghttp2_nv headers[] = {Header(":method", "POST"), Header(":scheme", "http"), Header(":path", stream->call.path),
-                                  Header(":authority", "localhost"), Header("content-type", "application/grpc"),
-                                  Header("te", "trailers"), Header("authorization", authorization)};
+    const nghttp2_nv headers[] = {Header(":method", "POST"),
+                                  Header(":scheme", "http"),
+                                  Header(":path", stream->call.path),
+                                  Header(":authority", "localhost"),
+                                  Header("content-type", "application/grpc"),
+                                  Header("te", "trailers"),
+                                  Header("authorization", authorization)};
     nghttp2_data_provider provider{.source = {.ptr = stream.get()}, .read_callback = ReadBody};
-    const int32_t id = nghttp2_submit_request(session_, nullptr, headers, std::size(headers), &provider, stream.get());
+    const int32_t id = nghttp2_submit_request(session_, nullptr, headers, std::size(headers),
+                                              &provider, stream.get());
     if (id < 0) Die(nghttp2_strerror(id));
     streams_[id] = std::move(stream);
   }
@@ -110,7 +119,8 @@ class Connection {
       const ssize_t size = recv(fd_, buffer, sizeof(buffer), 0);
       if (size < 0 && errno == EAGAIN) return;
       if (size <= 0) Die("the server closed a connection");
-      if (nghttp2_session_mem_recv(session_, reinterpret_cast<uint8_t*>(buffer), static_cast<size_t>(size)) < 0) {
+      if (nghttp2_session_mem_recv(session_, reinterpret_cast<uint8_t*>(buffer),
+                                   static_cast<size_t>(size)) < 0) {
         Die("the server broke the HTTP/2 protocol");
       }
     }
@@ -128,7 +138,8 @@ class Connection {
         }
         if (out_.empty()) return;
       }
-      const ssize_t sent = send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
+      const ssize_t sent =
+          send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_NOSIGNAL);
       if (sent < 0 && errno == EAGAIN) return;
       if (sent < 0) Die("cannot send");
       out_sent_ += static_cast<size_t>(sent);
@@ -138,11 +149,12 @@ class Connection {
  private:
   static nghttp2_nv Header(std::string_view name, std::string_view value) {
     return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-            reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+            reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
+            NGHTTP2_NV_FLAG_NONE};
   }
 
-  static ssize_t ReadBody(nghttp2_session*, int32_t, uint8_t* out, size_t length, uint32_t* flags, nghttp2_data_source* source,
-                          void*) {
+  static ssize_t ReadBody(nghttp2_session*, int32_t, uint8_t* out, size_t length, uint32_t* flags,
+                          nghttp2_data_source* source, void*) {
     auto* stream = static_cast<Stream*>(source->ptr);
     const size_t size = std::min(length, stream->body.size() - stream->sent);
     std::memcpy(out, stream->body.data() + stream->sent, size);
@@ -151,16 +163,20 @@ class Connection {
     return static_cast<ssize_t>(size);
   }
 
-  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
-                      const uint8_t* value, size_t value_size, uint8_t, void*) {
-    auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
-    if (stream != nullptr && std::string_view(reinterpret_cast<const char*>(name), name_size) == "grpc-status") {
-      stream->grpc_status = std::atoi(std::string(reinterpret_cast<const char*>(value), value_size).c_str());
+  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+                      size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void*) {
+    auto* stream =
+        static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
+    if (stream != nullptr &&
+        std::string_view(reinterpret_cast<const char*>(name), name_size) == "grpc-status") {
+      stream->grpc_status =
+          std::atoi(std::string(reinterpret_cast<const char*>(value), value_size).c_str());
     }
     return 0;
   }
 
-  static int OnData(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* bytes, size_t size, void*) {
+  static int OnData(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* bytes,
+                    size_t size, void*) {
     auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
     if (stream != nullptr) stream->received.append(reinterpret_cast<const char*>(bytes), size);
     return 0;
@@ -172,7 +188,9 @@ class Connection {
     if (it == connection->streams_.end()) return 0;
     std::unique_ptr<Stream> stream = std::move(it->second);
     connection->streams_.erase(it);
-    Reply reply{.tag = stream->call.tag, .grpc_status = stream->grpc_status, .latency_ns = NowNs() - stream->begin_ns};
+    Reply reply{.tag = stream->call.tag,
+                .grpc_status = stream->grpc_status,
+                .latency_ns = NowNs() - stream->begin_ns};
     if (stream->received.size() > 5) reply.message = stream->received.substr(5);
     connection->reply_(std::move(reply));
     return 0;
@@ -189,17 +207,20 @@ class Connection {
 
 }  // namespace
 
-void RunLoad(const LoadOptions& options, const std::function<bool(Call&)>& next, const std::function<void(Reply)>& reply) {
+void RunLoad(const LoadOptions& options, const std::function<bool(Call&)>& next,
+             const std::function<void(Reply)>& reply) {
   std::vector<std::unique_ptr<Connection>> connections;
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   for (int i = 0; i < options.connections; ++i) {
     connections.push_back(std::make_unique<Connection>(options, reply));
-    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.ptr = connections.back().get()}};
+    epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLET,
+                      .data = {.ptr = connections.back().get()}};
     epoll_ctl(epoll, EPOLL_CTL_ADD, connections.back()->fd(), &event);
   }
   auto fill = [&](Connection& connection) {
     Call call;
-    while (connection.in_flight() < static_cast<size_t>(options.streams) && next(call)) connection.Submit(std::move(call));
+    while (connection.in_flight() < static_cast<size_t>(options.streams) && next(call))
+      connection.Submit(std::move(call));
     connection.Flush();
   };
   for (auto& connection : connections) fill(*connection);

@@ -1,5 +1,6 @@
-// A gRPC load client as thin as it can be: nghttp2 over non-blocking sockets, one thread, so that on a machine that client and
-// server share the client's own cost stays small (about a tenth of a gRPC C++ client's).
+// A gRPC load client as thin as it can be: nghttp2 over non-blocking sockets, one thread, so that
+// on a machine that client and server share the client's own cost stays small (about a tenth of a
+// gRPC C++ client's).
 #pragma once
 
 #include <cstdint>
@@ -32,9 +33,11 @@ struct LoadOptions {
   int streams = 32;  // calls in flight per connection
 };
 
-// Keeps `connections` x `streams` calls in flight. `next` gives the next call, or false when there is none now (it is asked
-// again after the next reply); `reply` takes each reply; both run on the calling thread. Returns when nothing is in flight and
-// `next` gave none. Aborts the process with a message when a connection fails.
-void RunLoad(const LoadOptions& options, const std::function<bool(Call&)>& next, const std::function<void(Reply)>& reply);
+// Keeps `connections` x `streams` calls in flight. `next` gives the next call, or false when there
+// is none now (it is asked again after the next reply); `reply` takes each reply; both run on the
+// calling thread. Returns when nothing is in flight and `next` gave none. Aborts the process with a
+// message when a connection fails.
+void RunLoad(const LoadOptions& options, const std::function<bool(Call&)>& next,
+             const std::function<void(Reply)>& reply);
 
 }  // namespace retrace::bench

@@ -1,9 +1,10 @@
 // Puts load on a server and prints one line of JSON with what it measured.
 //
-//   load echo   --target T --seconds S                  the yardstick: echoes of a message of a usual size
-//   load fill   --target T --token K --count N          creates customers, 500 a commit
-//   load mix    --target T --token K --seconds S        40 % update of one indexed field, 20 % create, delete, undelete each
-//   load page|get|search|get-as-of|page-as-of ...       single calls, one after the other
+//   load echo   --target T --seconds S                  the yardstick: echoes of a message of a
+//   usual size load fill   --target T --token K --count N          creates customers, 500 a commit
+//   load mix    --target T --token K --seconds S        40 % update of one indexed field, 20 %
+//   create, delete, undelete each load page|get|search|get-as-of|page-as-of ...       single calls,
+//   one after the other
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -29,7 +30,7 @@ struct Settings {
   LoadOptions load;
   std::string tenant = "bench";
   double seconds = 5;
-  int64_t count = 0;        // calls, or customers of `fill`; 0: as many as fit into `seconds`
+  int64_t count = 0;  // calls, or customers of `fill`; 0: as many as fit into `seconds`
   int64_t customers = 100'000;
   int64_t as_of = 0;
   std::string query, order_by, filter;
@@ -49,15 +50,20 @@ class Figures {
   void Print(double seconds, const std::string& more = "") {
     std::sort(latencies_.begin(), latencies_.end());
     auto at = [this](double share) {
-      return latencies_.empty() ? 0.0 : latencies_[static_cast<size_t>(share * (latencies_.size() - 1))] / 1e3;
+      return latencies_.empty()
+                 ? 0.0
+                 : latencies_[static_cast<size_t>(share * (latencies_.size() - 1))] / 1e3;
     };
     std::string statuses;
     for (const auto& [status, count] : statuses_) {
       statuses += fmt::format("{}\"{}\": {}", statuses.empty() ? "" : ", ", status, count);
     }
-    fmt::print("{{\"calls\": {}, \"seconds\": {:.3f}, \"per_second\": {:.1f}, \"p50_us\": {:.1f}, \"p99_us\": {:.1f}, "
-               "\"p999_us\": {:.1f}, \"max_us\": {:.1f}, \"statuses\": {{{}}}{}}}\n",
-               latencies_.size(), seconds, latencies_.size() / seconds, at(0.5), at(0.99), at(0.999), at(1), statuses, more);
+    fmt::print(
+        "{{\"calls\": {}, \"seconds\": {:.3f}, \"per_second\": {:.1f}, \"p50_us\": {:.1f}, "
+        "\"p99_us\": {:.1f}, "
+        "\"p999_us\": {:.1f}, \"max_us\": {:.1f}, \"statuses\": {{{}}}{}}}\n",
+        latencies_.size(), seconds, latencies_.size() / seconds, at(0.5), at(0.99), at(0.999),
+        at(1), statuses, more);
   }
 
  private:
@@ -65,18 +71,24 @@ class Figures {
   std::map<int, int64_t> statuses_;
 };
 
-constexpr std::array kGiven = {"Ann", "Bernd", "Chloé", "Dmitri", "Eszter", "Farid", "Grace", "Hana", "Ivo", "Jürgen"};
-constexpr std::array kFamily = {"Callahan", "Ferrell", "Horn", "Shepard", "Watson", "Okafor", "Nguyen", "Rossi", "Kim", "Díaz"};
-constexpr std::array kPlaces = {"北京", "上海", "广州", "深圳", "杭州", "南京", "成都", "武汉", "西安", "苏州"};
-constexpr std::array kTrades = {"科技", "贸易", "食品", "机械", "电子", "服装", "建材", "医药", "物流", "传媒"};
+constexpr std::array kGiven = {"Ann",   "Bernd", "Chloé", "Dmitri", "Eszter",
+                               "Farid", "Grace", "Hana",  "Ivo",    "Jürgen"};
+constexpr std::array kFamily = {"Callahan", "Ferrell", "Horn",  "Shepard", "Watson",
+                                "Okafor",   "Nguyen",  "Rossi", "Kim",     "Díaz"};
+constexpr std::array kPlaces = {"北京", "上海", "广州", "深圳", "杭州",
+                                "南京", "成都", "武汉", "西安", "苏州"};
+constexpr std::array kTrades = {"科技", "贸易", "食品", "机械", "电子",
+                                "服装", "建材", "医药", "物流", "传媒"};
 constexpr std::array kLevels = {"gold", "silver", "bronze", "iron"};
 
-// The same customer for the same number: usual in size and in what is indexed. One in ten has a Chinese name.
+// The same customer for the same number: usual in size and in what is indexed. One in ten has a
+// Chinese name.
 v1::Customer CustomerOf(int64_t number) {
   std::mt19937_64 random(static_cast<uint64_t>(number) * 0x9E3779B97F4A7C15u + 1);
   v1::Customer customer;
   if (number % 10 == 3) {
-    customer.set_organization_name(fmt::format("{}{}{}有限公司", kPlaces[random() % 10], kTrades[random() % 10], number));
+    customer.set_organization_name(
+        fmt::format("{}{}{}有限公司", kPlaces[random() % 10], kTrades[random() % 10], number));
   } else {
     customer.set_given_name(fmt::format("{}{}", kGiven[random() % 10], random() % 1000));
     customer.set_family_name(fmt::format("{}{}", kFamily[random() % 10], number));
@@ -99,7 +111,8 @@ std::string RequestId() {
 template <typename Make, typename Take>
 double Drive(const Settings& settings, Make make, Take take) {
   const auto begin = Clock::now();
-  const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(settings.seconds));
+  const auto end = begin + std::chrono::duration_cast<Clock::duration>(
+                               std::chrono::duration<double>(settings.seconds));
   int64_t made = 0;
   RunLoad(
       settings.load,
@@ -143,11 +156,13 @@ void Fill(Settings settings) {
         for (int i = 0; i < settings.batch && next < customers; ++i) {
           *request.add_requests()->mutable_customer() = CustomerOf(next++);
         }
-        call = {.path = "/retrace.v1.Customers/BatchCreateCustomers", .message = request.SerializeAsString()};
+        call = {.path = "/retrace.v1.Customers/BatchCreateCustomers",
+                .message = request.SerializeAsString()};
         return true;
       },
       [&](const Reply& reply) { figures.Add(reply); });
-  figures.Print(seconds, fmt::format(", \"customers\": {}, \"customers_per_second\": {:.0f}", next, next / seconds));
+  figures.Print(seconds, fmt::format(", \"customers\": {}, \"customers_per_second\": {:.0f}", next,
+                                     next / seconds));
 }
 
 // The names of the first `count` customers, by number.
@@ -165,7 +180,8 @@ std::vector<std::string> ListNames(const Settings& settings, int64_t count) {
         request.set_parent("tenants/" + settings.tenant);
         request.set_page_size(1000);
         request.set_page_token(token);
-        call = {.path = "/retrace.v1.Customers/ListCustomers", .message = request.SerializeAsString()};
+        call = {.path = "/retrace.v1.Customers/ListCustomers",
+                .message = request.SerializeAsString()};
         asked = true;
         return true;
       },
@@ -183,20 +199,28 @@ std::vector<std::string> ListNames(const Settings& settings, int64_t count) {
   return names;
 }
 
-// 40 % update of one indexed field, 20 % create, 20 % delete, 20 % undelete; every command has a request id and its target is
-// in the state that it needs.
+// 40 % update of one indexed field, 20 % create, 20 % delete, 20 % undelete; every command has a
+// request id and its target is in the state that it needs.
 class Mix {
  public:
   Mix(const Settings& settings, std::vector<std::string> names)
-      : settings_(settings), random_(settings.seed), live_(names.begin(), names.end()), next_(settings.customers) {}
+      : settings_(settings),
+        random_(settings.seed),
+        live_(names.begin(), names.end()),
+        next_(settings.customers) {}
 
   bool Make(Call& call) {
     const uint64_t dice = random_() % 10;
-    if (dice < 4 && !live_.empty()) Update(call);
-    else if (dice < 6) Create(call);
-    else if ((dice < 8 || deleted_.empty()) && !live_.empty()) Delete(call);
-    else if (!deleted_.empty()) Undelete(call);
-    else Create(call);
+    if (dice < 4 && !live_.empty())
+      Update(call);
+    else if (dice < 6)
+      Create(call);
+    else if ((dice < 8 || deleted_.empty()) && !live_.empty())
+      Delete(call);
+    else if (!deleted_.empty())
+      Undelete(call);
+    else
+      Create(call);
     return true;
   }
 
@@ -224,7 +248,8 @@ class Mix {
     v1::UpdateCustomerRequest request;
     std::string name = Pick(live_);
     request.mutable_customer()->set_name(name);
-    request.mutable_customer()->set_level(fmt::format("{}{}", kLevels[random_() % 4], random_() % 100));
+    request.mutable_customer()->set_level(
+        fmt::format("{}{}", kLevels[random_() % 4], random_() % 100));
     request.mutable_update_mask()->add_paths("level");
     Options(*request.mutable_options());
     Send(call, "UpdateCustomer", request, std::move(name), false);
@@ -234,7 +259,9 @@ class Mix {
     request.set_parent("tenants/" + settings_.tenant);
     *request.mutable_customer() = CustomerOf(next_++);
     Options(*request.mutable_options());
-    call = {.path = "/retrace.v1.Customers/CreateCustomer", .message = request.SerializeAsString(), .tag = 0};
+    call = {.path = "/retrace.v1.Customers/CreateCustomer",
+            .message = request.SerializeAsString(),
+            .tag = 0};
   }
   void Delete(Call& call) {
     v1::DeleteCustomerRequest request;
@@ -254,7 +281,9 @@ class Mix {
   template <typename Request>
   void Send(Call& call, const char* method, const Request& request, std::string name, bool to_bin) {
     moving_[++tag_] = {std::move(name), to_bin};
-    call = {.path = fmt::format("/retrace.v1.Customers/{}", method), .message = request.SerializeAsString(), .tag = tag_};
+    call = {.path = fmt::format("/retrace.v1.Customers/{}", method),
+            .message = request.SerializeAsString(),
+            .tag = tag_};
   }
 
   const Settings& settings_;
@@ -292,7 +321,8 @@ void RunUpdates(const Settings& settings) {
         request.mutable_customer()->set_level(fmt::format("l{}", random() % 1000));
         request.mutable_update_mask()->add_paths("level");
         request.mutable_options()->set_request_id(RequestId());
-        call = {.path = "/retrace.v1.Customers/UpdateCustomer", .message = request.SerializeAsString()};
+        call = {.path = "/retrace.v1.Customers/UpdateCustomer",
+                .message = request.SerializeAsString()};
         return true;
       },
       [&](const Reply& reply) { figures.Add(reply); });
@@ -309,7 +339,8 @@ void RunGets(const Settings& settings) {
         v1::GetCustomerRequest request;
         request.set_name(names[random() % names.size()]);
         if (settings.as_of > 0) request.mutable_as_of()->set_position(settings.as_of);
-        call = {.path = "/retrace.v1.Customers/GetCustomer", .message = request.SerializeAsString()};
+        call = {.path = "/retrace.v1.Customers/GetCustomer",
+                .message = request.SerializeAsString()};
         return true;
       },
       [&](const Reply& reply) { figures.Add(reply); });
@@ -332,7 +363,8 @@ void RunPages(const Settings& settings) {
         request.set_show_deleted(settings.show_deleted);
         request.set_query(settings.query == "chinese" ? kTrades[random() % 10] : settings.query);
         if (settings.as_of > 0) request.mutable_as_of()->set_position(settings.as_of);
-        call = {.path = "/retrace.v1.Customers/ListCustomers", .message = request.SerializeAsString()};
+        call = {.path = "/retrace.v1.Customers/ListCustomers",
+                .message = request.SerializeAsString()};
         return true;
       },
       [&](const Reply& reply) {
@@ -371,7 +403,9 @@ int main(int argc, char** argv) {
   app.add_subcommand("echo", "the yardstick")->callback([&] { Echo(settings); });
   app.add_subcommand("fill", "create customers in batches")->callback([&] { Fill(settings); });
   app.add_subcommand("mix", "the mix of commands")->callback([&] { RunMix(settings); });
-  app.add_subcommand("update", "updates of one indexed field")->callback([&] { RunUpdates(settings); });
+  app.add_subcommand("update", "updates of one indexed field")->callback([&] {
+    RunUpdates(settings);
+  });
   app.add_subcommand("get", "gets")->callback([&] { RunGets(settings); });
   app.add_subcommand("page", "first pages")->callback([&] { RunPages(settings); });
   CLI11_PARSE(app, argc, argv);

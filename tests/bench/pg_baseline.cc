@@ -1,5 +1,6 @@
-// The baseline of a team without Retrace: PostgreSQL with soft delete, an audit trigger and an outbox row, and no RPC in
-// front. The same mix as `load mix`, each command one transaction with synchronous commit. Prints one line of JSON.
+// The baseline of a team without Retrace: PostgreSQL with soft delete, an audit trigger and an
+// outbox row, and no RPC in front. The same mix as `load mix`, each command one transaction with
+// synchronous commit. Prints one line of JSON.
 #include <libpq-fe.h>
 
 #include <atomic>
@@ -36,9 +37,11 @@ BEGIN
 END $$;
 )";
 constexpr char kFill[] =
-    "INSERT INTO customer(id, display_name, level, phone, email, external_id) SELECT i, 'Customer '||i, 'gold', "
+    "INSERT INTO customer(id, display_name, level, phone, email, external_id) SELECT i, 'Customer "
+    "'||i, 'gold', "
     "'+1415555'||i, 'c'||i||'@example.com', 'X'||i FROM generate_series(1, {}) i;"
-    "CREATE TRIGGER customer_audited AFTER INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION audited(); ANALYZE;";
+    "CREATE TRIGGER customer_audited AFTER INSERT OR UPDATE ON customer FOR EACH ROW EXECUTE "
+    "FUNCTION audited(); ANALYZE;";
 
 struct Close {
   void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -60,18 +63,22 @@ Connection Connect(const std::string& conninfo) {
     fmt::print(stderr, "pg_baseline: {}", PQerrorMessage(connection.get()));
     std::exit(1);
   }
-  Must(connection.get(), PQexec(connection.get(), "SET client_min_messages = warning; SET synchronous_commit = on"));
+  Must(connection.get(),
+       PQexec(connection.get(), "SET client_min_messages = warning; SET synchronous_commit = on"));
   return connection;
 }
 
 void Prepare(PGconn* connection) {
   const std::pair<const char*, const char*> statements[] = {
-      {"update", "UPDATE customer SET level = $2, update_time = now() WHERE id = $1 AND deleted_at IS NULL"},
-      {"create", "INSERT INTO customer(id, display_name, level, phone, email, external_id) VALUES "
-                 "($1, 'Customer '||$1, $2, '+1415555'||$1, 'c'||$1||'@example.com', 'X'||$1)"},
+      {"update",
+       "UPDATE customer SET level = $2, update_time = now() WHERE id = $1 AND deleted_at IS NULL"},
+      {"create",
+       "INSERT INTO customer(id, display_name, level, phone, email, external_id) VALUES "
+       "($1, 'Customer '||$1, $2, '+1415555'||$1, 'c'||$1||'@example.com', 'X'||$1)"},
       {"delete", "UPDATE customer SET deleted_at = now() WHERE id = $1"},
       {"undelete", "UPDATE customer SET deleted_at = NULL WHERE id = $1"}};
-  for (const auto& [name, text] : statements) Must(connection, PQprepare(connection, name, text, 0, nullptr));
+  for (const auto& [name, text] : statements)
+    Must(connection, PQprepare(connection, name, text, 0, nullptr));
 }
 
 void Work(const std::string& conninfo, int64_t customers, uint64_t seed, std::atomic<int64_t>& next,
@@ -82,10 +89,14 @@ void Work(const std::string& conninfo, int64_t customers, uint64_t seed, std::at
   while (!stop) {
     const uint64_t dice = random() % 10;
     const char* name = dice < 4 ? "update" : dice < 6 ? "create" : dice < 8 ? "delete" : "undelete";
-    const int64_t id = dice >= 4 && dice < 6 ? ++next : 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(customers));
-    const std::string id_text = std::to_string(id), level = "level" + std::to_string(random() % 100);
+    const int64_t id = dice >= 4 && dice < 6
+                           ? ++next
+                           : 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(customers));
+    const std::string id_text = std::to_string(id),
+                      level = "level" + std::to_string(random() % 100);
     const char* values[] = {id_text.c_str(), level.c_str()};
-    Must(connection.get(), PQexecPrepared(connection.get(), name, dice < 6 ? 2 : 1, values, nullptr, nullptr, 0));
+    Must(connection.get(),
+         PQexecPrepared(connection.get(), name, dice < 6 ? 2 : 1, values, nullptr, nullptr, 0));
     ++done;
   }
 }
@@ -114,12 +125,15 @@ int main(int argc, char** argv) {
   std::vector<std::thread> workers;
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < threads; ++i) {
-    workers.emplace_back([&, i] { Work(conninfo, customers, static_cast<uint64_t>(i) + 1, next, stop, done); });
+    workers.emplace_back(
+        [&, i] { Work(conninfo, customers, static_cast<uint64_t>(i) + 1, next, stop, done); });
   }
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   for (std::thread& worker : workers) worker.join();
-  const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  fmt::print("{{\"commands\": {}, \"seconds\": {:.3f}, \"per_second\": {:.1f}}}\n", done.load(), took, done / took);
+  const double took =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  fmt::print("{{\"commands\": {}, \"seconds\": {:.3f}, \"per_second\": {:.1f}}}\n", done.load(),
+             took, done / took);
   return 0;
 }

@@ -1,7 +1,9 @@
-// Yardsticks of the storage below: what the device and a bare RocksDB do in the same run. Prints one line of JSON.
+// Yardsticks of the storage below: what the device and a bare RocksDB do in the same run. Prints
+// one line of JSON.
 //
 //   raw sync --dir D                              one small write and fdatasync after the other
-//   raw rebuild --log L --rows R --scratch S      scan of every commit, and writing of every key of the rows, by bare RocksDB
+//   raw rebuild --log L --rows R --scratch S      scan of every commit, and writing of every key of
+//   the rows, by bare RocksDB
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -21,7 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double SecondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 int Sync(const std::string& directory, int count) {
   const std::string file = directory + "/sync-bench";
@@ -37,7 +41,8 @@ int Sync(const std::string& directory, int count) {
   close(fd);
   unlink(file.c_str());
   std::sort(micros.begin(), micros.end());
-  fmt::print("{{\"p50_us\": {:.1f}, \"p99_us\": {:.1f}}}\n", micros[micros.size() / 2], micros[micros.size() * 99 / 100]);
+  fmt::print("{{\"p50_us\": {:.1f}, \"p99_us\": {:.1f}}}\n", micros[micros.size() / 2],
+             micros[micros.size() * 99 / 100]);
   return 0;
 }
 
@@ -57,7 +62,8 @@ int Rebuild(const std::string& log, const std::string& rows, const std::string& 
   {
     auto db = OpenForReading(log);
     std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
-    for (it->SeekToFirst(); it->Valid(); it->Next(), ++commits) bytes += static_cast<int64_t>(it->value().size());
+    for (it->SeekToFirst(); it->Valid(); it->Next(), ++commits)
+      bytes += static_cast<int64_t>(it->value().size());
   }
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -76,9 +82,10 @@ int Rebuild(const std::string& log, const std::string& rows, const std::string& 
     if (!target->Write(unlogged, &batch).ok()) return 1;
     batch.Clear();
   }
-  if (!target->Write(unlogged, &batch).ok() || !target->Flush(rocksdb::FlushOptions()).ok()) return 1;
-  fmt::print("{{\"log_keys\": {}, \"log_bytes\": {}, \"row_keys\": {}, \"seconds\": {:.3f}}}\n", commits, bytes, keys,
-             SecondsSince(begin));
+  if (!target->Write(unlogged, &batch).ok() || !target->Flush(rocksdb::FlushOptions()).ok())
+    return 1;
+  fmt::print("{{\"log_keys\": {}, \"log_bytes\": {}, \"row_keys\": {}, \"seconds\": {:.3f}}}\n",
+             commits, bytes, keys, SecondsSince(begin));
   return 0;
 }
 

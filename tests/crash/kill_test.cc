@@ -1,6 +1,7 @@
-// kill -9 at random moments under load. After each restart: every acknowledged command is in the log exactly once, at the
-// position that its answer named; commands without an answer, sent again with the same id, have exactly one effect; and every
-// answer that a reader got, before or after a command, still stands as of its position: none was built on what was lost.
+// kill -9 at random moments under load. After each restart: every acknowledged command is in the
+// log exactly once, at the position that its answer named; commands without an answer, sent again
+// with the same id, have exactly one effect; and every answer that a reader got, before or after a
+// command, still stands as of its position: none was built on what was lost.
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -97,12 +98,14 @@ class KillTest : public ::testing::Test {
 
   // Commands one after the other until the daemon is gone.
   void Write(int worker, int round) {
-    std::mt19937_64 random(seed_ + static_cast<uint64_t>(worker) * 1000 + static_cast<uint64_t>(round));
+    std::mt19937_64 random(seed_ + static_cast<uint64_t>(worker) * 1000 +
+                           static_cast<uint64_t>(round));
     auto channel = daemon_.Channel();
     auto stub = v1::Customers::NewStub(channel);
     for (int i = 0; !stop_; ++i) {
       Sent sent;
-      const std::string request_id = "r" + std::to_string(round) + "-" + std::to_string(worker) + "-" + std::to_string(i);
+      const std::string request_id =
+          "r" + std::to_string(round) + "-" + std::to_string(worker) + "-" + std::to_string(i);
       std::string name;
       {
         std::lock_guard lock(mutex_);
@@ -148,7 +151,8 @@ class KillTest : public ::testing::Test {
   void LoadAndKill(int round) {
     stop_ = false;
     std::vector<std::thread> threads;
-    for (int worker = 0; worker < 8; ++worker) threads.emplace_back([this, worker, round] { Write(worker, round); });
+    for (int worker = 0; worker < 8; ++worker)
+      threads.emplace_back([this, worker, round] { Write(worker, round); });
     threads.emplace_back([this] { ReadAlong(); });
     std::mt19937_64 random(seed_ * 31 + static_cast<uint64_t>(round));
     std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 400));
@@ -190,7 +194,8 @@ class KillTest : public ::testing::Test {
     } while (!request.page_token().empty());
     for (const Sent& sent : sent_) {
       const auto& found = commits[sent.request_id()];
-      ASSERT_EQ(found.size(), 1u) << sent.request_id() << (found.empty() ? " is lost" : " is doubled");
+      ASSERT_EQ(found.size(), 1u) << sent.request_id()
+                                  << (found.empty() ? " is lost" : " is doubled");
       EXPECT_EQ(found[0].position(), sent.position) << sent.request_id();
       EXPECT_EQ(found[0].commit_id(), sent.commit_id) << sent.request_id();
     }
@@ -207,9 +212,12 @@ class KillTest : public ::testing::Test {
       request.mutable_as_of()->set_position(reads_[i].position);
       v1::GetCustomerResponse response;
       const grpc::Status status = stub->GetCustomer(&context, request, &response);
-      ASSERT_TRUE(status.ok()) << "position " << reads_[i].position << ": " << status.error_message();
-      ASSERT_TRUE(google::protobuf::util::MessageDifferencer::Equals(response.customer(), reads_[i].customer))
-          << response.customer().DebugString() << "was told as\n" << reads_[i].customer.DebugString();
+      ASSERT_TRUE(status.ok()) << "position " << reads_[i].position << ": "
+                               << status.error_message();
+      ASSERT_TRUE(google::protobuf::util::MessageDifferencer::Equals(response.customer(),
+                                                                     reads_[i].customer))
+          << response.customer().DebugString() << "was told as\n"
+          << reads_[i].customer.DebugString();
     }
   }
 
@@ -243,8 +251,9 @@ TEST_F(KillTest, NothingAcknowledgedIsLostOrDoubled) {
     if (HasFatalFailure()) return;
   }
   EXPECT_EQ(daemon_.Stop(), 0) << daemon_.log();
-  std::printf("%d rounds: %zu commands, %zu of them without an answer at first, %zu answers read again\n", rounds,
-              sent_.size(), unanswered, reads_.size());
+  std::printf(
+      "%d rounds: %zu commands, %zu of them without an answer at first, %zu answers read again\n",
+      rounds, sent_.size(), unanswered, reads_.size());
 }
 
 }  // namespace

@@ -334,6 +334,28 @@ TEST_F(RpcTest, HealthFollowsServing) {
   }
 }
 
+// Asks the reflection service for the list of services.
+grpc::Status AskReflection(const std::shared_ptr<grpc::Channel>& channel) {
+  grpc::ClientContext context;
+  grpc::ByteBuffer reply;
+  const grpc::internal::RpcMethod method(
+      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+      grpc::internal::RpcMethod::NORMAL_RPC, channel);
+  return grpc::internal::BlockingUnaryCall(channel.get(), method, &context,
+                                           BytesOf(std::string("\x3a\x01*", 3)), &reply);
+}
+
+TEST_F(RpcTest, ServesReflectionWhenAskedTo) {
+  Start();
+  EXPECT_TRUE(AskReflection(Channel()).ok());
+}
+
+TEST_F(RpcTest, ServesNoReflectionOtherwise) {
+  Start({}, /*serving=*/true, /*reflection=*/false);
+  EXPECT_EQ(AskReflection(Channel()).error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(CallRaw("GetCommit", CommitRequest()).ok());
+}
+
 TEST_F(RpcTest, CountsCalls) {
   Start();
   ASSERT_TRUE(CallRaw("GetCommit", CommitRequest()).ok());

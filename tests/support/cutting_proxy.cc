@@ -41,7 +41,8 @@ CuttingProxy::CuttingProxy(std::string socket, std::string upstream)
     : socket_(std::move(socket)), upstream_(std::move(upstream)) {
   listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_un address = AddressOf(socket_);
-  if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || listen(listener_, 64) != 0) {
+  if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      listen(listener_, 64) != 0) {
     std::abort();
   }
   accepting_ = std::thread([this] { Accept(); });
@@ -67,7 +68,8 @@ bool CuttingProxy::ForwardFrames(std::string& pending, int client) {
   while (pending.size() >= kFrameHeader && pending.size() >= FrameSize(pending)) {
     const size_t size = FrameSize(pending);
     // The first HEADERS of a response has no END_STREAM (0x1) flag; trailers have.
-    const bool answer = static_cast<uint8_t>(pending[3]) == kHeaders && (static_cast<uint8_t>(pending[4]) & 1) == 0;
+    const bool answer =
+        static_cast<uint8_t>(pending[3]) == kHeaders && (static_cast<uint8_t>(pending[4]) & 1) == 0;
     if (answer && ++responses_ % 2 == 1) {
       ++cuts_;
       return false;
@@ -85,7 +87,8 @@ void CuttingProxy::Serve(int client) {
   std::string pending;
   char buffer[65536];
   while (open && !stop_) {
-    pollfd sides[] = {{.fd = client, .events = POLLIN, .revents = 0}, {.fd = server, .events = POLLIN, .revents = 0}};
+    pollfd sides[] = {{.fd = client, .events = POLLIN, .revents = 0},
+                      {.fd = server, .events = POLLIN, .revents = 0}};
     if (poll(sides, 2, 50) <= 0) continue;
     if (sides[0].revents != 0) {
       const ssize_t size = recv(client, buffer, sizeof(buffer), 0);

@@ -1,4 +1,5 @@
-// A proxy that cuts connections at the worst moment: when the server has answered, and before the client has heard it.
+// A proxy that cuts connections at the worst moment: when the server has answered, and before the
+// client has heard it.
 #pragma once
 
 #include <atomic>
@@ -9,8 +10,9 @@
 
 namespace retrace::testing {
 
-// Forwards HTTP/2 between two unix sockets, frame by frame. Every second response is not forwarded: its first HEADERS frame
-// ends both sides of the connection instead. Threads of its own; ends them when destroyed.
+// Forwards HTTP/2 between two unix sockets, frame by frame. Every second response is not forwarded:
+// its first HEADERS frame ends both sides of the connection instead. Threads of its own; ends them
+// when destroyed.
 class CuttingProxy {
  public:
   // Listens on `socket`, forwards to `upstream`; both are paths.

@@ -39,11 +39,15 @@ pid_t Spawn(const std::vector<std::string>& arguments, const std::string& output
   _exit(127);
 }
 
-int ExitCode(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+int ExitCode(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 }  // namespace
 
-std::string ProgramDirectory() { return std::filesystem::read_symlink("/proc/self/exe").parent_path(); }
+std::string ProgramDirectory() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
 
 int RunProgram(const std::vector<std::string>& arguments, std::string* output) {
   char file[] = "/tmp/retrace-output-XXXXXX";
@@ -56,9 +60,10 @@ int RunProgram(const std::vector<std::string>& arguments, std::string* output) {
   return ExitCode(status);
 }
 
-Daemon::Daemon(std::string directory) : directory_(std::move(directory)) {
+Daemon::Daemon(std::string directory, Directory state) : directory_(std::move(directory)) {
   std::string output;
-  if (RunProgram({ProgramDirectory() + "/retraced", "init", data()}, &output) != 0) {
+  if (state == kNew &&
+      RunProgram({ProgramDirectory() + "/retraced", "init", data()}, &output) != 0) {
     std::fprintf(stderr, "retraced init failed: %s\n", output.c_str());
     std::abort();
   }
@@ -71,7 +76,8 @@ Daemon::~Daemon() {
 }
 
 bool Daemon::Start(const std::vector<std::string>& more_arguments) {
-  std::vector<std::string> arguments = {ProgramDirectory() + "/retraced", "serve", "--data", data(), "--listen", "none"};
+  std::vector<std::string> arguments = {
+      ProgramDirectory() + "/retraced", "serve", "--data", data(), "--listen", "none"};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   pid_ = Spawn(arguments, directory_ + "/daemon.log");
   return AwaitServing();
@@ -84,7 +90,8 @@ bool Daemon::AwaitServing() {
       pid_ = -1;
       return false;
     }
-    if (RunProgram({ProgramDirectory() + "/retraced", "health", "--data", data()}, nullptr) == 0) return true;
+    if (RunProgram({ProgramDirectory() + "/retraced", "health", "--data", data()}, nullptr) == 0)
+      return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return false;

@@ -14,8 +14,10 @@ namespace retrace::testing {
 // Not thread-safe. Ends the daemon when destroyed.
 class Daemon {
  public:
-  // Makes a data directory with keys and one principal who may do everything in every tenant (`root`).
-  explicit Daemon(std::string directory);
+  // Makes a data directory with keys and one principal who may do everything in every tenant
+  // (`root`). kPresent: takes the data directory that is there.
+  enum Directory { kNew, kPresent };
+  explicit Daemon(std::string directory, Directory state = kNew);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
