@@ -9,7 +9,7 @@
 #include "google/protobuf/message.h"
 #include "retrace/v1/common.pb.h"
 #include "server/ledger.h"
-#include "server/list_plan.h"
+#include "server/list_route.h"
 #include "server/queries.h"
 #include "server/query_call.h"
 

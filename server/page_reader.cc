@@ -57,43 +57,43 @@ absl::StatusOr<std::optional<PageToken>> PageReader::ReadFiltered() {
         .Field("order_by", "not possible without a query")
         .Next("Set a query, or choose another order.");
   }
-  RETRACE_ASSIGN(ListPlan plan, ChoosePlan(task_.kind, task_.filter, task_.order, source_, view_,
-                                           task_.page_size, limits_.max_reads));
-  if (plan.sort) {
+  RETRACE_ASSIGN(ListRoute route, ChooseRoute(task_.kind, task_.filter, task_.order, source_, view_,
+                                              task_.page_size, limits_.max_reads));
+  if (route.sort) {
     std::unique_ptr<Candidates> candidates =
-        plan.second.has_value() ? WalkCommon(source_, *plan.first, *plan.second, std::nullopt)
-                                : WalkRange(source_, *plan.first, std::nullopt);
+        route.second.has_value() ? WalkCommon(source_, *route.first, *route.second, std::nullopt)
+                                 : WalkRange(source_, *route.first, std::nullopt);
     RETRACE_ASSIGN(bool complete, Collect(*candidates));
     if (complete) return SortAndCut();
     collected_.clear();
     entries_ = rows_ = 0;
-    plan.first.reset();
-    plan.second.reset();
+    route.first.reset();
+    route.second.reset();
   }
-  return Walk(plan);
+  return Walk(route);
 }
 
 // --- Walking in the order of the list ---
 
-std::unique_ptr<Candidates> PageReader::CandidatesOfPart(const ListPlan& plan, uint32_t part,
+std::unique_ptr<Candidates> PageReader::CandidatesOfPart(const ListRoute& route, uint32_t part,
                                                          const std::optional<After>& after) const {
-  if (plan.first.has_value() && plan.second.has_value())
-    return WalkCommon(source_, *plan.first, *plan.second, after);
-  if (plan.first.has_value()) return WalkMerged(source_, {*plan.first}, after);
+  if (route.first.has_value() && route.second.has_value())
+    return WalkCommon(source_, *route.first, *route.second, after);
+  if (route.first.has_value()) return WalkMerged(source_, {*route.first}, after);
   if (part == 0 && ordering_ != nullptr) {
     return WalkRange(source_,
-                     plan.order_range.value_or(WholeIndex(task_.kind, *ordering_, view_.tenant())),
+                     route.order_range.value_or(WholeIndex(task_.kind, *ordering_, view_.tenant())),
                      after);
   }
   return WalkMerged(source_, IdOrderRanges(task_.kind, view_.tenant()), after);
 }
 
-absl::StatusOr<std::optional<PageToken>> PageReader::Walk(const ListPlan& plan) {
+absl::StatusOr<std::optional<PageToken>> PageReader::Walk(const ListRoute& route) {
   // Entities without a value of the order are in no entry of its index: a second part walks all and
   // takes only those. A filter that restricts the order's field matches none of them.
-  const uint32_t parts = task_.order.may_be_unset && !plan.order_range.has_value() ? 2 : 1;
+  const uint32_t parts = task_.order.may_be_unset && !route.order_range.has_value() ? 2 : 1;
   for (uint32_t part = task_.resume.has_value() ? task_.resume->part() : 0; part < parts; ++part) {
-    const std::unique_ptr<Candidates> candidates = CandidatesOfPart(plan, part, Resumed(part));
+    const std::unique_ptr<Candidates> candidates = CandidatesOfPart(route, part, Resumed(part));
     RETRACE_ASSIGN(bool ended, WalkPart(*candidates, part));
     if (!ended) return next_;
     entries_ += candidates->reads();

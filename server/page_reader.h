@@ -13,7 +13,7 @@
 #include "domain/kind.h"
 #include "retrace/store/v1/page_token.pb.h"
 #include "server/candidates.h"
-#include "server/list_plan.h"
+#include "server/list_route.h"
 #include "server/lists.h"
 #include "server/query_call.h"
 #include "server/row_view.h"
@@ -44,7 +44,7 @@ class PageReader {
   PageReader(const QueryCall& call, const PageLimits& limits, const ListTask& task,
              const RowView& view, const ListSink& sink);
 
-  // Fills the page. Returns where the next one goes on (plan, part, value, id), nothing at the end
+  // Fills the page. Returns where the next one goes on (route, part, value, id), nothing at the end
   // of the list.
   absl::StatusOr<std::optional<store::v1::PageToken>> Read();
 
@@ -63,10 +63,10 @@ class PageReader {
   absl::StatusOr<std::optional<store::v1::PageToken>> ReadSearch();
   absl::StatusOr<std::optional<store::v1::PageToken>> ReadSortedSearch();
   absl::StatusOr<std::optional<store::v1::PageToken>> ReadFiltered();
-  // Walks the order itself, every entity of it or those that `plan` offers in it.
-  absl::StatusOr<std::optional<store::v1::PageToken>> Walk(const ListPlan& plan);
+  // Walks the order itself, every entity of it or those that `route` offers in it.
+  absl::StatusOr<std::optional<store::v1::PageToken>> Walk(const ListRoute& route);
   absl::StatusOr<bool> WalkPart(Candidates& candidates, uint32_t part);
-  std::unique_ptr<Candidates> CandidatesOfPart(const ListPlan& plan, uint32_t part,
+  std::unique_ptr<Candidates> CandidatesOfPart(const ListRoute& route, uint32_t part,
                                                const std::optional<After>& after) const;
   // Collects every match among the candidates; false when there are too many for one page's bounds.
   absl::StatusOr<bool> Collect(Candidates& candidates);
@@ -109,7 +109,7 @@ class PageReader {
   const absl::Time half_way_;
   const domain::IndexDeclaration* const ordering_;
   std::optional<Search> search_;  // with the word that is walked
-  std::string route_;              // of the token
+  std::string route_;             // of the token
   std::unique_ptr<google::protobuf::Message> shown_;
   std::optional<Search::Find> find_;
   std::vector<Collected> collected_;

@@ -60,7 +60,7 @@ std::vector<eventstore::IndexRange> IdOrderRanges(const domain::Kind& kind,
 // How the entities of a filtered list are found. Where `first` is set, they are its entries, in
 // both it and `second` when that is set, too; else all of the kind, those of the ordering index
 // only in `order_range` where that is set.
-struct ListPlan {
+struct ListRoute {
   std::optional<eventstore::IndexRange> first;
   std::optional<eventstore::IndexRange> second;
   std::optional<eventstore::IndexRange> order_range;
@@ -69,8 +69,8 @@ struct ListPlan {
 };
 
 // Chooses. `max_reads` bounds what may be collected; `page_size` is what is wanted.
-absl::StatusOr<ListPlan> ChoosePlan(const domain::Kind& kind, const domain::Filter& filter,
-                                    const ListOrder& order, const CandidateSource& source,
-                                    const RowView& view, size_t page_size, size_t max_reads);
+absl::StatusOr<ListRoute> ChooseRoute(const domain::Kind& kind, const domain::Filter& filter,
+                                      const ListOrder& order, const CandidateSource& source,
+                                      const RowView& view, size_t page_size, size_t max_reads);
 
 }  // namespace retrace::server

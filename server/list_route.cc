@@ -1,4 +1,4 @@
-#include "server/list_plan.h"
+#include "server/list_route.h"
 
 #include <algorithm>
 #include <cmath>
@@ -237,10 +237,10 @@ std::vector<IndexedRestriction> FindIndexed(const Kind& kind, const Filter& filt
   return found;
 }
 
-absl::StatusOr<ListPlan> ChoosePlan(const Kind& kind, const Filter& filter, const ListOrder& order,
-                                    const CandidateSource& source, const RowView& view,
-                                    size_t page_size, size_t max_reads) {
-  ListPlan plan;
+absl::StatusOr<ListRoute> ChooseRoute(const Kind& kind, const Filter& filter,
+                                      const ListOrder& order, const CandidateSource& source,
+                                      const RowView& view, size_t page_size, size_t max_reads) {
+  ListRoute route;
   const IndexDeclaration* ordering =
       order.via == ListOrder::Via::kIndex ? OrderingIndex(kind, order.name) : nullptr;
   std::vector<IndexedRestriction> indexed = FindIndexed(kind, filter, view.tenant());
@@ -249,10 +249,10 @@ absl::StatusOr<ListPlan> ChoosePlan(const Kind& kind, const Filter& filter, cons
       indexed.begin(), indexed.end(),
       [ordering](const IndexedRestriction& restriction) { return restriction.index == ordering; });
   if (ordering != nullptr && on_order != indexed.end()) {
-    plan.order_range = on_order->range;
+    route.order_range = on_order->range;
     indexed.erase(on_order);
   }
-  if (indexed.empty()) return plan;
+  if (indexed.empty()) return route;
   // Collecting reads the row of every entry; walking reads rows until the page is full. How many of
   // those fit the rest of the filter nobody knows, so walking is only better when there is no rest.
   const bool alone = filter.root().kind == domain::FilterNode::Kind::kRestriction;
@@ -264,9 +264,9 @@ absl::StatusOr<ListPlan> ChoosePlan(const Kind& kind, const Filter& filter, cons
   }
   RETRACE_ASSIGN(std::vector<Counted> counted, CountAll(std::move(indexed), source, limit));
   const Counted& best = counted.front();
-  if (plan.order_range.has_value()) {
-    RETRACE_ASSIGN(size_t entries, CountUpTo(source, *plan.order_range, best.entries + 1));
-    if (entries <= best.entries) return plan;
+  if (route.order_range.has_value()) {
+    RETRACE_ASSIGN(size_t entries, CountUpTo(source, *route.order_range, best.entries + 1));
+    if (entries <= best.entries) return route;
   }
   const auto second = std::find_if(counted.begin() + 1, counted.end(),
                                    [](const Counted& other) { return other.restriction.equality; });
@@ -274,23 +274,23 @@ absl::StatusOr<ListPlan> ChoosePlan(const Kind& kind, const Filter& filter, cons
                          best.entries > std::min(kIntersectAbove, max_reads / 10);
   if (order.via == ListOrder::Via::kId && best.restriction.equality) {
     // Entries of one value lie in the order of ids already.
-    plan.first = best.restriction.range;
-    if (intersect) plan.second = second->restriction.range;
-    return plan;
+    route.first = best.restriction.range;
+    if (intersect) route.second = second->restriction.range;
+    return route;
   }
   if (intersect) {
-    plan.first = best.restriction.range;
-    plan.second = second->restriction.range;
-    plan.sort = true;
-    return plan;
+    route.first = best.restriction.range;
+    route.second = second->restriction.range;
+    route.sort = true;
+    return route;
   }
   if (best.entries < limit) {
-    plan.first = best.restriction.range;
-    plan.sort = true;
+    route.first = best.restriction.range;
+    route.sort = true;
   } else if (order.via == ListOrder::Via::kId && second != counted.end()) {
-    plan.first = second->restriction.range;
+    route.first = second->restriction.range;
   }
-  return plan;
+  return route;
 }
 
 }  // namespace retrace::server
