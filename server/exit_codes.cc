@@ -39,7 +39,8 @@ ExitCode ExitCodeOf(const absl::Status& status, const PartPlaces& places) {
   if (absl::IsResourceExhausted(status)) {
     return ExitCode::kDisk;
   }
-  if (Mentions(status, "accept-loss")) {
+  // Advice on damage names it, too; a difference from the witness is no damage.
+  if (Mentions(status, "accept-loss") && !absl::IsDataLoss(status)) {
     return ExitCode::kWitness;
   }
   if (Mentions(status, "newer build") || Mentions(status, "newer reader")) {

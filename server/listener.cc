@@ -1,6 +1,7 @@
 #include "server/listener.h"
 
 #include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
@@ -94,7 +95,10 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Start(Rpc& rpc,
   if (!options.socket.empty()) {
     builder.AddListeningPort("unix:" + options.socket, grpc::InsecureServerCredentials());
   }
-  if (!options.reflection) {
+  if (options.reflection) {
+    // Also what makes the linker keep the plugin's library.
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  } else {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
     creators.push_back(std::make_unique<RefuseReflectionFactory>());
     builder.experimental().SetInterceptorCreators(std::move(creators));
