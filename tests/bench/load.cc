@@ -207,7 +207,7 @@ class Mix {
       : settings_(settings),
         random_(settings.seed),
         live_(names.begin(), names.end()),
-        next_(settings.customers) {}
+        next_(settings.customers + static_cast<int64_t>(settings.seed) * 10'000'000) {}
 
   bool Make(Call& call) {
     const uint64_t dice = random_() % 10;
