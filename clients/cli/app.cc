@@ -120,9 +120,8 @@ std::string HelpText(const CLI::App& app) {
 
 ExitCode ExplainUsage(const CLI::App& app, const CLI::ParseError& error, Session& session) {
   const CLI::App* at = Deepest(app);
-  // What a verb does not know is left with the program as a whole, last word first.
-  std::vector<std::string> unknown = app.remaining(true);
-  std::reverse(unknown.begin(), unknown.end());
+  // What a verb does not know is left with the program as a whole.
+  const std::vector<std::string> unknown = app.remaining(true);
   const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
   session.err() << "retrace: "
                 << (is_unknown ? absl::StrCat("unknown: ", absl::StrJoin(unknown, " "))

@@ -11,6 +11,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "retrace/v1/admin.pb.h"
 #include "retrace/v1/common.pb.h"
 
@@ -30,6 +31,11 @@ std::string Json(const Message& message, bool pretty) {
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
   // Only a Struct with a value that JSON lacks (an infinity) can fail; say so in its place.
   if (!status.ok()) return absl::StrCat("{\"error\":\"", std::string(status.message()), "\"}");
+  // A Struct is a map, whose order differs from run to run; sorted it can be compared.
+  const std::string_view type = message.GetDescriptor()->full_name();
+  if (type == "google.protobuf.Struct" || type == "google.protobuf.Value") {
+    return nlohmann::json::parse(json).dump(pretty ? 1 : -1);
+  }
   return json;
 }
 
@@ -82,7 +88,10 @@ std::string MessageText(const Message& message, ValueForm form) {
 }
 
 std::string StringText(const std::string& text, ValueForm form) {
-  return form == ValueForm::kShort && absl::StartsWith(text, "tenants/") ? IdOf(text) : text;
+  if (form != ValueForm::kShort) return text;
+  // Of a method's name the last part says it.
+  if (absl::StartsWith(text, "retrace.v1.")) return text.substr(text.rfind('.') + 1);
+  return absl::StartsWith(text, "tenants/") ? IdOf(text) : text;
 }
 
 std::string EnumText(const FieldDescriptor& field, int number) {

@@ -33,13 +33,17 @@ void ImportReport::Add(int64_t line, std::string key, RowResult result, std::str
   entries_.push_back({line, std::move(key), result, std::move(reason)});
 }
 
-void ImportReport::Write(std::ostream& out) const {
+std::vector<const ImportReport::Entry*> ImportReport::InOrder() const {
   std::vector<const Entry*> sorted;
   for (const Entry& entry : entries_) sorted.push_back(&entry);
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const Entry* a, const Entry* b) { return a->line < b->line; });
+  return sorted;
+}
+
+void ImportReport::Write(std::ostream& out) const {
   WriteCsvRecord({"line", "external_id", "result", "reason"}, FormulaGuard::kOn, out);
-  for (const Entry* entry : sorted) {
+  for (const Entry* entry : InOrder()) {
     WriteCsvRecord(
         {absl::StrCat(entry->line), entry->key, ResultName(entry->result), entry->reason},
         FormulaGuard::kOn, out);

@@ -29,6 +29,8 @@ class ImportReport {
   int64_t count(RowResult result) const { return counts_[static_cast<size_t>(result)]; }
   int64_t total() const { return static_cast<int64_t>(entries_.size()); }
   const std::vector<Entry>& entries() const { return entries_; }
+  // In the order of the file; results come batch by batch, refusals last.
+  std::vector<const Entry*> InOrder() const;
 
   // CSV: line, external_id, result, reason; in the order of the file.
   void Write(std::ostream& out) const;

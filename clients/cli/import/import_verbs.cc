@@ -161,9 +161,9 @@ absl::Status WriteReport(Session& session, const ImportReport& report,
                          const ImportRequest& request) {
   constexpr int kShown = 5;
   int shown = 0;
-  for (const ImportReport::Entry& entry : report.entries()) {
-    if (entry.result != RowResult::kRejected || ++shown > kShown) continue;
-    session.err() << request.file << ", line " << entry.line << ": " << entry.reason << '\n';
+  for (const ImportReport::Entry* entry : report.InOrder()) {
+    if (entry->result != RowResult::kRejected || ++shown > kShown) continue;
+    session.err() << request.file << ", line " << entry->line << ": " << entry->reason << '\n';
   }
   if (shown > kShown) session.err() << "and " << shown - kShown << " more rejected rows\n";
   std::string path = request.report;

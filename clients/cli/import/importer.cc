@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "clients/cpp/error_details.h"
@@ -30,13 +31,20 @@ bool IsAboutRows(const absl::Status& status) {
   }
 }
 
+// Of one row's refusal; where it stood in the batch says nothing to the reader of the file.
 std::string ReasonText(const absl::Status& status) {
   const client::ErrorDetails details = client::DetailsOf(status);
   std::string text(status.message());
+  if (const size_t place = text.find("]: "); text.starts_with("requests[") && place != text.npos) {
+    text.erase(0, place + 3);
+  }
   for (const auto& field : details.fields) {
+    if (absl::StrContains(text, field.description)) continue;
     absl::StrAppend(&text, "; ", field.field, ": ", field.description);
   }
-  if (!details.resource_name.empty()) absl::StrAppend(&text, "; see ", details.resource_name);
+  if (!details.resource_name.empty() && !absl::StrContains(text, details.resource_name)) {
+    absl::StrAppend(&text, "; see ", details.resource_name);
+  }
   return text;
 }
 
