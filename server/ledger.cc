@@ -109,11 +109,28 @@ absl::Status ReplayAll(
   return absl::OkStatus();
 }
 
+// A log that vanished together with its witness looks like a new one to the log itself; the keys
+// tell that there was one.
+absl::Status RefuseKeysWithoutLog(const LedgerOptions& options) {
+  namespace fs = std::filesystem;
+  const std::string log = options.data_directory + "/log";
+  if (!fs::exists(options.data_directory + "/keys/CURRENT") || fs::exists(log + "/CURRENT") ||
+      fs::exists(options.witness_directory + "/head")) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(fmt::format(
+      "There is neither a commit log in {} nor a head witness in {}, but the key store beside them "
+      "belongs to one. If they were moved, put them back; else recover from a backup into an empty "
+      "directory (`retraced recover`). A new log needs a new directory (`retraced init`).",
+      log, options.witness_directory));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ledger>> Ledger::Open(LedgerOptions options) {
   if (options.witness_directory.empty())
     options.witness_directory = options.data_directory + "/witness";
+  RETRACE_RETURN_IF_ERROR(RefuseKeysWithoutLog(options));
   std::unique_ptr<Ledger> ledger(new Ledger());
   ledger->options_ = options;
   RETRACE_ASSIGN(ledger->log_,

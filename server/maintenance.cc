@@ -152,7 +152,7 @@ absl::Status CopyMasterKey(const std::string& from, const std::string& to) {
   }
   return error ? absl::FailedPreconditionError(fmt::format(
                      "the master key {} cannot be copied: {}; name the one that the keys were "
-                     "made with by --master-key-file",
+                     "made with by --master-key",
                      from, error.message()))
                : absl::OkStatus();
 }
@@ -163,6 +163,13 @@ absl::Status RecoverInto(const RecoverArguments& arguments, const Config& config
   if (!fs::is_directory(arguments.keys)) {
     return absl::FailedPreconditionError(
         fmt::format("{} is no directory with a backup of the keys", arguments.keys));
+  }
+  // Before anything is made: what is half made stands in the way of the next try.
+  if (!fs::is_regular_file(arguments.master_key_file)) {
+    return absl::FailedPreconditionError(
+        fmt::format("there is no master key {}; name the one that the keys were made with by "
+                    "--master-key",
+                    arguments.master_key_file));
   }
   RETRACE_RETURN_IF_ERROR(MakeDirectory(config.data_dir));
   RETRACE_ASSIGN(const eventstore::Recovered recovered,

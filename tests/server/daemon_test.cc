@@ -216,6 +216,24 @@ TEST_F(DaemonTest, RefusesAMissingOrDamagedLog) {
   EXPECT_THAT(run.output, HasSubstr("log"));
 }
 
+TEST_F(DaemonTest, RefusesKeysWithoutLogAndWitness) {
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  CreateTenant();
+  ASSERT_EQ(daemon_.Stop(), 0);
+  for (const std::string part : {"log", "witness"}) {
+    fs::rename(daemon_.data() + "/" + part, daemon_.data() + "/" + part + ".away");
+  }
+  const Ended run = ServeAndRefuse(daemon_.data());
+  EXPECT_EQ(run.code, static_cast<int>(ExitCode::kLog)) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("put them back"));
+  // Nothing was made in their place.
+  for (const std::string part : {"log", "witness"}) {
+    EXPECT_FALSE(fs::exists(daemon_.data() + "/" + part));
+    fs::rename(daemon_.data() + "/" + part + ".away", daemon_.data() + "/" + part);
+  }
+  EXPECT_TRUE(daemon_.Start()) << daemon_.log();
+}
+
 TEST_F(DaemonTest, RebuildsDamagedRows) {
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
   CreateTenant();

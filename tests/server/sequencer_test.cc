@@ -214,6 +214,22 @@ TEST_F(SequencerTest, QueuesAreBoundedPerTenant) {
   EXPECT_TRUE(other);
 }
 
+TEST_F(SequencerTest, FullDiskRefusesCommandsUntilThereIsRoom) {
+  std::atomic<bool> full = false;
+  Start({.disk_full = [&full] { return full.load(); }});
+  ASSERT_TRUE(Run(CreateMember(acme_, "ann", "r1", nullptr)).status.ok());
+  full = true;
+  const CommandResult refused = Run(CreateMember(acme_, "bob", "r2", nullptr));
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status)) << refused.status;
+  EXPECT_EQ(domain::ReasonOf(refused.status), v1::DISK_FULL);
+  EXPECT_FALSE(RequestsInLog(*acme_).contains("r2"));
+  // What was committed before is still read.
+  EXPECT_EQ(acme_->visible, 1u);
+  full = false;
+  EXPECT_TRUE(Run(CreateMember(acme_, "bob", "r2", nullptr)).status.ok());
+  EXPECT_EQ(failures_, 0);
+}
+
 TEST_F(SequencerTest, ClockThatJumpsAheadStopsCommits) {
   int64_t wall = 1'000'000'000'000'000, monotonic = 5'000'000;
   absl::Mutex mutex;
