@@ -1,5 +1,5 @@
-// A thousand times the connection is cut after the commit and before the answer: each command is in the log once, and its
-// caller has the first answer.
+// A thousand times the connection is cut after the commit and before the answer: each command is in
+// the log once, and its caller has the first answer.
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -46,7 +46,8 @@ TEST(CutConnectionTest, EachCommandHappensOnceAndIsAnswered) {
     EXPECT_TRUE(names.emplace(reply->outcome().position(), reply->customer().name()).second);
   }
   EXPECT_GE(proxy.cuts(), static_cast<uint64_t>(kCommands));
-  EXPECT_EQ(repeated, kCommands) << "every first answer was cut, so every answer that arrived repeats it";
+  EXPECT_EQ(repeated, kCommands)
+      << "every first answer was cut, so every answer that arrived repeats it";
 
   v1::ListCommitsRequest list;
   list.set_parent("tenants/acme");

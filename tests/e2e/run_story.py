@@ -7,14 +7,18 @@ A story is a text to read:
     $ retrace customers list
     what it prints
 
-Lines after a command are what it prints, standard error included; `[exit 4]` ends what a failing command prints. Lines with
-`!` act on the daemon: `! kill` (kill -9), `! start`, `! stop`, `! remove rows`. What differs between runs is written as
-<id 1> (the story's first id), <time>, <hash>, <commit 1>, <epoch 1>, <seconds>, <path>.
+Lines after a command are what it prints, standard error included, in the order of writing (in a
+pipeline the command says `2>&1 |` or `2> /dev/null |`, or the order would be anybody's guess);
+`[exit 4]` ends what a failing command prints; `·` stands for an empty line and before a line that
+would read as part of the story. Lines with `!` act on the daemon: `! kill` (kill -9), `! start`,
+`! stop`, `! remove rows`. What differs between runs is written as <id 1> (the story's first id),
+<time>, <hash>, <commit 1>, <epoch 1>, <request 1>, <etag>, <token>, <path>.
 
     run_story.py STORY --bin DIR             compares
     run_story.py STORY --bin DIR --update    writes what was printed into the story
 """
 import argparse
+import datetime
 import difflib
 import os
 import pathlib
@@ -37,22 +41,36 @@ class Daemon:
         self.data = directory / "data"
         self.log = open(directory / "daemon.log", "a+")
         self.process = None
-        subprocess.run([self.retraced, "init", str(self.data)], check=True, stdout=self.log, stderr=self.log)
+        subprocess.run([self.retraced, "init", str(self.data)], check=True,
+                       stdout=self.log, stderr=self.log)
         self.token = (self.data / "root.token").read_text().strip()
         self.endpoint = f"unix:{self.data}/retraced.sock"
 
     def start(self):
-        self.process = subprocess.Popen([self.retraced, "serve", "--data", str(self.data), "--listen", "none"], stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(
+            [self.retraced, "serve", "--data", str(self.data), "--listen", "none"],
+            stdout=self.log, stderr=self.log)
         for _ in range(6000):
-            if self.process.poll() is not None:
-                return f"the daemon ended with code {self.process.returncode}"
-            healthy = subprocess.run([self.retraced, "health", "--data", str(self.data)], capture_output=True)
+            if problem := self.ended():
+                return problem
+            healthy = subprocess.run([self.retraced, "health", "--data", str(self.data)],
+                                     capture_output=True)
             if healthy.returncode == 0:
                 return ""
             time.sleep(0.02)
         return "the daemon does not serve"
 
+    def ended(self):
+        """Tells, once, that the daemon ended without being told to."""
+        if self.process is None or self.process.poll() is None:
+            return ""
+        code = self.process.returncode
+        self.process = None
+        return f"the daemon ended with code {code}"
+
     def end(self, how):
+        if problem := self.ended():
+            return problem
         if self.process is None:
             return ""
         self.process.send_signal(how)
@@ -73,16 +91,27 @@ class Daemon:
         return f"no such act: {words}"
 
 
+def near_dates():
+    """A pattern of the dates that a clock may show while the story runs."""
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    days = [today + datetime.timedelta(days=days) for days in (-1, 0, 1)]
+    return "|".join(day.isoformat() for day in days)
+
+
 class Names:
     """Replaces what differs between runs; the same thing always by the same name."""
 
     PATTERNS = [
         ("hash", False, re.compile(r"\b[0-9a-f]{64}\b")),
         ("commit", True, re.compile(r"\b[0-9a-f]{32}\b")),
+        ("request", True, re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")),
         ("id", True, re.compile(r"\b0[0-9a-hjkmnp-tv-z]{25}\b")),
-        ("time", False, re.compile(r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| ?[+-]\d\d:?\d\d| UTC)?")),
+        ("time", False, re.compile(rf"\b({near_dates()})[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
+                                   r"(Z| ?[+-]\d\d:?\d\d| UTC)?")),
+        ("token", False, re.compile(r"\b[0-9A-Za-z_-]{80,}")),
+        ("etag", False, re.compile(r"\b\d+-[0-9a-f]{13}\b")),
         ("epoch", True, re.compile(r"\b[0-9a-f]{16}\b")),
-        ("seconds", False, re.compile(r"\b\d+(\.\d+)? ?m?s\b")),
+        ("seconds", False, re.compile(r"(?<= in )\d+\.\d+ s\b")),
     ]
 
     def __init__(self, directory, data):
@@ -90,65 +119,70 @@ class Names:
         self.known = {}
         self.counts = {}
 
-    def name(self, kind, numbered, text):
-        if not numbered:
-            return f"<{kind}>"
-        if (kind, text) not in self.known:
-            self.counts[kind] = self.counts.get(kind, 0) + 1
-            self.known[(kind, text)] = self.counts[kind]
-        return f"<{kind} {self.known[(kind, text)]}>"
+    def name(self, kind, numbered, match):
+        name = f"<{kind}>"
+        if numbered:
+            text = match.group(0)
+            if (kind, text) not in self.known:
+                self.counts[kind] = self.counts.get(kind, 0) + 1
+                self.known[(kind, text)] = self.counts[kind]
+            name = f"<{kind} {self.known[(kind, text)]}>"
+        # In a table the next column stays where it was.
+        in_table = match.string[match.end():match.end() + 2] == "  "
+        return name.ljust(match.end() - match.start()) if in_table else name
 
     def apply(self, text):
         for path, name in self.paths:
             text = text.replace(path, name)
         for kind, numbered, pattern in self.PATTERNS:
-            text = pattern.sub(lambda match: self.name(kind, numbered, match.group(0)), text)
+            text = pattern.sub(lambda match: self.name(kind, numbered, match), text)
         return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def run_command(command, directory, environment):
-    result = subprocess.run(["bash", "-c", f"set -o pipefail\n{command}"], cwd=directory, env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600)
+    result = subprocess.run(["bash", "-c", command], cwd=directory,
+                            env=environment, text=True, errors="backslashreplace",
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            stdin=subprocess.DEVNULL, timeout=600)
     output = result.stdout
     if result.returncode != 0:
-        output += ("" if output.endswith("\n") or not output else "\n") + f"[exit {result.returncode}]\n"
+        output += ("" if output.endswith("\n") or not output else "\n")
+        output += f"[exit {result.returncode}]\n"
     return output
 
 
+def printed_line(line):
+    """What was printed, such that the story with it in reads as it was written."""
+    return f"·{line}" if not line or line.startswith(("#", "$ ", "! ", "> ")) else line
+
+
 def parse(text):
-    """Yields (kind, line(s)): words, act, command."""
-    block = []
+    """Yields (words | act | command, its lines with what was printed)."""
+    kind, block = "words", []
     for line in text.splitlines():
-        if line.startswith("$ ") or line.startswith("> ") and block and block[-1].startswith(("$ ", "> ")):
-            if line.startswith("$ ") and block:
-                yield "command", block
-                block = []
-            block.append(line)
-        elif line.startswith("! "):
+        goes_on = kind == "command" and block[-1].startswith(("$ ", "> "))
+        if line.startswith(("$ ", "! ", "#")) or (kind == "words" and not line):
             if block:
-                yield "command", block
-                block = []
-            yield "act", [line]
-        elif line.startswith("#") or (not line and not block):
-            if block:
-                yield "command", block
-                block = []
-            yield "words", [line]
-        elif block:
-            block.append(line)
-        else:
+                yield kind, block
+            kind = {"$": "command", "!": "act"}.get(line[:1], "words")
+            block = [line]
+        elif kind == "words" or (line.startswith("> ") and not goes_on):
             sys.exit(f"stray line in story: {line}")
+        else:
+            block.append(line)
     if block:
-        yield "command", block
+        yield kind, block
 
 
 def play(story, bin_dir, directory, data):
     """Runs the story; returns its text with what was printed."""
     daemon = Daemon(bin_dir, directory)
     names = Names(directory, data)
-    environment = dict(os.environ, PATH=f"{bin_dir}:{os.environ['PATH']}", HOME=str(directory), DATA=str(data), NO_COLOR="1",
-                       RETRACE_ENDPOINT=daemon.endpoint, RETRACE_TOKEN=daemon.token, RETRACE_TENANT="acme",
-                       WORK=str(directory), RETRACED_DATA=str(daemon.data), COLUMNS="120", LC_ALL="C.UTF-8", TZ="UTC")
+    environment = dict(
+        os.environ, PATH=f"{bin_dir}:{os.environ['PATH']}", HOME=str(directory), DATA=str(data),
+        NO_COLOR="1", RETRACE_ENDPOINT=daemon.endpoint, RETRACE_TOKEN=daemon.token,
+        RETRACE_TENANT="acme", WORK=str(directory), RETRACED_DATA=str(daemon.data), COLUMNS="120",
+        LC_ALL="C.UTF-8", TZ="UTC")
     printed = []
     try:
         problem = daemon.start()
@@ -158,16 +192,19 @@ def play(story, bin_dir, directory, data):
             if kind == "words":
                 printed += lines
             elif kind == "act":
-                printed += lines
-                problem = daemon.act(lines[0][2:].strip())
-                if problem:
+                printed.append(lines[0])
+                if problem := daemon.act(lines[0][2:].strip()):
                     printed.append(problem)
+                if lines[-1] == "":
+                    printed.append("")
             else:
                 command = [line for line in lines if line.startswith(("$ ", "> "))]
                 text = "\n".join(line[2:] for line in command)
                 output = names.apply(run_command(text, directory, environment))
-                printed += command + [line if line else "·" for line in output.splitlines()]
-                if lines and lines[-1] == "":
+                printed += command + [printed_line(line) for line in output.splitlines()]
+                if problem := daemon.ended():
+                    printed.append(problem)
+                if lines[-1] == "":
                     printed.append("")
         return "\n".join(printed) + "\n"
     finally:
@@ -175,16 +212,24 @@ def play(story, bin_dir, directory, data):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("story", type=pathlib.Path)
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of retrace and retraced")
-    parser.add_argument("--whole-data", action="store_true", help="read $RETRACE_TEST_DATA; exit code 77 when that is not set")
-    parser.add_argument("--update", action="store_true", help="write what was printed into the story")
+    parser.add_argument("--bin", type=pathlib.Path, required=True,
+                        help="directory of retrace and retraced")
+    parser.add_argument("--whole-data", action="store_true",
+                        help="read $RETRACE_TEST_DATA; exit code 77 when that is not set")
+    parser.add_argument("--update", action="store_true",
+                        help="write what was printed into the story")
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the directory of the daemon's data and log, print its path")
     arguments = parser.parse_args()
     if arguments.whole_data and "RETRACE_TEST_DATA" not in os.environ:
         print("RETRACE_TEST_DATA names no folder: not run")
         return 77
-    data = pathlib.Path(os.environ["RETRACE_TEST_DATA"]) if arguments.whole_data else HERE.parent / "data"
+    data = HERE.parent / "data"
+    if arguments.whole_data:
+        data = pathlib.Path(os.environ["RETRACE_TEST_DATA"])
     story = arguments.story.read_text()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="retrace-story-"))
     try:
@@ -196,11 +241,15 @@ def main():
             arguments.story.write_text(printed)
             print(f"{arguments.story.name}: rewritten")
             return 0
-        sys.stdout.writelines(difflib.unified_diff(story.splitlines(True), printed.splitlines(True), "written", "printed"))
+        sys.stdout.writelines(difflib.unified_diff(story.splitlines(True), printed.splitlines(True),
+                                                   "written", "printed"))
         print((directory / "daemon.log").read_text()[-3000:])
         return 1
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if arguments.keep:
+            print(directory)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":
