@@ -122,8 +122,8 @@ retrace: 2 fields are wrong; the first: customer.organization_name has 120000 by
   customer.attributes["a"]: has 120000 bytes; at most 1000 are allowed
 
 # Filters, orders, pages.
-$ retrace customers list --filter "$(head -c 10000 /dev/zero | tr '\0' '(')" 2>&1 | cut -c 1-200
-retrace: filter has 10000 bytes; at most 8192 are allowed. Correct the request and send it again. (INVALID_FIELD)
+$ retrace customers list --filter "$(head -c 8000 /dev/zero | tr '\0' '(')" 2>&1 | cut -c 1-200
+retrace: The filter is wrong at byte 20: parentheses lie more than 20 deep. Correct the filter; its grammar is https://google.aip.dev/160. (INVALID_FILTER)
 
 $ retrace customers list --filter 'level = "gold'
 retrace: The filter is wrong at byte 8: this quote is never closed. Correct the filter; its grammar is https://google.aip.dev/160. (INVALID_FILTER)

@@ -59,10 +59,10 @@ $ retrace customers create --organization-name "Customer 4" > /dev/null
 committed at position 4, change set 4
 
 ! stop
-$ cp -r data newer; rm -rf newer/log; cp -r kept/log newer/log; ./serve newer; retraced accept-loss --data newer
+$ cp -r data newer; rm -rf newer/log; cp -r kept/log newer/log; ./serve newer; retraced accept-loss --data newer | sed 's/in [0-9.]* s/in <N> s/'
 retraced: opening the data: the commit log in newer/log ends with batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3), but the head witness in newer/witness says batch 6 (chain hash <epoch 3>..., epoch <epoch 2>, tenant 1 up to 4). Acknowledged commits may be lost. If a newer copy of either exists, put it back; else recover from a backup (`retraced recover`), or accept what this log holds with `retraced accept-loss`.
 Accepted: the commit log in newer/log ends with batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3), but the head witness in newer/witness says batch 6 (chain hash <epoch 3>..., epoch <epoch 2>, tenant 1 up to 4). Acknowledged commits may be lost. If a newer copy of either exists, put it back; else recover from a backup (`retraced recover`), or accept what this log holds with `retraced accept-loss`.
-The log is in epoch <epoch 4>. Rows: rebuilt 5 commits in <seconds> (their checkpoint names a commit that the log does not hold).
+The log is in epoch <epoch 4>. Rows: rebuilt 5 commits in <N> s (their checkpoint names a commit that the log does not hold).
   tenant acme stands at position 3
 
 $ retraced accept-loss --data newer

@@ -54,14 +54,13 @@ $ retraced recover --from data/backups/first --keys data/key-backups/none --mast
 retraced: data/key-backups/none is no directory with a backup of the keys
 [exit 3]
 
-$ retraced recover --from data/backups/first --keys data/key-backups/first --master-key nowhere --to fresh; ls -d fresh
+$ retraced recover --from data/backups/first --keys data/key-backups/first --master-key nowhere --to fresh; ls -A fresh
 retraced: there is no master key nowhere; name the one that the keys were made with by --master-key
-fresh
 
 ! stop
-$ mv data old && retraced recover --from old/backups/first --keys old/key-backups/first --master-key old/master.key --to data 2>&1 | sed 's/rebuilt [0-9]*/rebuilt <N>/; s/position [0-9]*/position <N>/; s/^rt_.*/<token>/'; cp old/tokens.toml data/
+$ mv data old && retraced recover --from old/backups/first --keys old/key-backups/first --master-key old/master.key --to data 2>&1 | sed 's/rebuilt [0-9]* commits in [0-9.]*/rebuilt <N> commits in <N>/; s/position [0-9]*/position <N>/; s/^rt_.*/<token>/'; cp old/tokens.toml data/
 Recovered the backup of <time> from old/backups/first.
-The log is in epoch <epoch 2>. Rows: rebuilt <N> commits in <seconds> (there were none).
+The log is in epoch <epoch 2>. Rows: rebuilt <N> commits in <N> s (there were none).
   tenant acme stands at position <N>
 The token of `root`, who may do everything in every tenant (also in data/root.token):
 <token>
