@@ -183,7 +183,7 @@ def keys_per_command(table, server):
         table.add(f"keys of one {command}", f"{keys:.0f} rows", "-", "-", f"<= {bar}", keys <= bar)
     before = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
     server.retrace("--tenant", "keys", "customers", "create", "--set", "given_name=Ann", "--set", "family_name=Smith", "--set",
-                   "level=gold", "--phone", "+1 415 555 2671", "--phone", "+1 415 555 2672", "--email", "ann@example.com",
+                   "level=gold", "--phones", "+1 415 555 2671; +1 415 555 2672", "--emails", "ann@example.com",
                    "--set", "external_id=K-1")
     after = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
     keys = ratio(after[1] - before[1], after[0] - before[0])
@@ -257,8 +257,8 @@ def main():
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     table = Table()
+    server = Server(arguments.bin.resolve(), directory)
     try:
-        server = Server(arguments.bin.resolve(), directory)
         server.start()
         mix_rate = commands(table, server, arguments.bin, directory, arguments.seconds)
         keys_per_command(table, server)
@@ -267,6 +267,8 @@ def main():
         restart(table, server, arguments.bin, directory, arguments.large)
         server.end()
     finally:
+        if server.process is not None and server.process.poll() is None:
+            server.end(signal.SIGKILL)
         print()
         table.print()
         shutil.rmtree(directory, ignore_errors=True)
