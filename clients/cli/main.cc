@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "clients/cli/app.h"
@@ -20,5 +21,10 @@ int main(int argc, char** argv) {
   if (session.out_is_terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
     session.terminal_width = size.ws_col;
   }
-  return static_cast<int>(retrace::cli::RunTool(argc, argv, session));
+  const retrace::cli::ExitCode code = retrace::cli::RunTool(argc, argv, session);
+  std::cout.flush();
+  std::cerr.flush();
+  // Without taking the channel down: after a large request gRPC 1.51 waits up to 10 s for the thread
+  // of its backup poller, and nothing here needs to end in order.
+  std::_Exit(static_cast<int>(code));
 }
