@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   const retrace::cli::ExitCode code = retrace::cli::RunTool(argc, argv, session);
   std::cout.flush();
   std::cerr.flush();
-  // Without taking the channel down: after a large request gRPC 1.51 waits up to 10 s for the thread
-  // of its backup poller, and nothing here needs to end in order.
+  // Without taking the channel down: after a large request gRPC 1.51 waits up to 10 s for the
+  // thread of its backup poller, and nothing here needs to end in order.
   std::_Exit(static_cast<int>(code));
 }
