@@ -71,12 +71,14 @@ Connection Connect(const std::string& conninfo) {
 void Prepare(PGconn* connection) {
   const std::pair<const char*, const char*> statements[] = {
       {"update",
-       "UPDATE customer SET level = $2, update_time = now() WHERE id = $1 AND deleted_at IS NULL"},
+       "UPDATE customer SET level = $2, update_time = now() WHERE id = $1::bigint AND deleted_at "
+       "IS NULL"},
       {"create",
        "INSERT INTO customer(id, display_name, level, phone, email, external_id) VALUES "
-       "($1, 'Customer '||$1, $2, '+1415555'||$1, 'c'||$1||'@example.com', 'X'||$1)"},
-      {"delete", "UPDATE customer SET deleted_at = now() WHERE id = $1"},
-      {"undelete", "UPDATE customer SET deleted_at = NULL WHERE id = $1"}};
+       "($1::bigint, 'Customer '||$1::bigint, $2, '+1415555'||$1::bigint, "
+       "'c'||$1::bigint||'@example.com', 'X'||$1::bigint)"},
+      {"delete", "UPDATE customer SET deleted_at = now() WHERE id = $1::bigint"},
+      {"undelete", "UPDATE customer SET deleted_at = NULL WHERE id = $1::bigint"}};
   for (const auto& [name, text] : statements)
     Must(connection, PQprepare(connection, name, text, 0, nullptr));
 }
