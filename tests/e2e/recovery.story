@@ -36,10 +36,9 @@ $ python3 - <<'END'
 > open("head", "w").write(head["position"])
 > print("the backup holds commits of the load:", int(head["position"]) > 8)
 > END
-> retrace history digest --as-of $(cat head) | head -2 > then; retrace admin status -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["epoch"])' > old-epoch
+> retrace history digest --as-of $(cat head) 2> /dev/null | head -2 > then; retrace admin status -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["epoch"])' > old-epoch
 ['bytes', 'directory', 'epoch', 'heads', 'key_directory']
 the backup holds commits of the load: True
-answered at position 10, committed <time>
 
 # Into an empty directory only, and only from a backup.
 $ retraced recover --from data/backups/first --keys data/key-backups/first --master-key data/master.key --to data
