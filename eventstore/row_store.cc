@@ -61,7 +61,7 @@ rocksdb::Options DatabaseOptions(const RowStoreOptions& options,
   result.compression = rocksdb::kLZ4Compression;
   result.prefix_extractor = RowPrefix();
   result.memtable_prefix_bloom_size_ratio = 0.1;
-  // Begins the search for a key's place where the table's last key went: a quarter less CPU a key.
+  // Begins the search for a key's place where the table's last key went.
   result.memtable_insert_with_hint_prefix_extractor = TablePrefix();
   result.keep_log_file_num = 4;
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(std::move(cache))));
