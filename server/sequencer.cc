@@ -179,13 +179,21 @@ class Sequencer::Stages {
   }
 
  private:
+  static constexpr size_t kWorthASync = 32;  // items
+  // Keys from which on the group before is not kept waiting for the command.
+  static constexpr size_t kLarge = 256;
+
   bool CanDecide() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return stopping_ || (!queue_.empty() && forming_.commits < options_.max_group_commits &&
                          forming_.bytes < options_.max_group_bytes &&
                          forming_.items.size() < 4 * options_.max_group_commits);
   }
+  // Worth a sync: nothing more to decide at once, or enough already. A group costs two syncs and
+  // three hand-overs whatever its size, so while commands wait it grows to a few dozen.
   bool CanSync() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !forming_.items.empty();
+    return stopping_ ||
+           (!forming_.items.empty() && (queue_.empty() || deciding_large_ || !CanDecide() ||
+                                        forming_.items.size() >= kWorthASync));
   }
   bool NothingInFlight() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return in_flight_ == 0; }
 
@@ -196,21 +204,41 @@ class Sequencer::Stages {
         mutex_.Await(absl::Condition(this, &Stages::CanDecide));
         if (stopping_) return;
       }
-      // Held from taking a command to adding its item, so that recovery sees every command in one
-      // place or the other.
-      absl::MutexLock deciding(&decide_mutex_);
-      std::optional<Command> command;
-      {
-        absl::MutexLock lock(&mutex_);
-        command = queue_.Pop();
-      }
-      if (!command.has_value()) continue;
-      Item item = decide_stage_.Decide(*std::move(command));
-      absl::MutexLock lock(&mutex_);
-      if (!item.is_commit && !item.result.status.ok()) ++counts_.refusals;
-      if (item.repeat_of != 0) ++counts_.repeats;
-      forming_.Add(std::move(item));
+      Group lone = DecideNext();
+      if (!lone.items.empty()) Carry(std::move(lone));
     }
+  }
+
+  // Decides a command and adds it to the group that is forming; returns it instead when nothing
+  // else is in flight.
+  Group DecideNext() {
+    // Held from taking a command to adding its item, so that recovery sees every command in one
+    // place or the other.
+    absl::MutexLock deciding(&decide_mutex_);
+    Group lone;
+    std::optional<Command> command;
+    {
+      absl::MutexLock lock(&mutex_);
+      command = queue_.Pop();
+      deciding_large_ = command.has_value() && command->cost > kLarge;
+    }
+    if (!command.has_value()) return lone;
+    Item item = decide_stage_.Decide(*std::move(command));
+    absl::MutexLock lock(&mutex_);
+    deciding_large_ = false;
+    if (!item.is_commit && !item.result.status.ok()) ++counts_.refusals;
+    if (item.repeat_of != 0) ++counts_.repeats;
+    (in_flight_ == 1 ? lone : forming_).Add(std::move(item));
+    return lone;
+  }
+
+  // All stages at once, for a command that is alone: handing it from thread to thread would take
+  // longer than the stages do. The other threads have nothing meanwhile, for all that is in flight
+  // is in this group or waits to be decided.
+  void Carry(Group group) {
+    if (!Sync(group)) return;
+    Apply(group);
+    Reply(group);
   }
 
   void SyncLoop() {
@@ -222,20 +250,19 @@ class Sequencer::Stages {
         if (forming_.items.empty()) return;
         std::swap(group, forming_);
       }
-      if (group.commits == 0) {
-        to_apply_.Put(std::move(group));
-        continue;
-      }
-      const std::vector<eventstore::TenantAppend> appended = Append(group);
-      std::set<eventstore::TenantNumber> lost;
-      for (const eventstore::TenantAppend& tenant : appended) {
-        if (tenant.outcome != AppendOutcome::kDurable) lost.insert(tenant.tenant);
-      }
-      if (lost.empty())
-        to_apply_.Put(std::move(group));
-      else
-        Recover(std::move(group), lost);
+      if (Sync(group)) to_apply_.Put(std::move(group));
     }
+  }
+
+  // False when the group was not durable as a whole: it was settled and must not be used further.
+  bool Sync(Group& group) {
+    if (group.commits == 0) return true;
+    std::set<eventstore::TenantNumber> lost;
+    for (const eventstore::TenantAppend& tenant : Append(group)) {
+      if (tenant.outcome != AppendOutcome::kDurable) lost.insert(tenant.tenant);
+    }
+    if (!lost.empty()) Recover(std::move(group), lost);
+    return lost.empty();
   }
 
   std::vector<eventstore::TenantAppend> Append(const Group& group) {
@@ -351,40 +378,49 @@ class Sequencer::Stages {
 
   void ApplyLoop() {
     while (std::optional<Group> group = to_apply_.Take()) {
-      std::vector<eventstore::RowChanges> changes;
-      changes.reserve(group->commits);
-      for (Item& item : group->items) {
-        if (item.is_commit) changes.push_back(std::move(item.changes));
-      }
-      const absl::Status applied = changes.empty() ? absl::OkStatus() : rows_.Apply(changes);
-      if (!applied.ok() && options_.on_failure) options_.on_failure(applied);
-      for (Item& item : group->items) {
-        if (!item.is_commit) continue;
-        if (!applied.ok()) {
-          item.result = {.status = OutcomeUnknown()};
-          continue;
-        }
-        for (const auto& [id, number] : item.new_tenants) tenants_.Add(id, number);
-        item.command.tenant->visible_time_us = item.time_us;
-        item.command.tenant->visible = item.position;
-      }
-      if (group->commits > 0) tenants_.NotifyVisible();
+      Apply(*group);
       to_reply_.Put(*std::move(group));
       to_apply_.Done();
     }
   }
 
+  void Apply(Group& group) {
+    if (group.commits == 0) return;
+    std::vector<eventstore::RowChanges> changes;
+    changes.reserve(group.commits);
+    for (Item& item : group.items) {
+      if (item.is_commit) changes.push_back(std::move(item.changes));
+    }
+    const absl::Status applied = rows_.Apply(changes);
+    if (!applied.ok() && options_.on_failure) options_.on_failure(applied);
+    for (Item& item : group.items) {
+      if (!item.is_commit) continue;
+      if (!applied.ok()) {
+        item.result = {.status = OutcomeUnknown()};
+        continue;
+      }
+      for (const auto& [id, number] : item.new_tenants) tenants_.Add(id, number);
+      item.command.tenant->visible_time_us = item.time_us;
+      item.command.tenant->visible = item.position;
+    }
+    tenants_.NotifyVisible();
+  }
+
   void ReplyLoop() {
     while (std::optional<Group> group = to_reply_.Take()) {
-      for (Item& item : group->items) {
-        if (item.repeat_of != 0 && item.result.status.ok())
-          item.result = Repeat(*item.command.tenant, item.repeat_of);
-        item.command.done(std::move(item.result));
-      }
+      Reply(*group);
       to_reply_.Done();
-      absl::MutexLock lock(&mutex_);
-      in_flight_ -= group->items.size();
     }
+  }
+
+  void Reply(Group& group) {
+    for (Item& item : group.items) {
+      if (item.repeat_of != 0 && item.result.status.ok())
+        item.result = Repeat(*item.command.tenant, item.repeat_of);
+      item.command.done(std::move(item.result));
+    }
+    absl::MutexLock lock(&mutex_);
+    in_flight_ -= group.items.size();
   }
 
   // The first answer again: from the commit, and the rows as of its position.
@@ -428,6 +464,7 @@ class Sequencer::Stages {
   FairQueue queue_ ABSL_GUARDED_BY(mutex_);
   Group forming_ ABSL_GUARDED_BY(mutex_);
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool deciding_large_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Counts counts_ ABSL_GUARDED_BY(mutex_);

@@ -3,7 +3,8 @@
 // Four stages, each on its own thread: deciding, syncing, applying, replying. While one group
 // syncs, the next is decided on its projected keys, which are not durable yet; every answer (OK,
 // refusal, repeat) leaves only when everything that it could have been decided on is durable and in
-// the rows. Tenants wait in queues of their own and are served by deficit round robin.
+// the rows. A command that is alone goes through all stages on the deciding thread. Tenants wait in
+// queues of their own and are served by deficit round robin.
 #pragma once
 
 #include <atomic>

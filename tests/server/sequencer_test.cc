@@ -167,7 +167,17 @@ TEST_F(SequencerTest, NoAnswerLeavesBeforeWhatItWasDecidedOnIsDurable) {
       ++answered;
     };
   };
-  sequencer_->Submit(CreateMember(acme_, "ann", "r1", note("create")));
+  // A command that is alone is not decided upon before it is durable; of two, the stages overlap.
+  absl::Notification both;
+  Command create = CreateMember(acme_, "ann", "r1", note("create"));
+  create.decide = [&both, decide = std::move(create.decide)](
+                      domain::Draft& draft, const domain::Context& context) {
+    both.WaitForNotification();
+    return decide(draft, context);
+  };
+  sequencer_->Submit(std::move(create));
+  sequencer_->Submit(CreateMember(acme_, "ben", "r0", note("another")));
+  both.Notify();
   log_.AwaitBlocked();
   // Both are decided on the commit that is not durable: a refusal (the id is taken) and a repeat.
   sequencer_->Submit(CreateMember(acme_, "ann", "r2", note("duplicate")));
@@ -176,7 +186,7 @@ TEST_F(SequencerTest, NoAnswerLeavesBeforeWhatItWasDecidedOnIsDurable) {
   EXPECT_EQ(answered, 0);
   log_.Release();
   sequencer_->Drain();
-  EXPECT_EQ(order, (std::vector<std::string>{"create", "duplicate refused", "repeat"}));
+  EXPECT_EQ(order, (std::vector<std::string>{"create", "another", "duplicate refused", "repeat"}));
 }
 
 TEST_F(SequencerTest, DrainAnswersEverythingThenRefuses) {
