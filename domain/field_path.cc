@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "domain/field_traits.h"
 #include "domain/text_excerpt.h"
 #include "fmt/format.h"
 
@@ -120,7 +121,7 @@ absl::StatusOr<FieldPath> ParseFieldPath(std::string_view text, const Descriptor
         return NoWayInto(outer, segment.text);
       }
     }
-    const FieldDescriptor* field = segment.quoted ? nullptr : inside->FindFieldByName(segment.text);
+    const FieldDescriptor* field = segment.quoted ? nullptr : FieldNamed(*inside, segment.text);
     if (field == nullptr) {
       return absl::InvalidArgumentError(
           fmt::format("names `{}`, which {} does not have", Excerpt(segment.text), inside->name()));

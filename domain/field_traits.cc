@@ -44,6 +44,16 @@ FieldTraits ReadTraits(const google::protobuf::FieldDescriptor& field) {
 
 }  // namespace
 
+const google::protobuf::FieldDescriptor* FieldNamed(const google::protobuf::Descriptor& type,
+                                                    std::string_view name) {
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->name() == name) {
+      return type.field(i);
+    }
+  }
+  return nullptr;
+}
+
 const FieldTraits& TraitsOf(const google::protobuf::FieldDescriptor& field) {
   // Per thread, so that no call waits for another; there are a few hundred fields in all.
   thread_local std::unordered_map<const google::protobuf::FieldDescriptor*, FieldTraits> known;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "google/protobuf/descriptor.h"
 #include "retrace/v1/annotations.pb.h"
@@ -26,6 +27,11 @@ struct FieldTraits {
   // What histories and comparisons pass over.
   bool compared() const { return !identifier && merge != v1::DERIVED; }
 };
+
+// The field of that name, or null. Types have few fields: comparing their names costs less than the
+// descriptor's own lookup, which hashes the full one.
+const google::protobuf::FieldDescriptor* FieldNamed(const google::protobuf::Descriptor& type,
+                                                    std::string_view name);
 
 // The reference stays valid for the life of the thread.
 const FieldTraits& TraitsOf(const google::protobuf::FieldDescriptor& field);

@@ -361,7 +361,7 @@ void Walk::CheckTime(const Timestamp& time, const Place& place) {
 void Walk::CheckUpdated(const Message& message, const MessagePlan& plan, const Place& place) {
   const Reflection& reflection = *message.GetReflection();
   const Message& resource = reflection.GetMessage(message, place.field);
-  const FieldDescriptor* mask_field = message.GetDescriptor()->FindFieldByName("update_mask");
+  const FieldDescriptor* mask_field = FieldNamed(*message.GetDescriptor(), "update_mask");
   const auto& mask = static_cast<const FieldMask&>(reflection.GetMessage(message, mask_field));
   if (mask.paths().empty()) {
     CheckMessage(resource, plan, place, Need::kBelow);

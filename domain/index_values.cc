@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "domain/field_traits.h"
 #include "domain/field_values.h"
 #include "fmt/format.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -129,7 +130,7 @@ void Extract(const IndexDeclaration& index, const Message& message, std::string_
              Collector& collector) {
   const size_t dot = path.find('.');
   const FieldDescriptor* field =
-      message.GetDescriptor()->FindFieldByName(std::string(path.substr(0, dot)));
+      FieldNamed(*message.GetDescriptor(), path.substr(0, dot));
   if (field == nullptr || field->is_map()) {
     AbortOn(index, message, fmt::format("no field {} to index", path));
   }

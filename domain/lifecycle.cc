@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "domain/field_traits.h"
 #include "domain/kind.h"
 #include "domain/resource.h"
 #include "fmt/format.h"
@@ -21,7 +22,7 @@ std::string_view OwnState(const Row& row) {
   if (row.resource == nullptr) {
     return {};
   }
-  const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName("state");
+  const FieldDescriptor* field = FieldNamed(*row.resource->GetDescriptor(), "state");
   return field == nullptr
              ? std::string_view()
              : std::string_view(
@@ -29,13 +30,13 @@ std::string_view OwnState(const Row& row) {
 }
 
 void SetOwnState(Row& row, const char* state) {
-  const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName("state");
+  const FieldDescriptor* field = FieldNamed(*row.resource->GetDescriptor(), "state");
   const EnumValueDescriptor* value = field ? field->enum_type()->FindValueByName(state) : nullptr;
   if (value == nullptr) {
     return;
   }
   std::shared_ptr<Message> changed(row.resource->New());
-  changed->CopyFrom(*row.resource);
+  changed->MergeFrom(*row.resource);
   changed->GetReflection()->SetEnum(changed.get(), field, value);
   row.resource = std::move(changed);
 }

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "domain/counters.h"
-#include "domain/fields.h"
+#include "domain/field_traits.h"
+#include "domain/field_values.h"
 #include "domain/index_values.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
@@ -59,7 +60,11 @@ bool MayChange(const IndexDeclaration& index, const Row* before, const Row& afte
     return true;
   }
   return before->resource != after.resource &&
-         !DifferingPaths(index.fields, *before->resource, *after.resource).empty();
+         std::any_of(index.fields.begin(), index.fields.end(), [&](std::string_view path) {
+           const auto* field =
+               FieldNamed(*after.resource->GetDescriptor(), path.substr(0, path.find('.')));
+           return field == nullptr || !SameField(*field, *before->resource, *after.resource);
+         });
 }
 
 ProjectedRow Derived(EntityRef entity, RowPtr row) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "domain/decider.h"
+#include "domain/field_traits.h"
 #include "domain/kind.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
@@ -70,13 +71,13 @@ std::string SerializeDeterministically(const Message& message) {
 }
 
 void SetText(Message& resource, const char* field, std::string text) {
-  if (const FieldDescriptor* found = resource.GetDescriptor()->FindFieldByName(field)) {
+  if (const FieldDescriptor* found = FieldNamed(*resource.GetDescriptor(), field)) {
     resource.GetReflection()->SetString(&resource, found, std::move(text));
   }
 }
 
 void SetTime(Message& resource, const char* field, int64_t microseconds) {
-  if (const FieldDescriptor* found = resource.GetDescriptor()->FindFieldByName(field)) {
+  if (const FieldDescriptor* found = FieldNamed(*resource.GetDescriptor(), field)) {
     auto* time = static_cast<google::protobuf::Timestamp*>(
         resource.GetReflection()->MutableMessage(&resource, found));
     *time = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(microseconds);
@@ -156,7 +157,9 @@ std::string NameOf(std::string_view tenant, const EntityRef& entity) {
 void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row,
                   Message& resource) {
   if (row.resource != nullptr) {
-    resource.CopyFrom(*row.resource);
+    // Not CopyFrom: Debian's protobuf then searches both for one being part of the other.
+    resource.Clear();
+    resource.MergeFrom(*row.resource);
   }
   if (entity.kind == KindNumber::kPolicy) {
     FillPolicyDefaults(static_cast<v1::Policy&>(resource));
@@ -169,7 +172,7 @@ void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& r
   }
   if (row.binned()) {
     SetTime(resource, "delete_time", row.head.deletion().time_us());
-    const FieldDescriptor* state = resource.GetDescriptor()->FindFieldByName("state");
+    const FieldDescriptor* state = FieldNamed(*resource.GetDescriptor(), "state");
     const auto* deleted = state ? state->enum_type()->FindValueByName("DELETED") : nullptr;
     if (deleted != nullptr) {
       resource.GetReflection()->SetEnum(&resource, state, deleted);
@@ -213,7 +216,7 @@ std::string DigestForm(const EntityRef& entity, const Row& row) {
                                  store::v1::RowHead::Lifecycle_Name(row.head.lifecycle()));
   if (row.resource != nullptr) {
     std::unique_ptr<Message> content(row.resource->New());
-    content->CopyFrom(*row.resource);
+    content->MergeFrom(*row.resource);
     ClearDerived(*content);
     form += SerializeDeterministically(*content);
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "domain/field_traits.h"
+
 namespace retrace::domain {
 namespace {
 
@@ -10,7 +12,7 @@ using google::protobuf::Message;
 
 // Null for events without a mask.
 const FieldMask* MaskOf(const Message& event) {
-  const auto* field = event.GetDescriptor()->FindFieldByName("update_mask");
+  const auto* field = FieldNamed(*event.GetDescriptor(), "update_mask");
   return field == nullptr
              ? nullptr
              : static_cast<const FieldMask*>(&event.GetReflection()->GetMessage(event, field));
@@ -28,10 +30,10 @@ void ApplyResourceEvent(const Message& event, const CommitHeader& /*header*/, Ro
   const FieldMask* mask = MaskOf(event);
   std::shared_ptr<Message> resource(given.New());
   if (mask == nullptr) {
-    resource->CopyFrom(given);
+    resource->MergeFrom(given);
   } else {
     if (row.resource != nullptr) {
-      resource->CopyFrom(*row.resource);
+      resource->MergeFrom(*row.resource);
     }
     CopyPaths({mask->paths().begin(), mask->paths().end()}, given, *resource);
   }

@@ -68,6 +68,38 @@ rocksdb::Options DatabaseOptions(const RowStoreOptions& options,
   return result;
 }
 
+struct KeyValue {
+  std::string key;
+  std::string_view value;  // of the changes, or of kMarks
+};
+
+// The value of an index entry.
+constexpr char kMarks[] = {0, 1, 2};
+
+// The keys of all commits, in their order: a memtable finds the place of a key that follows the
+// last one with a third of the comparisons. Keys carry their positions, so no two are equal.
+std::vector<KeyValue> SortedKeys(absl::Span<const RowChanges> commits) {
+  size_t size = 0;
+  for (const RowChanges& commit : commits) size += commit.rows.size() + commit.entries.size();
+  std::vector<KeyValue> pairs;
+  pairs.reserve(size);
+  for (const RowChanges& commit : commits) {
+    for (const RowPut& row : commit.rows) {
+      std::string key = RowStem(commit.tenant, row.kind, row.id);
+      AppendPosition(commit.position, key);
+      pairs.push_back({std::move(key), row.bytes});
+    }
+    for (const IndexPut& entry : commit.entries) {
+      std::string key = EntryStem(commit.tenant, entry.kind, entry.index, entry.value, entry.id);
+      AppendPosition(commit.position, key);
+      pairs.push_back({std::move(key), {&kMarks[static_cast<size_t>(entry.mark)], 1}});
+    }
+  }
+  std::sort(pairs.begin(), pairs.end(),
+            [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
+  return pairs;
+}
+
 class WalkedIndexScan final : public IndexScan {
  public:
   WalkedIndexScan(rocksdb::DB& db, std::string directory, IndexRange range, WalkRange keys)
@@ -159,7 +191,6 @@ class RocksRowStore final : public RowStore {
   absl::StatusOr<RowsCheckpoint> ReadCheckpoint(TenantNumber tenant) const;
   absl::StatusOr<RowsCheckpoint> ParseCheckpoint(TenantNumber tenant, std::string_view bytes) const;
   absl::StatusOr<Checkpoints> CheckpointsAfter(absl::Span<const RowChanges> commits) const;
-  absl::Status Put(const RowChanges& commit, rocksdb::WriteBatch& batch) const;
 
   const RowStoreOptions options_;
   const std::shared_ptr<rocksdb::Cache> cache_;
@@ -199,18 +230,18 @@ absl::Status RocksRowStore::Apply(absl::Span<const RowChanges> commits) {
   absl::StatusOr<Checkpoints> checkpoints = CheckpointsAfter(commits);
   if (!checkpoints.ok()) return checkpoints.status();
   rocksdb::WriteBatch batch;
-  for (const RowChanges& commit : commits) {
-    const absl::Status put = Put(commit, batch);
-    if (!put.ok()) return put;
+  rocksdb::Status put;
+  for (const KeyValue& pair : SortedKeys(commits)) {
+    if (put.ok()) put = batch.Put(pair.key, ToSlice(pair.value));
   }
   for (const auto& [tenant, checkpoint] : *checkpoints) {
     store::v1::RowsCheckpoint stored;
     stored.set_epoch(checkpoint.epoch);
     stored.set_position(checkpoint.position);
     stored.set_commit_hash(checkpoint.commit_hash.data(), checkpoint.commit_hash.size());
-    const rocksdb::Status put = batch.Put(CheckpointKey(tenant), stored.SerializeAsString());
-    if (!put.ok()) return ToStatus(put);
+    if (put.ok()) put = batch.Put(CheckpointKey(tenant), stored.SerializeAsString());
   }
+  if (!put.ok()) return ToStatus(put);
   rocksdb::WriteOptions unlogged;
   unlogged.disableWAL = true;
   const absl::Status written = ToStatus(db_->Write(unlogged, &batch));
@@ -246,24 +277,6 @@ absl::StatusOr<RocksRowStore::Checkpoints> RocksRowStore::CheckpointsAfter(
     found->second = {commit.epoch, commit.position, commit.commit_hash};
   }
   return after;
-}
-
-absl::Status RocksRowStore::Put(const RowChanges& commit, rocksdb::WriteBatch& batch) const {
-  rocksdb::Status status;
-  for (const RowPut& row : commit.rows) {
-    std::string key = RowStem(commit.tenant, row.kind, row.id);
-    AppendPosition(commit.position, key);
-    status = batch.Put(key, row.bytes);
-    if (!status.ok()) return ToStatus(status);
-  }
-  for (const IndexPut& entry : commit.entries) {
-    std::string key = EntryStem(commit.tenant, entry.kind, entry.index, entry.value, entry.id);
-    AppendPosition(commit.position, key);
-    const char mark = static_cast<char>(entry.mark);
-    status = batch.Put(key, rocksdb::Slice(&mark, 1));
-    if (!status.ok()) return ToStatus(status);
-  }
-  return absl::OkStatus();
 }
 
 absl::Status RocksRowStore::Flush() {

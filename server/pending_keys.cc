@@ -17,14 +17,16 @@ void PendingKeys::Add(Position position, const domain::Projection& projection) {
   CommitKeys keys{.position = position};
   keys.rows.reserve(projection.rows.size());
   for (const domain::ProjectedRow& row : projection.rows) {
-    rows_[row.entity].push_back({position, row.row});
-    keys.rows.push_back(row.entity);
+    const auto place = rows_.try_emplace(row.entity).first;
+    place->second.push_back({position, row.row});
+    keys.rows.push_back(place);
   }
   keys.entries.reserve(projection.entries.size());
   for (const domain::ProjectedEntry& entry : projection.entries) {
-    EntryKey key(entry.kind, entry.index, entry.value, entry.id);
-    entries_.insert_or_assign(key, Entry{entry.mark, position});
-    keys.entries.push_back(std::move(key));
+    const auto place =
+        entries_.try_emplace({entry.kind, entry.index, entry.value, entry.id}).first;
+    place->second = {entry.mark, position};
+    keys.entries.push_back(place);
   }
   commits_.push_back(std::move(keys));
 }
@@ -32,16 +34,14 @@ void PendingKeys::Add(Position position, const domain::Projection& projection) {
 void PendingKeys::Forget(Position position) {
   while (!commits_.empty() && commits_.front().position <= position) {
     const CommitKeys& keys = commits_.front();
-    for (const EntityRef& entity : keys.rows) {
-      auto it = rows_.find(entity);
-      if (it == rows_.end()) continue;
-      std::erase_if(it->second,
+    for (const Rows::iterator row : keys.rows) {
+      std::vector<Version>& versions = row->second;
+      std::erase_if(versions,
                     [&](const Version& version) { return version.position <= keys.position; });
-      if (it->second.empty()) rows_.erase(it);
+      if (versions.empty()) rows_.erase(row);
     }
-    for (const EntryKey& key : keys.entries) {
-      auto it = entries_.find(key);
-      if (it != entries_.end() && it->second.position <= keys.position) entries_.erase(it);
+    for (const Entries::iterator entry : keys.entries) {
+      if (entry->second.position <= keys.position) entries_.erase(entry);
     }
     commits_.pop_front();
   }

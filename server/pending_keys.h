@@ -43,13 +43,16 @@ class PendingKeys {
     domain::Position position;
     domain::RowPtr row;
   };
+  using Rows = std::map<domain::EntityRef, std::vector<Version>>;
+  using Entries = std::map<EntryKey, Entry>;
+  // Where a commit's keys lie, none twice. A place stays until the last commit that wrote there is forgotten.
   struct CommitKeys {
     domain::Position position;
-    std::vector<domain::EntityRef> rows;
-    std::vector<EntryKey> entries;
+    std::vector<Rows::iterator> rows;
+    std::vector<Entries::iterator> entries;
   };
-  std::map<domain::EntityRef, std::vector<Version>> rows_;
-  std::map<EntryKey, Entry> entries_;
+  Rows rows_;
+  Entries entries_;
   std::deque<CommitKeys> commits_;
 };
 

@@ -158,7 +158,7 @@ absl::Status UnaryCall::FillReply(const CommandResult& result, Message& reply) c
   const Method& method = endpoint_.method;
   const google::protobuf::Reflection& reflection = *reply.GetReflection();
   if (method.outcome != nullptr) {
-    reflection.MutableMessage(&reply, method.outcome)->CopyFrom(result.outcome);
+    reflection.MutableMessage(&reply, method.outcome)->MergeFrom(result.outcome);
   }
   if (endpoint_.show != nullptr) {
     return endpoint_.show(*tenant_, result, reply);
