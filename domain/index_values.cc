@@ -129,8 +129,7 @@ class Collector {
 void Extract(const IndexDeclaration& index, const Message& message, std::string_view path,
              Collector& collector) {
   const size_t dot = path.find('.');
-  const FieldDescriptor* field =
-      FieldNamed(*message.GetDescriptor(), path.substr(0, dot));
+  const FieldDescriptor* field = FieldNamed(*message.GetDescriptor(), path.substr(0, dot));
   if (field == nullptr || field->is_map()) {
     AbortOn(index, message, fmt::format("no field {} to index", path));
   }

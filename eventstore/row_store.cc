@@ -77,7 +77,8 @@ struct KeyValue {
 constexpr char kMarks[] = {0, 1, 2};
 
 // The keys of all commits, in their order: a memtable finds the place of a key that follows the
-// last one with a third of the comparisons. Keys carry their positions, so no two are equal.
+// last one with a third of the comparisons. Of equal ones, written twice by one commit, the later
+// one stays the later.
 std::vector<KeyValue> SortedKeys(absl::Span<const RowChanges> commits) {
   size_t size = 0;
   for (const RowChanges& commit : commits) size += commit.rows.size() + commit.entries.size();
@@ -95,8 +96,8 @@ std::vector<KeyValue> SortedKeys(absl::Span<const RowChanges> commits) {
       pairs.push_back({std::move(key), {&kMarks[static_cast<size_t>(entry.mark)], 1}});
     }
   }
-  std::sort(pairs.begin(), pairs.end(),
-            [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
   return pairs;
 }
 

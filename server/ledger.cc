@@ -87,7 +87,7 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::Ke
     position = commits.back().position;
     on_done(commits.size());
   }
-  return absl::OkStatus();
+  return replay.Await();
 }
 
 // The system tenant first: it says which tenants there are.

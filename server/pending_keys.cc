@@ -23,8 +23,7 @@ void PendingKeys::Add(Position position, const domain::Projection& projection) {
   }
   keys.entries.reserve(projection.entries.size());
   for (const domain::ProjectedEntry& entry : projection.entries) {
-    const auto place =
-        entries_.try_emplace({entry.kind, entry.index, entry.value, entry.id}).first;
+    const auto place = entries_.try_emplace({entry.kind, entry.index, entry.value, entry.id}).first;
     place->second = {entry.mark, position};
     keys.entries.push_back(place);
   }

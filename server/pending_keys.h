@@ -45,7 +45,8 @@ class PendingKeys {
   };
   using Rows = std::map<domain::EntityRef, std::vector<Version>>;
   using Entries = std::map<EntryKey, Entry>;
-  // Where a commit's keys lie, none twice. A place stays until the last commit that wrote there is forgotten.
+  // Where a commit's keys lie, none twice. A place stays until the last commit that wrote there is
+  // forgotten.
   struct CommitKeys {
     domain::Position position;
     std::vector<Rows::iterator> rows;

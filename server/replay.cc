@@ -41,10 +41,11 @@ absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
   return draft.Project();
 }
 
+Replay::~Replay() { Await().IgnoreError(); }
+
 absl::Status Replay::Apply(absl::Span<const eventstore::StoredCommit> commits) {
-  PendingKeys pending;
   const RowView base(rows_, tenant_, eventstore::kLatest);
-  const LiveView view(base, pending);
+  const LiveView view(base, pending_);
   std::vector<eventstore::RowChanges> changes;
   changes.reserve(commits.size());
   for (const eventstore::StoredCommit& stored : commits) {
@@ -63,11 +64,23 @@ absl::Status Replay::Apply(absl::Span<const eventstore::StoredCommit> commits) {
                       stored.position, commit.tenant()));
     }
     RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened));
-    pending.Add(stored.position, projection);
+    pending_.Add(stored.position, projection);
     changes.push_back(ToRowChanges(tenant_, opened.header, eventstore::Sha256(stored.bytes),
                                    std::move(projection)));
   }
-  return rows_.Apply(changes);
+  RETRACE_RETURN_IF_ERROR(Await());
+  if (changes.empty()) return absl::OkStatus();
+  written_to_ = changes.back().position;
+  writing_ = std::move(changes);
+  written_ = std::async(std::launch::async, [this] { return rows_.Apply(writing_); });
+  return absl::OkStatus();
+}
+
+absl::Status Replay::Await() {
+  if (!written_.valid()) return absl::OkStatus();
+  RETRACE_RETURN_IF_ERROR(written_.get());
+  pending_.Forget(written_to_);
+  return absl::OkStatus();
 }
 
 }  // namespace retrace::server

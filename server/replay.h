@@ -1,6 +1,7 @@
 // Replay: from stored commits to rows, by the same domain code that decided them.
 #pragma once
 
+#include <future>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,14 +32,26 @@ class Replay {
          eventstore::TenantNumber tenant)
       : keys_(keys), rows_(rows), tenant_(tenant) {}
 
-  // Applies commits that follow the rows' checkpoint, all at once. A log whose keys are missing
-  // without an erase event is DATA_LOSS and names the key.
+  // Waits as Await does.
+  ~Replay();
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+  // Projects commits that follow those given before, or the rows' checkpoint; they are written, all
+  // at once, while the next ones are projected. A log whose keys are missing without an erase event
+  // is DATA_LOSS and names the key. After an error nothing more can be applied.
   absl::Status Apply(absl::Span<const eventstore::StoredCommit> commits);
+  // Returns when everything given so far is in the rows, or why it is not.
+  absl::Status Await();
 
  private:
   const eventstore::KeyStore& keys_;
   eventstore::RowStore& rows_;
   const eventstore::TenantNumber tenant_;
+  PendingKeys pending_;  // projected, perhaps not yet in the rows
+  eventstore::Position written_to_ = 0;
+  std::vector<eventstore::RowChanges> writing_;  // the writing thread's until Await
+  std::future<absl::Status> written_;
 };
 
 }  // namespace retrace::server

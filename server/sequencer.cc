@@ -348,6 +348,7 @@ class Sequencer::Stages {
                      log_.Read(tenant.number, position, 1u << 20));
       if (commits.empty()) break;
       RETRACE_RETURN_IF_ERROR(replay.Apply(commits));
+      RETRACE_RETURN_IF_ERROR(replay.Await());
       for (const eventstore::StoredCommit& stored : commits) {
         RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(stored.bytes));
         written.insert(commit.commit_id());

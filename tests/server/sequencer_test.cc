@@ -170,8 +170,8 @@ TEST_F(SequencerTest, NoAnswerLeavesBeforeWhatItWasDecidedOnIsDurable) {
   // A command that is alone is not decided upon before it is durable; of two, the stages overlap.
   absl::Notification both;
   Command create = CreateMember(acme_, "ann", "r1", note("create"));
-  create.decide = [&both, decide = std::move(create.decide)](
-                      domain::Draft& draft, const domain::Context& context) {
+  create.decide = [&both, decide = std::move(create.decide)](domain::Draft& draft,
+                                                             const domain::Context& context) {
     both.WaitForNotification();
     return decide(draft, context);
   };
