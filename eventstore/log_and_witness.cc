@@ -24,9 +24,7 @@ Epoch NewEpoch() {
   return epoch;
 }
 
-absl::Status LockBoth(rocksdb::Env* env, const RocksCommitLogOptions& options,
-                      LogAndWitness& opened) {
-  constexpr std::string_view kNext = "Check that it is a directory on a sound disk.";
+absl::Status CheckOptions(const RocksCommitLogOptions& options) {
   if (options.on_failure == nullptr) {
     return absl::InvalidArgumentError("RocksCommitLogOptions::on_failure must be set");
   }
@@ -36,6 +34,12 @@ absl::Status LockBoth(rocksdb::Env* env, const RocksCommitLogOptions& options,
         fmt::format("the commit log ({}) and its witness ({}) need two different directories",
                     options.directory, options.witness_directory));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LockBoth(rocksdb::Env* env, const RocksCommitLogOptions& options,
+                      LogAndWitness& opened) {
+  constexpr std::string_view kNext = "Check that it is a directory on a sound disk.";
   const std::string doing = "preparing the directory of the commit log, " + options.directory;
   absl::Status status = FromRocks(MakeDirectories(env, options.directory), doing, kNext);
   if (!status.ok()) return status;
@@ -65,6 +69,21 @@ absl::Status NoLog(const RocksCommitLogOptions& options, const WitnessContents& 
       "back; else recover from a backup into empty directories (`retraced recover`). To begin a "
       "new log, remove the witness as well.",
       options.directory, options.witness_directory, DescribeWitness(witness)));
+}
+
+// Whether a log may be made where there is none.
+bool MayMakeLog(Purpose purpose, const WitnessContents& witness) {
+  return purpose == Purpose::kServe && (!witness.exists || SaysLogIsBeingMade(witness));
+}
+
+// Before the directories are made: what is refused leaves nothing that a log which is put back
+// would have to replace.
+absl::Status RefuseMissingLog(rocksdb::Env* env, const RocksCommitLogOptions& options,
+                              Purpose purpose) {
+  if (!env->FileExists(options.directory).IsNotFound()) return absl::OkStatus();
+  absl::StatusOr<WitnessContents> witness = ReadWitness(env, options.witness_directory);
+  if (!witness.ok()) return witness.status();
+  return MayMakeLog(purpose, *witness) ? absl::OkStatus() : NoLog(options, *witness);
 }
 
 absl::Status ReadEndInto(LogAndWitness& opened) {
@@ -100,8 +119,7 @@ absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& option
         options.directory));
   }
   if (*state == DirectoryState::kEmpty) {
-    const bool may_make = !opened.witness.exists || SaysLogIsBeingMade(opened.witness);
-    if (!may_make || purpose != Purpose::kServe) return NoLog(options, opened.witness);
+    if (!MayMakeLog(purpose, opened.witness)) return NoLog(options, opened.witness);
     // First, so that a log which a crash left half made is not taken for one that was damaged.
     absl::Status status = ReplaceWitness(env, options.witness_directory, LogBeingMade());
     if (!status.ok()) return status;
@@ -125,7 +143,9 @@ absl::Status OpenDatabase(rocksdb::Env* env, const RocksCommitLogOptions& option
 absl::Status OpenBoth(const RocksCommitLogOptions& options, Purpose purpose,
                       LogAndWitness& opened) {
   rocksdb::Env* env = EnvOrDefault(options.env);
-  absl::Status status = LockBoth(env, options, opened);
+  absl::Status status = CheckOptions(options);
+  if (status.ok()) status = RefuseMissingLog(env, options, purpose);
+  if (status.ok()) status = LockBoth(env, options, opened);
   if (!status.ok()) return status;
   absl::StatusOr<WitnessContents> witness = ReadWitness(env, options.witness_directory);
   if (!witness.ok()) return witness.status();
@@ -152,15 +172,19 @@ WitnessDifference DifferenceOf(const RocksCommitLogOptions& options, const LogAn
   if (opened.end.has_value()) difference.log_batch = opened.end->last.number();
   if (opened.witness.last.has_value()) difference.witness_batch = opened.witness.last->number();
   difference.description = fmt::format(
-      "the commit log in {} ends with {}{}, but the head witness in {} {}. Acknowledged commits "
-      "may "
-      "be lost. If a newer copy of either exists, put it back; else recover from a backup "
-      "(`retraced recover`), or accept what this log holds with `retraced accept-loss`.",
-      options.directory,
+      "the commit log in {} ends with {}{}, but the head witness in {} {}", options.directory,
       opened.end.has_value() ? Describe(opened.end->last) : std::string("nothing ever written"),
       opened.salvaged ? " (its write-ahead log was damaged; what follows the damage is lost)" : "",
       options.witness_directory, DescribeWitness(opened.witness));
   return difference;
+}
+
+absl::Status RefuseDifference(const RocksCommitLogOptions& options, const LogAndWitness& opened) {
+  return absl::FailedPreconditionError(fmt::format(
+      "{}. Acknowledged commits may be lost. If a newer copy of either exists, put it back; else "
+      "recover from a backup (`retraced recover`), or accept what this log holds with `retraced "
+      "accept-loss`.",
+      DifferenceOf(options, opened).description));
 }
 
 absl::StatusOr<LogEnd> BeginEpochIn(const RocksCommitLogOptions& options, LogAndWitness& opened) {

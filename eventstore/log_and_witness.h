@@ -32,14 +32,18 @@ struct LogAndWitness {
 };
 
 // Makes and locks both directories, reads the witness, opens the log. Compares nothing: see Agree.
+// A log that must be there and is not is refused before anything is made.
 absl::Status OpenBoth(const RocksCommitLogOptions& options, Purpose purpose, LogAndWitness& opened);
 
 // The rule of design section 3: equal, or the log is one group ahead of the witness with the same
 // predecessor. A log without commits has lost none, so its witness may be missing.
 bool Agree(const LogAndWitness& opened);
 
-// Both in words, with what to do.
+// Both in words.
 WitnessDifference DifferenceOf(const RocksCommitLogOptions& options, const LogAndWitness& opened);
+
+// The same as a refusal that says what to do.
+absl::Status RefuseDifference(const RocksCommitLogOptions& options, const LogAndWitness& opened);
 
 // Writes the record that a fresh log begins with (number 0), or else an empty group that begins a
 // new epoch, and after it the witness: a crash between the two leaves the log one group ahead.

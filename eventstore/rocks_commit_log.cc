@@ -378,7 +378,7 @@ absl::StatusOr<std::unique_ptr<RocksCommitLog>> RocksCommitLog::Open(
   if (!status.ok()) return status;
   rocksdb::Env* env = EnvOrDefault(options.env);
   if (!Agree(*opened)) {
-    return absl::FailedPreconditionError(DifferenceOf(options, *opened).description);
+    return RefuseDifference(options, *opened);
   }
   if (!opened->end.has_value()) {
     absl::StatusOr<LogEnd> end = BeginEpochIn(options, *opened);
@@ -395,15 +395,12 @@ absl::StatusOr<std::unique_ptr<RocksCommitLog>> RocksCommitLog::Open(
   return std::make_unique<WitnessedLog>(std::move(options), std::move(opened), *std::move(witness));
 }
 
-absl::StatusOr<WitnessDifference> RocksCommitLog::AcceptLoss(RocksCommitLogOptions options) {
+absl::StatusOr<std::optional<WitnessDifference>> RocksCommitLog::AcceptLoss(
+    RocksCommitLogOptions options) {
   LogAndWitness opened;
   absl::Status status = OpenBoth(options, Purpose::kAcceptLoss, opened);
   if (!status.ok()) return status;
-  if (!opened.salvaged && Agree(opened)) {
-    return absl::FailedPreconditionError(fmt::format(
-        "the commit log in {} agrees with its head witness in {}: there is no loss to accept",
-        options.directory, options.witness_directory));
-  }
+  if (!opened.salvaged && Agree(opened)) return std::nullopt;
   // Only what can be read whole may be continued.
   if (opened.end.has_value()) {
     if (status = opened.log->Verify(opened.end->heads); !status.ok()) return status;
@@ -419,7 +416,7 @@ absl::StatusOr<Epoch> RocksCommitLog::BeginEpoch(RocksCommitLogOptions options) 
   absl::Status status = OpenBoth(options, Purpose::kNewEpoch, opened);
   if (!status.ok()) return status;
   if (opened.witness.exists && !Agree(opened)) {
-    return absl::FailedPreconditionError(DifferenceOf(options, opened).description);
+    return RefuseDifference(options, opened);
   }
   absl::StatusOr<LogEnd> end = BeginEpochIn(options, opened);
   if (!end.ok()) return end.status();

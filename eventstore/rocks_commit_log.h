@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -31,12 +32,11 @@ struct RocksCommitLogOptions {
   rocksdb::Env* env = nullptr;
 };
 
-// What a look at log and witness found when they do not agree; the text of AcceptLoss and of the
-// refusal.
+// What a look at log and witness found when they do not agree.
 struct WitnessDifference {
   uint64_t log_batch = 0;      // number of the log's last batch, 0: none
   uint64_t witness_batch = 0;  // number of the witness' last batch, 0: none or unreadable
-  std::string description;     // both, in words, with what to do next
+  std::string description;     // both, in words
 };
 
 // See CommitLog for the contract and thread-safety.
@@ -50,9 +50,9 @@ class RocksCommitLog : public CommitLog {
   static absl::StatusOr<std::unique_ptr<RocksCommitLog>> Open(RocksCommitLogOptions options);
 
   // Continues a log whose witness disagrees: takes the log as it is, begins a new epoch, writes a
-  // new witness. Returns what was accepted; the caller records it in tenant `system`. The log must
-  // not be open.
-  static absl::StatusOr<WitnessDifference> AcceptLoss(RocksCommitLogOptions options);
+  // new witness. Returns what was accepted; the caller records it in tenant `system`. nullopt when
+  // both agree: nothing was lost, and nothing is changed. The log must not be open.
+  static absl::StatusOr<std::optional<WitnessDifference>> AcceptLoss(RocksCommitLogOptions options);
 
   // Begins a new epoch in a log that is not open (recover). Returns it.
   static absl::StatusOr<Epoch> BeginEpoch(RocksCommitLogOptions options);

@@ -143,8 +143,12 @@ void Assembly::DieOfStorage(const absl::Status& status) const {
 
 ExitCode Assembly::Prepare() {
   namespace fs = std::filesystem;
-  if (!fs::is_directory(config_.data_dir)) {
-    Say(fmt::format("there is no directory {}; make it with `retraced init {}`", config_.data_dir,
+  const bool is_there = fs::is_directory(config_.data_dir);
+  const bool has_data = fs::exists(config_.token_file) || fs::exists(config_.master_key_file) ||
+                        fs::exists(config_.data_dir + "/log");
+  if (!is_there || !has_data) {
+    Say(fmt::format("{} {}; make a data directory with `retraced init {}`",
+                    is_there ? "there is no data in" : "there is no directory", config_.data_dir,
                     config_.data_dir));
     return ExitCode::kUsage;
   }

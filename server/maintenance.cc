@@ -16,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include "domain/status_macros.h"
@@ -157,20 +158,24 @@ absl::Status CopyMasterKey(const std::string& from, const std::string& to) {
                : absl::OkStatus();
 }
 
-absl::Status RecoverInto(const RecoverArguments& arguments, const Config& config) {
+// Before anything is made: what is half made stands in the way of the next try.
+absl::Status CheckRecover(const RecoverArguments& arguments, const Config& config) {
   RETRACE_RETURN_IF_ERROR(
       RefusePresent(config.data_dir, {"log", "witness", "keys", "rows", "master.key"}));
   if (!fs::is_directory(arguments.keys)) {
     return absl::FailedPreconditionError(
         fmt::format("{} is no directory with a backup of the keys", arguments.keys));
   }
-  // Before anything is made: what is half made stands in the way of the next try.
   if (!fs::is_regular_file(arguments.master_key_file)) {
     return absl::FailedPreconditionError(
         fmt::format("there is no master key {}; name the one that the keys were made with by "
                     "--master-key",
                     arguments.master_key_file));
   }
+  return absl::OkStatus();
+}
+
+absl::Status RecoverInto(const RecoverArguments& arguments, const Config& config) {
   RETRACE_RETURN_IF_ERROR(MakeDirectory(config.data_dir));
   RETRACE_ASSIGN(const eventstore::Recovered recovered,
                  eventstore::Recover({.from = arguments.from,
@@ -208,10 +213,15 @@ ExitCode AcceptLoss(const Config& config) {
   options.witness_directory = config.witness_dir;
   options.on_failure = [](const absl::Status&) {};
   const auto accept = [&]() -> absl::Status {
-    RETRACE_ASSIGN(const eventstore::WitnessDifference difference,
+    RETRACE_ASSIGN(const std::optional<eventstore::WitnessDifference> difference,
                    eventstore::RocksCommitLog::AcceptLoss(options));
-    fmt::print("Accepted: {}\n", difference.description);
-    return OpenAndRecord(config, "ACCEPTED_LOSS", difference.description);
+    if (!difference.has_value()) {
+      fmt::print("There is no loss to accept: the commit log in {} agrees with its head witness.\n",
+                 options.directory);
+      return absl::OkStatus();
+    }
+    fmt::print("Accepted: {}.\n", difference->description);
+    return OpenAndRecord(config, "ACCEPTED_LOSS", difference->description + ".");
   };
   return Report(accept(), config);
 }
@@ -220,6 +230,9 @@ ExitCode Recover(const RecoverArguments& arguments) {
   Config config;
   config.data_dir = arguments.to;
   config.Complete();
+  if (const absl::Status status = CheckRecover(arguments, config); !status.ok()) {
+    return ReportUsage(status);
+  }
   return Report(RecoverInto(arguments, config), config);
 }
 

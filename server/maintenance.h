@@ -15,6 +15,7 @@ namespace retrace::server {
 ExitCode InitDirectory(const std::string& directory);
 
 // Takes the log as it is although the head witness disagrees, begins a new epoch and records it.
+// When they agree it says so and changes nothing: kOk.
 ExitCode AcceptLoss(const Config& config);
 
 struct RecoverArguments {

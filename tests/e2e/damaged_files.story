@@ -24,10 +24,9 @@ $ cp -r data kept
 $ mv data/log/MANIFEST-* .; ./serve; mv MANIFEST-* data/log/
 retraced: opening the data: opening the commit log in data/log: a file is missing or not what it should be (IO error: No such file or directory: While opening a file for sequentially reading: data/log/MANIFEST-000005: No such file or directory). Copy the directories of log and witness aside, then recover from a backup (`retraced recover --from BACKUP --to DIRECTORY`); without one, `retraced accept-loss` continues with what can still be read.
 
-$ mv data/log log; ./serve; ls data; rm -rf data/log; mv log data/log
+$ mv data/log log; ./serve; ls data; mv log data/log
 retraced: opening the data: there is no commit log in data/log, but the head witness in data/witness says batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3). If the log was moved, put it back; else recover from a backup into empty directories (`retraced recover`). To begin a new log, remove the witness as well.
 keys
-log
 master.key
 metrics.prom
 retrace.lock
@@ -61,13 +60,12 @@ committed at position 4, change set 4
 ! stop
 $ cp -r data newer; rm -rf newer/log; cp -r kept/log newer/log; ./serve newer; retraced accept-loss --data newer | sed 's/in [0-9.]* s/in <N> s/'
 retraced: opening the data: the commit log in newer/log ends with batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3), but the head witness in newer/witness says batch 6 (chain hash <epoch 3>..., epoch <epoch 2>, tenant 1 up to 4). Acknowledged commits may be lost. If a newer copy of either exists, put it back; else recover from a backup (`retraced recover`), or accept what this log holds with `retraced accept-loss`.
-Accepted: the commit log in newer/log ends with batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3), but the head witness in newer/witness says batch 6 (chain hash <epoch 3>..., epoch <epoch 2>, tenant 1 up to 4). Acknowledged commits may be lost. If a newer copy of either exists, put it back; else recover from a backup (`retraced recover`), or accept what this log holds with `retraced accept-loss`.
+Accepted: the commit log in newer/log ends with batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3), but the head witness in newer/witness says batch 6 (chain hash <epoch 3>..., epoch <epoch 2>, tenant 1 up to 4).
 The log is in epoch <epoch 4>. Rows: rebuilt 5 commits in <N> s (their checkpoint names a commit that the log does not hold).
   tenant acme stands at position 3
 
 $ retraced accept-loss --data newer
-retraced: the commit log in newer/log agrees with its head witness in newer/witness: there is no loss to accept
-[exit 3]
+There is no loss to accept: the commit log in newer/log agrees with its head witness.
 
 $ rm -rf newer
 
@@ -94,8 +92,8 @@ retraced: reading the principals: token file data/tokens.toml is accessible to o
 
 # No directory, and one that is no data directory.
 $ ./serve nowhere; mkdir empty; ./serve empty
-retraced: there is no directory nowhere; make it with `retraced init nowhere`
-retraced: reading the principals: token file empty/tokens.toml: No such file or directory; make one with `retraced token new`
+retraced: there is no directory nowhere; make a data directory with `retraced init nowhere`
+retraced: there is no data in empty; make a data directory with `retraced init empty`
 [exit 2]
 
 # The witness directory on a file.

@@ -43,7 +43,7 @@ the backup holds commits of the load: True
 # Into an empty directory only, and only from a backup.
 $ retraced recover --from data/backups/first --keys data/key-backups/first --master-key data/master.key --to data
 retraced: data/log is there already; name a directory without data
-[exit 3]
+[exit 2]
 
 $ retraced recover --from data/backups/none --keys data/key-backups/first --master-key data/master.key --to fresh
 retraced: data/backups/none is not a finished backup: it has no file SHA256SUMS, which is written last. Use another backup.
@@ -51,7 +51,7 @@ retraced: data/backups/none is not a finished backup: it has no file SHA256SUMS,
 
 $ retraced recover --from data/backups/first --keys data/key-backups/none --master-key data/master.key --to fresh
 retraced: data/key-backups/none is no directory with a backup of the keys
-[exit 3]
+[exit 2]
 
 $ retraced recover --from data/backups/first --keys data/key-backups/first --master-key nowhere --to fresh; ls -A fresh
 retraced: there is no master key nowhere; name the one that the keys were made with by --master-key

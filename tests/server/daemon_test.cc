@@ -23,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Ended {
   int code = -1;
@@ -34,6 +35,12 @@ Ended Retraced(std::vector<std::string> arguments) {
   Ended run;
   run.code = testing::RunProgram(arguments, &run.output);
   return run;
+}
+
+TEST(RunProgram, KillsWhatDoesNotEnd) {
+  std::string output;
+  EXPECT_EQ(testing::RunProgram({"/bin/sh", "-c", "echo begun; exec sleep 1000"}, &output, 1), 137);
+  EXPECT_EQ(output, "begun\nkilled: it ran longer than it may\n");
 }
 
 // Starts a daemon that is expected to refuse.
@@ -107,9 +114,20 @@ TEST_F(DaemonTest, RefusesASecondDaemonOnItsData) {
 }
 
 TEST_F(DaemonTest, SaysWhatToDoWithoutData) {
-  const Ended run = ServeAndRefuse(directory_.Below("nothing"));
+  Ended run = ServeAndRefuse(directory_.Below("nothing"));
   EXPECT_EQ(run.code, static_cast<int>(ExitCode::kUsage));
   EXPECT_THAT(run.output, HasSubstr("retraced init"));
+  const std::string empty = directory_.Below("empty");
+  fs::create_directory(empty);
+  run = ServeAndRefuse(empty);
+  EXPECT_EQ(run.code, static_cast<int>(ExitCode::kUsage));
+  EXPECT_THAT(run.output, HasSubstr("there is no data in"));
+  EXPECT_THAT(run.output, HasSubstr("retraced init"));
+  EXPECT_TRUE(fs::is_empty(empty));
+  EXPECT_EQ(Retraced({"init", empty}).code, 0);
+  // A data directory that lost only its tokens is told of those.
+  fs::remove(empty + "/tokens.toml");
+  EXPECT_THAT(ServeAndRefuse(empty).output, HasSubstr("retraced token new"));
 }
 
 TEST_F(DaemonTest, InitOverwritesNothing) {
@@ -185,6 +203,11 @@ TEST_F(DaemonTest, RefusesAMissingWitnessUntilLossIsAccepted) {
   EXPECT_THAT(run.output, HasSubstr("accept-loss"));
   const Ended accepted = Retraced({"accept-loss", "--data", daemon_.data()});
   ASSERT_EQ(accepted.code, 0) << accepted.output;
+  EXPECT_THAT(accepted.output, HasSubstr("Accepted: "));
+  EXPECT_THAT(accepted.output, Not(HasSubstr("retraced"))) << "advice after the fact";
+  const Ended again = Retraced({"accept-loss", "--data", daemon_.data()});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_THAT(again.output, HasSubstr("There is no loss to accept"));
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
   v1::GetCustomerRequest request;
   request.set_name(name);
@@ -208,7 +231,10 @@ TEST_F(DaemonTest, RefusesAMissingOrDamagedLog) {
   fs::rename(daemon_.data() + "/log", daemon_.data() + "/log.away");
   Ended run = ServeAndRefuse(daemon_.data());
   EXPECT_EQ(run.code, static_cast<int>(ExitCode::kLog)) << run.output;
-  fs::remove_all(daemon_.data() + "/log");
+  run = Retraced({"accept-loss", "--data", daemon_.data()});
+  EXPECT_EQ(run.code, static_cast<int>(ExitCode::kLog)) << run.output;
+  // Nothing was made in its place.
+  ASSERT_FALSE(fs::exists(daemon_.data() + "/log"));
   fs::rename(daemon_.data() + "/log.away", daemon_.data() + "/log");
   std::ofstream(daemon_.data() + "/log/CURRENT", std::ios::trunc) << "nonsense\n";
   run = ServeAndRefuse(daemon_.data());
@@ -269,7 +295,8 @@ TEST_F(DaemonTest, RecoversABackupIntoANewDirectory) {
                                             directory_.Below("second/data")};
   const Ended run = Retraced(recover);
   ASSERT_EQ(run.code, 0) << run.output;
-  EXPECT_NE(Retraced(recover).code, 0);  // not twice into the same
+  // Not twice into the same.
+  EXPECT_EQ(Retraced(recover).code, static_cast<int>(ExitCode::kUsage));
   std::ifstream token_file(directory_.Below("second/data/root.token"));
   std::string token;
   std::getline(token_file, token);

@@ -43,21 +43,39 @@ int ExitCode(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+constexpr int kRuns = -1;
+
+// Waits for a child to end by itself; its exit code, or kRuns after the time.
+int AwaitEnd(pid_t pid, int seconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (true) {
+    int status = 0;
+    if (waitpid(pid, &status, WNOHANG) == pid) return ExitCode(status);
+    if (std::chrono::steady_clock::now() >= deadline) return kRuns;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
 }  // namespace
 
 std::string ProgramDirectory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path();
 }
 
-int RunProgram(const std::vector<std::string>& arguments, std::string* output) {
+int RunProgram(const std::vector<std::string>& arguments, std::string* output, int seconds) {
   char file[] = "/tmp/retrace-output-XXXXXX";
   close(mkstemp(file));
   const pid_t pid = Spawn(arguments, file);
-  int status = 0;
-  waitpid(pid, &status, 0);
+  int code = AwaitEnd(pid, seconds);
+  const bool too_long = code == kRuns;
+  if (too_long) {
+    kill(pid, SIGKILL);
+    code = AwaitEnd(pid, seconds);
+  }
   if (output != nullptr) *output += ReadFile(file);
+  if (output != nullptr && too_long) *output += "killed: it ran longer than it may\n";
   unlink(file);
-  return ExitCode(status);
+  return code;
 }
 
 Daemon::Daemon(std::string directory, Directory state) : directory_(std::move(directory)) {
@@ -111,15 +129,9 @@ int Daemon::Stop() {
 }
 
 int Daemon::AwaitExit(int seconds) {
-  for (int i = 0; i < seconds * 100; ++i) {
-    int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      return ExitCode(status);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return -1;
+  const int code = AwaitEnd(pid_, seconds);
+  if (code != kRuns) pid_ = -1;
+  return code;
 }
 
 std::shared_ptr<grpc::Channel> Daemon::Channel() const {

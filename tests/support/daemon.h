@@ -51,7 +51,9 @@ class Daemon {
 
 // The directory that holds the programs of this build.
 std::string ProgramDirectory();
-// Runs a program to its end; its exit code. Output is appended to `output` when that is not null.
-int RunProgram(const std::vector<std::string>& arguments, std::string* output);
+// Runs a program to its end; its exit code, or 128 + the number of the signal that ended it. Output
+// is appended to `output` when that is not null. A program that has not ended after `seconds` is
+// killed, which is said in `output`: 137.
+int RunProgram(const std::vector<std::string>& arguments, std::string* output, int seconds = 60);
 
 }  // namespace retrace::testing
