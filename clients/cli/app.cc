@@ -47,6 +47,10 @@ void AddGlobalFlags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--timeout", flags.timeout, "give up after this long, retries included (30s)")
       ->option_text("DURATION")
       ->group(group);
+  app.add_option("--connect-timeout", flags.connect_timeout,
+                 "give up after this long when there is no server (3s)")
+      ->option_text("DURATION")
+      ->group(group);
   app.add_option("--endpoint", flags.endpoint,
                  absl::StrCat("host:port, unix:/path or https://host (", Session::kDefaultEndpoint,
                               ") [RETRACE_ENDPOINT]"))
@@ -165,11 +169,15 @@ void BuildApp(CLI::App& app, Session& session) {
   app.set_help_flag("-h,--help", "what there is, with an example");
   app.get_formatter()->column_width(34);
   AddGlobalFlags(app, session.flags);
-  app.footer(
-      absl::StrCat("Example:\n  retrace customers list --filter 'level = \"gold\"' -o csv\n\n",
-                   "Settings: flag, then --context, then environment, then the "
-                   "configuration's current context.\n\n",
-                   ExitCodesHelp()));
+  app.footer(absl::StrCat(
+      "Example:\n  retrace customers list --filter 'level = \"gold\"' -o csv\n\n",
+      "Settings: flag, then --context, then environment, then the "
+      "configuration's current context.\n\n"
+      "Retries: without a server it ends after --connect-timeout; a script that starts "
+      "one says more, e.g. 1m.\nWhen a server was reached and the connection is cut, "
+      "or the server restarts, the same request\n(with the same request id, so that it "
+      "is executed once) is sent again until --timeout.\n\n",
+      ExitCodesHelp()));
   for (const Noun& noun : Nouns()) {
     CLI::App* sub = app.add_subcommand(noun.name, noun.about);
     sub->require_subcommand(0, 1);

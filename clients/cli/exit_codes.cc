@@ -78,7 +78,7 @@ std::string NextStep(const absl::Status& status, const client::ErrorDetails& det
     if (details.reason == "ETAG_MISMATCH") return "read it again, then repeat the change";
     return "";
   }
-  if (ServerCode(status.code()) == ExitCode::kUnavailable && client::IsFromServer(status)) {
+  if (ServerCode(status.code()) == ExitCode::kUnavailable) {
     return "is the server running, and is --endpoint right? `retrace context show` tells which one "
            "is used";
   }

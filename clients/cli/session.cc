@@ -1,5 +1,6 @@
 #include "clients/cli/session.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -48,6 +49,13 @@ absl::StatusOr<std::string> ChooseToken(std::initializer_list<ContextSettings> c
   return "";
 }
 
+absl::StatusOr<absl::Duration> ParseTimeout(const char* flag, const std::string& text) {
+  absl::Duration timeout;
+  if (absl::ParseDuration(text, &timeout) && timeout > absl::ZeroDuration()) return timeout;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": `", text, "` is no duration; write 10s, 2m or 500ms"));
+}
+
 }  // namespace
 
 absl::StatusOr<ContextSettings> Session::Settings() {
@@ -78,17 +86,19 @@ absl::StatusOr<client::Client*> Session::Client() {
   if (client_) return client_.get();
   absl::StatusOr<ContextSettings> settings = Settings();
   if (!settings.ok()) return settings.status();
-  absl::Duration timeout;
-  if (!absl::ParseDuration(flags.timeout, &timeout) || timeout <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--timeout: `", flags.timeout, "` is no duration; write 10s, 2m or 500ms"));
-  }
+  absl::StatusOr<absl::Duration> timeout = ParseTimeout("--timeout", flags.timeout);
+  if (!timeout.ok()) return timeout.status();
+  absl::StatusOr<absl::Duration> patience =
+      ParseTimeout("--connect-timeout", flags.connect_timeout);
+  if (!patience.ok()) return patience.status();
   absl::StatusOr<std::unique_ptr<client::Client>> client = client::Client::Connect(
       {.endpoint = settings->endpoint,
        .token = settings->token,
-       .timeout = timeout,
+       .timeout = *timeout,
        .on_retry = [this](const absl::Status& failure) { NoteRetry(failure); }});
   if (!client.ok()) return client.status();
+  absl::Status connected = (*client)->AwaitConnection(std::min(*patience, *timeout));
+  if (!connected.ok()) return connected;
   client_ = *std::move(client);
   return client_.get();
 }

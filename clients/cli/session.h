@@ -27,6 +27,7 @@ struct GlobalFlags {
   std::string on_behalf_of;
   std::string correlation_id;
   std::string timeout = "30s";
+  std::string connect_timeout = "3s";
   std::string endpoint;
   std::string tenant;
   std::string token;
@@ -58,7 +59,8 @@ class Session {
   void Choose(std::function<absl::Status()> action) { action_ = std::move(action); }
   const std::function<absl::Status()>& action() const { return action_; }
 
-  // The connection, made at first use from flags, environment and configuration.
+  // The connection, made at first use from flags, environment and configuration. A server that is
+  // not there shows here, after --connect-timeout; one that goes away later is waited for.
   absl::StatusOr<client::Client*> Client();
   // Uses a client that is there already (tests).
   void UseClient(std::unique_ptr<client::Client> client) { client_ = std::move(client); }

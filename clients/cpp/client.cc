@@ -84,6 +84,12 @@ grpc::ChannelArguments ChannelSettings(const ClientOptions& options) {
   return settings;
 }
 
+// gRPC names every layer that the fault went through; the last words say what it was.
+std::string LastWords(const std::string& message) {
+  const size_t colon = message.rfind(": ");
+  return colon == std::string::npos ? message : message.substr(colon + 2);
+}
+
 // The field `options` of a command; null for a query.
 const FieldDescriptor* CommandOptionsField(const Message& request) {
   const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("options");
@@ -105,6 +111,32 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
 
 Client::Client(std::shared_ptr<grpc::Channel> channel, ClientOptions options)
     : channel_(std::move(channel)), options_(std::move(options)) {}
+
+absl::Status Client::AwaitConnection(absl::Duration patience) {
+  if (channel_->WaitForConnected(absl::ToChronoTime(absl::Now() + patience))) {
+    return absl::OkStatus();
+  }
+  // Only a call learns the reason. It does not wait for another attempt to connect.
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(200)));
+  grpc::GenericStub stub(channel_);
+  const grpc::Slice nothing;
+  const grpc::ByteBuffer empty(&nothing, 1);
+  grpc::ByteBuffer reply;
+  grpc::Status status;
+  absl::Notification done;
+  stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &empty, &reply,
+                 [&](grpc::Status result) {
+                   status = std::move(result);
+                   done.Notify();
+                 });
+  done.WaitForNotification();
+  if (status.ok()) return absl::OkStatus();
+  const bool silent = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  return absl::UnavailableError(absl::StrCat("no server answers at ", options_.endpoint, " within ",
+                                             absl::FormatDuration(patience), silent ? "" : ": ",
+                                             silent ? "" : LastWords(status.error_message())));
+}
 
 void Client::Authorize(grpc::ClientContext& context) const {
   if (!options_.token.empty()) {

@@ -60,7 +60,8 @@ struct CallOptions {
 //   status is retried.
 // - Errors are the server's code and message; DetailsOf() (error_details.h) reads the rest.
 //
-// Thread-safe. Connects lazily: a server that is not there shows at the first call.
+// Thread-safe. Connects lazily: a server that is not there shows at the first call, which waits for
+// it until its deadline. Who wants to know sooner asks AwaitConnection first.
 class Client {
  public:
   // INVALID_ARGUMENT when the endpoint is malformed.
@@ -71,6 +72,10 @@ class Client {
 
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  // Connects now. UNAVAILABLE with the reason when that does not succeed within `patience`: no
+  // server, a wrong name, a proxy that refuses. Sends no request.
+  absl::Status AwaitConnection(absl::Duration patience);
 
   // Calls a unary method, e.g. `&v1::Customers::Stub::CreateCustomer`.
   template <typename Stub, typename Request, typename Response>

@@ -176,6 +176,22 @@ TEST(Client, WaitsForAServerThatComesLate) {
   EXPECT_TRUE((*client)->Call(&v1::Customers::Stub::CreateCustomer, Acme()).ok());
 }
 
+TEST(Client, SaysWhyThereIsNoConnection) {
+  testing::TempDirectory directory;
+  ClientOptions options = Quick();
+  options.endpoint = "unix:" + directory.Below("late.sock");
+  auto client = Client::Connect(options);
+  ASSERT_TRUE(client.ok());
+  const absl::Status missing = (*client)->AwaitConnection(absl::Milliseconds(50));
+  EXPECT_EQ(missing.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(missing.message()),
+              HasSubstr(options.endpoint + " within 50ms: No such file or directory"));
+  FakeRetrace fake(directory.Below("late.sock"));
+  const absl::Status there = (*client)->AwaitConnection(absl::Seconds(20));
+  EXPECT_TRUE(there.ok()) << there;
+  EXPECT_THAT(fake.methods, SizeIs(0)) << "nothing is called";
+}
+
 TEST(Client, RefusesMalformedEndpoints) {
   for (const char* endpoint :
        {"", "localhost", "localhost:", "localhost:0", "localhost:99999", "localhost:http", ":7233",
