@@ -1,5 +1,6 @@
 #include "clients/cli/completion.h"
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -73,12 +74,45 @@ std::string PathCases(const CLI::App& app, const char* assign) {
   return cases;
 }
 
+// Flags anywhere in the tree whose value is the next word, which is then no noun or verb.
+std::string ValuedFlagPattern(const CLI::App& app) {
+  std::vector<std::string> flags = {"-o"};
+  ForEachLevel(app, "", [&](const std::string&, const CLI::App& level) {
+    for (const Flag& flag : FlagsOf(level)) {
+      if (flag.takes_value) flags.push_back(flag.name);
+    }
+  });
+  std::sort(flags.begin(), flags.end());
+  flags.erase(std::unique(flags.begin(), flags.end()), flags.end());
+  return absl::StrJoin(flags, "|");
+}
+
+// A case pattern of everything that is a noun, or a noun with its verb.
 std::string NounPattern(const CLI::App& app) {
   std::vector<std::string> paths;
   ForEachLevel(app, "", [&](const std::string& path, const CLI::App&) {
     if (!path.empty()) paths.push_back(absl::StrCat("\"", path, "\""));
   });
   return absl::StrJoin(paths, "|");
+}
+
+// The loop by which bash and zsh find in `words` the noun and verb that are given already: `at`.
+std::string FindPath(const CLI::App& app, const char* words) {
+  return absl::StrCat("  for word in ", words,
+                      "; do\n"
+                      "    if [ -n \"$value\" ]; then\n"
+                      "      [ \"$word\" = \"=\" ] || value=\"\"\n"
+                      "      continue\n"
+                      "    fi\n"
+                      "    case $word in\n      ",
+                      ValuedFlagPattern(app),
+                      ") value=yes ;;\n"
+                      "    esac\n"
+                      "    case \"$at $word\" in\n      ",
+                      NounPattern(app),
+                      ") at+=\" $word\" ;;\n"
+                      "    esac\n"
+                      "  done\n");
 }
 
 std::string ValueCases(const char* form) {
@@ -103,19 +137,14 @@ std::string BashCompletion(const CLI::App& app) {
       "# bash completion for ", name, "; source it, or put it into bash-completion's folder.\n_",
       name,
       "() {\n"
-      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} at=\"\" words word\n"
+      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+      "  local at=\"\" value=\"\" words word\n"
       "  COMPREPLY=()\n"
       "  case $prev in\n",
       ValueCases("COMPREPLY=($(compgen -W \"VALUES\" -- \"$cur\")); return"),
       "    --file|--report|--token-file|--from) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-      "  esac\n"
-      "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-      "    case \"$at $word\" in\n      ",
-      NounPattern(app),
-      ") at+=\" $word\" ;;\n"
-      "    esac\n"
-      "  done\n"
-      "  case $at in\n",
+      "  esac\n",
+      FindPath(app, "\"${COMP_WORDS[@]:1:COMP_CWORD-1}\""), "  case $at in\n",
       PathCases(app, "words"),
       "  esac\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
@@ -127,28 +156,22 @@ std::string BashCompletion(const CLI::App& app) {
 
 std::string ZshCompletion(const CLI::App& app) {
   const std::string name = app.get_name();
-  return absl::StrCat("#compdef ", name, "\n# zsh completion; put it as _", name,
-                      " into a folder of $fpath.\n_", name,
-                      "() {\n"
-                      "  local cur=${words[CURRENT]} prev=${words[CURRENT-1]} at=\"\" next word\n"
-                      "  case $prev in\n",
-                      ValueCases("compadd -- VALUES; return"),
-                      "    --file|--report|--token-file|--from) _files; return ;;\n"
-                      "  esac\n"
-                      "  for word in ${words[2,CURRENT-1]}; do\n"
-                      "    case \"$at $word\" in\n      ",
-                      NounPattern(app),
-                      ") at+=\" $word\" ;;\n"
-                      "    esac\n"
-                      "  done\n"
-                      "  case $at in\n",
-                      PathCases(app, "next"),
-                      "  esac\n"
-                      "  compadd -- ${(s: :)next} || _files\n"
-                      "}\n"
-                      "if [ \"$funcstack[1]\" = \"_",
-                      name, "\" ]; then _", name, " \"$@\"; else compdef _", name, " ", name,
-                      "; fi\n");
+  return absl::StrCat(
+      "#compdef ", name, "\n# zsh completion; put it as _", name, " into a folder of $fpath.\n_",
+      name,
+      "() {\n"
+      "  local cur=${words[CURRENT]} prev=${words[CURRENT-1]}\n"
+      "  local at=\"\" value=\"\" next word\n"
+      "  case $prev in\n",
+      ValueCases("compadd -- VALUES; return"),
+      "    --file|--report|--token-file|--from) _files; return ;;\n"
+      "  esac\n",
+      FindPath(app, "${words[2,CURRENT-1]}"), "  case $at in\n", PathCases(app, "next"),
+      "  esac\n"
+      "  compadd -- ${(s: :)next} || _files\n"
+      "}\n"
+      "if [ \"$funcstack[1]\" = \"_",
+      name, "\" ]; then _", name, " \"$@\"; else compdef _", name, " ", name, "; fi\n");
 }
 
 std::string FishCompletion(const CLI::App& app) {
