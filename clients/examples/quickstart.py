@@ -1,8 +1,12 @@
 """Creates a customer and reads it back as it was at that moment.
 
 ./dev protos protos
-python3 -m grpc_tools.protoc -Iprotos --python_out=. --grpc_python_out=. $(cd protos && find . -name '*.proto')
+protoc -Iprotos --python_out=. --grpc_python_out=. \\
+    --plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin $(cd protos && find . -name '*.proto')
 python3 quickstart.py 127.0.0.1:7233 TOKEN TENANT
+
+On Debian: python3-grpcio and protobuf-compiler-grpc; elsewhere `pip install grpcio-tools` and
+`python3 -m grpc_tools.protoc`, without --plugin.
 """
 import sys
 import uuid
