@@ -10,6 +10,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "clients/cli/nouns.h"
 #include "fmt/format.h"
 
@@ -122,6 +124,23 @@ std::string HelpText(const CLI::App& app) {
                       "see retrace --help\n");
 }
 
+// Names of subcommands, as text.
+std::string NamesOf(const std::vector<const CLI::App*>& apps) {
+  return absl::StrJoin(apps, ", ", [](std::string* out, const CLI::App* app) {
+    absl::StrAppend(out, app->get_name());
+  });
+}
+
+// What the library says of a text that should be a number has no sentence in it.
+std::string Reworded(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  absl::string_view rest = text;
+  if (!absl::ConsumePrefix(&rest, "Could not convert: ")) return text;
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(rest, absl::MaxSplits(" = ", 1));
+  return absl::StrCat(parts.first, ": `", parts.second, "` is no number");
+}
+
 ExitCode ExplainUsage(const CLI::App& app, const CLI::ParseError& error, Session& session) {
   const CLI::App* at = Deepest(app);
   // What a verb does not know is left with the program as a whole.
@@ -129,12 +148,16 @@ ExitCode ExplainUsage(const CLI::App& app, const CLI::ParseError& error, Session
   const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
   session.err() << "retrace: "
                 << (is_unknown ? absl::StrCat("unknown: ", absl::StrJoin(unknown, " "))
-                               : std::string(error.what()))
+                               : Reworded(error))
                 << '\n';
+  bool guessed = false;
   for (const std::string& word : unknown) {
     const std::string nearest = Nearest(*at, word.substr(0, word.find('=')));
     if (!nearest.empty()) session.err() << "  did you mean `" << nearest << "`?\n";
+    guessed = guessed || !nearest.empty();
   }
+  const std::string known = NamesOf(at->get_subcommands({}));
+  if (is_unknown && !guessed && !known.empty()) session.err() << "  there are " << known << '\n';
   std::string words;
   for (const CLI::App* level = at; level->get_parent() != nullptr; level = level->get_parent()) {
     words = absl::StrCat(" ", level->get_name(), words);
@@ -167,6 +190,7 @@ void BuildApp(CLI::App& app, Session& session) {
   app.description("Works with a Retrace server: customers, their records, and their history.");
   app.fallthrough();
   app.set_help_flag("-h,--help", "what there is, with an example");
+  app.set_version_flag("--version", "retrace " RETRACE_RELEASE, "the release of this tool");
   app.get_formatter()->column_width(34);
   AddGlobalFlags(app, session.flags);
   app.footer(absl::StrCat(
@@ -182,6 +206,10 @@ void BuildApp(CLI::App& app, Session& session) {
     CLI::App* sub = app.add_subcommand(noun.name, noun.about);
     sub->require_subcommand(0, 1);
     noun.add_verbs(*sub, session);
+    const std::vector<CLI::App*> verbs = sub->get_subcommands({});
+    if (verbs.empty()) continue;
+    sub->footer(absl::StrCat("Each has an example and flags of its own:\n  retrace ", noun.name,
+                             " ", verbs.front()->get_name(), " --help"));
   }
   app.require_subcommand(0, 1);
 }
@@ -193,15 +221,13 @@ std::string Overview(const CLI::App& app) {
       "so.\n\n";
   for (const CLI::App* noun : app.get_subcommands({})) {
     absl::StrAppend(&text, fmt::format("  {:<11} {}\n", noun->get_name(), noun->get_description()));
-    std::string verbs;
-    for (const CLI::App* verb : noun->get_subcommands({})) {
-      absl::StrAppend(&verbs, verbs.empty() ? "" : ", ", verb->get_name());
-    }
+    const std::string verbs = NamesOf(noun->get_subcommands({}));
     if (!verbs.empty()) absl::StrAppend(&text, "              ", verbs, "\n");
   }
   absl::StrAppend(&text,
                   "\nTry `retrace customers list`, `retrace customers show ID`, `retrace NOUN VERB "
-                  "--help`.\n");
+                  "--help`.\n`retrace --help`: settings, flags that all have, exit codes. `retrace "
+                  "context set NAME`: keep where\nthe server is.\n");
   return text;
 }
 
@@ -212,6 +238,9 @@ ExitCode RunTool(int argc, const char* const* argv, Session& session) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     session.out() << HelpText(app);
+    return ExitCode::kOk;
+  } catch (const CLI::CallForVersion& version) {
+    session.out() << version.what() << '\n';
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
     return ExplainUsage(app, error, session);

@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -32,8 +33,10 @@ absl::Status Failed(absl::string_view what, const std::string& path) {
 }
 
 absl::StatusOr<std::string> ReadWhole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Failed("cannot read", path);
+  if (fs::is_directory(path)) errno = EISDIR;
+  std::ifstream file;
+  if (!fs::is_directory(path)) file.open(path, std::ios::binary);
+  if (!file.is_open()) return Failed("cannot read", path);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
@@ -140,6 +143,12 @@ absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
   std::string token(absl::StripAsciiWhitespace(text->substr(0, text->find('\n'))));
   if (token.empty()) {
     return absl::InvalidArgumentError(absl::StrCat("the token file ", path, " is empty"));
+  }
+  const bool is_word =
+      std::all_of(token.begin(), token.end(), [](char c) { return absl::ascii_isgraph(c); });
+  if (!is_word) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the first line of ", path, " is no token: it is one word"));
   }
   return token;
 }

@@ -25,6 +25,11 @@ absl::Status RunSet(Session& session, const std::string& name) {
   if (!flags.token.empty() && !flags.token_file.empty()) {
     return absl::InvalidArgumentError("--token and --token-file are two ways to say one thing");
   }
+  if (flags.endpoint.empty() && flags.tenant.empty() && flags.token.empty() &&
+      flags.token_file.empty()) {
+    return absl::InvalidArgumentError(
+        "nothing to keep: say --endpoint, --tenant, --token-file or --token");
+  }
   if (!flags.endpoint.empty()) settings.endpoint = flags.endpoint;
   if (!flags.tenant.empty()) {
     settings.tenant = std::string(absl::StripPrefix(flags.tenant, "tenants/"));

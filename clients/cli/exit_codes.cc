@@ -70,14 +70,14 @@ ExitCode ServerCode(absl::StatusCode code) {
 
 // What to try next where the server did not say.
 std::string NextStep(const absl::Status& status, const client::ErrorDetails& details) {
-  if (!details.help.empty()) return "";
-  if (!details.reason.empty()) {
-    if (details.reason == "TOKEN_UNKNOWN") {
-      return "set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`";
-    }
-    if (details.reason == "ETAG_MISMATCH") return "read it again, then repeat the change";
-    return "";
+  // The server speaks of requests; what follows from it for a command line is said here.
+  if (details.reason == "TOKEN_UNKNOWN") {
+    return "set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`";
   }
+  if (details.reason == "RELATED_CHOICE_MISSING") {
+    return "say --related delete, keep or refuse; for one kind, e.g. --related-kind DEAL=keep";
+  }
+  if (!details.help.empty() || !details.reason.empty()) return "";
   if (ServerCode(status.code()) == ExitCode::kUnavailable) {
     return "is the server running, and is --endpoint right? `retrace context show` tells which one "
            "is used";

@@ -108,7 +108,9 @@ void AddWatch(CLI::App& noun, Session& session) {
       ->expected(1)
       ->take_all();
   noun.add_option("--view", flags->view, "names, changes or events (names)")->option_text("VIEW");
-  noun.add_option("--limit", flags->limit, "end after so many commits")->option_text("N");
+  noun.add_option("--limit", flags->limit, "end after so many commits")
+      ->option_text("N")
+      ->check(AtLeastOne());
   noun.add_flag("--until-caught-up", flags->until_caught_up, "end when the present is reached");
   noun.callback([&session, flags] {
     session.Choose([&session, flags] { return RunWatch(session, *flags); });

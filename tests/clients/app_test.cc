@@ -69,6 +69,12 @@ TEST_F(AppTest, WithoutArgumentsListsItsNounsOnOneScreen) {
   EXPECT_LE(std::count(screen.begin(), screen.end(), '\n'), 40);
 }
 
+std::string NounOf(const CLI::App& app) {
+  const CLI::App* noun = &app;
+  while (noun->get_parent()->get_parent() != nullptr) noun = noun->get_parent();
+  return noun->get_name();
+}
+
 void ExpectHelp(const CLI::App& app) {
   if (app.get_subcommands({}).empty()) {
     EXPECT_THAT(app.get_footer(), HasSubstr("Example:\n  ")) << app.get_name();
@@ -76,6 +82,7 @@ void ExpectHelp(const CLI::App& app) {
   }
   for (const CLI::App* sub : app.get_subcommands({})) {
     EXPECT_NE(sub->get_description(), "") << sub->get_name();
+    EXPECT_THAT(sub->get_footer(), HasSubstr(absl::StrCat("retrace ", NounOf(*sub)))) << "its own";
     ExpectHelp(*sub);
   }
   for (const CLI::Option* option : app.get_options()) {
@@ -92,6 +99,8 @@ TEST_F(AppTest, EveryVerbHasAnExampleAndLongFlags) {
 }
 
 TEST_F(AppTest, HelpDocumentsExitCodes) {
+  EXPECT_EQ(Run({"--version"}), ExitCode::kOk);
+  EXPECT_THAT(out_.str(), ::testing::MatchesRegex("retrace [0-9.]+\n"));
   EXPECT_EQ(Run({"--help"}), ExitCode::kOk);
   EXPECT_THAT(out_.str(), HasSubstr("Exit codes:"));
   EXPECT_EQ(Run({"customers", "delete", "--help"}), ExitCode::kOk);
@@ -105,6 +114,10 @@ TEST_F(AppTest, WrongWordsAreExplained) {
   EXPECT_THAT(err_.str(), HasSubstr("did you mean `list`"));
   EXPECT_EQ(Run({"customers", "list", "--fliter", "x"}), ExitCode::kUsage);
   EXPECT_THAT(err_.str(), HasSubstr("did you mean `--filter`"));
+  EXPECT_EQ(Run({"admin", "nothing"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("there are status, backup, verify"));
+  EXPECT_EQ(Run({"history", "commit", "abc", "--tenant", "acme"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("number: `abc` is no number"));
   EXPECT_EQ(Run({"customers", "get"}), ExitCode::kUsage);
   EXPECT_EQ(Run({"customers", "list", "-o", "yaml"}), ExitCode::kUsage);
   EXPECT_EQ(Run({"customers", "list"}), ExitCode::kUsage);
@@ -232,6 +245,9 @@ TEST_F(AppTest, ContextsAreKeptPrivatelyAndChosenByPrecedence) {
   EXPECT_EQ(Run({"context", "show"}), ExitCode::kUsage);
   EXPECT_THAT(err_.str(), HasSubstr("line 1"));
   EXPECT_EQ(Run({"context", "set", "x", "--token-file", "a", "--token", "b"}), ExitCode::kUsage);
+  std::ofstream(ConfigurationPath(), std::ios::trunc);
+  EXPECT_EQ(Run({"context", "set", "x"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("nothing to keep"));
 }
 
 TEST_F(AppTest, MissingTokenFileIsAFileError) {
@@ -240,6 +256,14 @@ TEST_F(AppTest, MissingTokenFileIsAFileError) {
       Run({"customers", "list", "--tenant", "acme", "--token-file", directory_.Below("nothing")}),
       ExitCode::kFile);
   EXPECT_THAT(err_.str(), HasSubstr("nothing"));
+  EXPECT_EQ(Run({"customers", "list", "--tenant", "acme", "--token-file", directory_.path()}),
+            ExitCode::kFile);
+  EXPECT_THAT(err_.str(), HasSubstr("Is a directory"));
+  std::ofstream(directory_.Below("words")) << "no token at all\n";
+  EXPECT_EQ(
+      Run({"customers", "list", "--tenant", "acme", "--token-file", directory_.Below("words")}),
+      ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("is no token"));
 }
 
 TEST_F(AppTest, SaysSoonThatThereIsNoServer) {

@@ -18,10 +18,12 @@ retrace: The name is malformed. (INVALID_FIELD)
 
 $ retrace --token wrong customers list
 retrace: The call's token is not known. Send `authorization: Bearer TOKEN` with a token of this server's token file; whoever runs the server makes one with `retraced token new`. (TOKEN_UNKNOWN)
+  set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`
 [exit 9]
 
 $ RETRACE_TOKEN= retrace customers list
 retrace: The call has no token. Send `authorization: Bearer TOKEN` with a token of this server's token file; whoever runs the server makes one with `retraced token new`. (TOKEN_UNKNOWN)
+  set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`
 [exit 9]
 
 $ RETRACE_TENANT= retrace customers list
@@ -29,8 +31,7 @@ retrace: which tenant? Say --tenant ID, set RETRACE_TENANT, or `retrace context 
 [exit 2]
 
 $ retrace --endpoint unix:$WORK/nothing --timeout 1s customers list
-retrace: failed to connect to all addresses; last error: UNKNOWN: unix:<path>/nothing: No such file or directory; trying again for up to 1s (--timeout)
-retrace: failed to connect to all addresses; last error: UNKNOWN: unix:<path>/nothing: No such file or directory
+retrace: no server answers at unix:<path>/nothing within 1s: No such file or directory
   is the server running, and is --endpoint right? `retrace context show` tells which one is used
 [exit 3]
 

@@ -89,6 +89,7 @@ $ (retrace --token-file auditor watch --timeout 10s > watched 2>&1; echo "[exit 
 > END
 > while retrace --token-file auditor customers list > /dev/null 2>&1; do sleep 0.1; done; retrace --token-file auditor customers list; wait; cat watched
 retrace: The call's token is not known. Send `authorization: Bearer TOKEN` with a token of this server's token file; whoever runs the server makes one with `retraced token new`. (TOKEN_UNKNOWN)
+  set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`
 caught up at position 5 of epoch <epoch 1>
 go on with --after 5 --epoch <epoch 1>
 retrace: The stream's token is not known any more. (TOKEN_UNKNOWN)
