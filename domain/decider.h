@@ -4,17 +4,19 @@
 // events, or refuses. It is pure: time, actor, position and ids come in the context; nothing else
 // may make two runs differ.
 //
-//   absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft, const Context&
-//   context) {
+// clang-format off
+//   absl::Status Decide(const v1::DeactivateCustomerRequest& request, Draft& draft,
+//                       const Context& context) {
 //     // Find the entity, live; the refusal for a missing, foreign or binned one is written once.
-//     RETRACE_ASSIGN(Found found, FindLive(KindNumber::kCustomer, request.name(),
-//     request.options(), draft, context)); draft.Target(found.entity); // the reply shows it if
-//     (found.row->As<v1::Customer>().state() == v1::Customer::INACTIVE) {
-//       return absl::OkStatus();                                    // changes nothing: OK, and
-//       nothing is written
+//     RETRACE_ASSIGN(Found found, FindLive(KindNumber::kCustomer, request.name(), request.options(),
+//                                          draft, context));
+//     draft.Target(found.entity);  // the reply shows it
+//     if (found.row->As<v1::Customer>().state() == v1::Customer::INACTIVE) {
+//       return absl::OkStatus();  // changes nothing: OK, and nothing is written
 //     }
 //     return draft.Emit(found.entity, std::make_shared<store::v1::Deactivated>());
 //   }
+// clang-format on
 //
 // Then the sequencer calls draft.Check, which runs each kind's check on the final state of
 // everything touched, and draft.Project, which turns the draft into keys. Undo, restore, merge and

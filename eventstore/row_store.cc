@@ -473,20 +473,4 @@ IndexRange IndexRange::Exactly(TenantNumber tenant, KindNumber kind, IndexNumber
   return range;
 }
 
-std::string EncodeOrdered(int64_t number) {
-  // With the sign bit inverted, unsigned order is signed order.
-  const uint64_t shifted = static_cast<uint64_t>(number) ^ (uint64_t{1} << 63);
-  std::string bytes;
-  for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(shifted >> shift));
-  return bytes;
-}
-
-int64_t DecodeOrdered(std::string_view bytes) {
-  uint64_t shifted = 0;
-  for (size_t i = 0; i < sizeof(shifted); ++i) {
-    shifted = (shifted << 8) | (i < bytes.size() ? static_cast<uint8_t>(bytes[i]) : 0);
-  }
-  return static_cast<int64_t>(shifted ^ (uint64_t{1} << 63));
-}
-
 }  // namespace retrace::eventstore

@@ -188,9 +188,4 @@ class RowStore {
   virtual size_t MemoryBytes() const = 0;
 };
 
-// Numbers as index values: 8 bytes that sort as the numbers do.
-std::string EncodeOrdered(int64_t number);
-// The number at the front of `bytes`, which must come from EncodeOrdered; missing bytes count as 0.
-int64_t DecodeOrdered(std::string_view bytes);
-
 }  // namespace retrace::eventstore

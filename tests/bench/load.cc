@@ -1,10 +1,12 @@
 // Puts load on a server and prints one line of JSON with what it measured.
 //
-//   load echo   --target T --seconds S                  the yardstick: echoes of a message of a
-//   usual size load fill   --target T --token K --count N          creates customers, 500 a commit
-//   load mix    --target T --token K --seconds S        40 % update of one indexed field, 20 %
-//   create, delete, undelete each load page|get|search|get-as-of|page-as-of ...       single calls,
-//   one after the other
+// clang-format off
+//   load echo --target T --seconds S            the yardstick: echoes of a message of a usual size
+//   load fill --target T --token K --count N    creates customers, 500 a commit
+//   load mix  --target T --token K --seconds S  40 % update of one indexed field, 20 % create,
+//                                               delete, undelete each
+//   load page|get|search|get-as-of|page-as-of ...   single calls, one after the other
+// clang-format on
 #include <algorithm>
 #include <array>
 #include <chrono>

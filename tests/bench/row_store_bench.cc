@@ -153,8 +153,7 @@ class Filled {
       commit.entries.push_back(
           {kKind, index, fmt::format("{}-{:010}", index, number), id, Mark::kLive});
     }
-    commit.entries.push_back(
-        {kKind, 10, EncodeOrdered(static_cast<int64_t>(number)), id, Mark::kLive});
+    commit.entries.push_back({kKind, 10, fmt::format("{:08}", number), id, Mark::kLive});
   }
   void Enter(RowChanges& commit, uint64_t number, int change, Mark mark) {
     commit.entries.push_back({kKind, 1, NameOf(number, change), IdOf(number), mark});

@@ -6,7 +6,6 @@
 #include <rocksdb/env.h>
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -364,21 +363,6 @@ TEST(IndexRangeTest, PrefixesOfOnlyFfBytesHaveNoUpperBound) {
   EXPECT_EQ(IndexRange::Prefix(1, 1, 1, "\xff\xff").upper, "");
   EXPECT_EQ(IndexRange::Prefix(1, 1, 1, "").upper, "");
   EXPECT_EQ(IndexRange::Prefix(1, 1, 1, "\x7f").upper, "\x80");
-}
-
-TEST(EncodeOrderedTest, KeepsOrderAndComesBack) {
-  std::vector<int64_t> numbers = {std::numeric_limits<int64_t>::min(),
-                                  std::numeric_limits<int64_t>::max(), -1, 0, 1};
-  std::mt19937_64 bits(3);
-  for (int i = 0; i < 2000; ++i) {
-    numbers.push_back(static_cast<int64_t>(bits()) >> (bits() % 64));
-  }
-  for (const int64_t a : numbers) {
-    EXPECT_EQ(DecodeOrdered(EncodeOrdered(a)), a);
-    for (size_t i = 0; i < numbers.size(); i += 37) {
-      EXPECT_EQ(EncodeOrdered(a) < EncodeOrdered(numbers[i]), a < numbers[i]);
-    }
-  }
 }
 
 TEST(RowKeysTest, StringsKeepOrderAndComeBack) {

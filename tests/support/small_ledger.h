@@ -2,8 +2,9 @@
 // project, apply, one commit after the other. For tests of what reads.
 //
 //   SmallLedger small;
-//   std::string id = small.Do(FromText<v1::CreateCustomerRequest>(R"pb(customer { display_name:
-//   "Ann" })pb")).id();
+//   const auto create =
+//       FromText<v1::CreateCustomerRequest>(R"pb(customer { display_name: "Ann" })pb");
+//   std::string id = small.Do(create).id();
 //   Queries(small.ledger()).Answer(small.Call("retrace.v1.Customers.GetCustomer"), request);
 #pragma once
 
