@@ -218,6 +218,12 @@ absl::StatusOr<std::vector<Found>> RowsOf(uint8_t index, const std::string& cust
   return found;
 }
 
+absl::Status EmitReattached(const EntityRef& record, const EntityRef& customer, Draft& draft) {
+  auto event = std::make_shared<store::v1::Reattached>();
+  *event->mutable_to() = ToStored(customer);
+  return draft.Emit(record, std::move(event));
+}
+
 void NoteLeft(const std::vector<std::string>& names, std::string_view why, Draft& draft) {
   if (names.empty()) {
     return;
@@ -253,18 +259,13 @@ absl::Status UndeleteWithRelated(const Found& customer, Draft& draft) {
     }
   }
   for (const Found& record : detached) {
-    if (record.row->head.detached().position() != deletion) {
-      continue;
-    }
-    if (record.row->head.detached().moved()) {
-      moved.push_back(NameOf(tenant, record.entity));
-    } else if (record.row->binned()) {
-      deleted.push_back(NameOf(tenant, record.entity));
-    } else {
-      auto event = std::make_shared<store::v1::Reattached>();
-      *event->mutable_to() = ToStored(customer.entity);
-      RETRACE_RETURN_IF_ERROR(draft.Emit(record.entity, std::move(event)));
+    const store::v1::Detachment& detachment = record.row->head.detached();
+    if (!detachment.moved() && record.row->live()) {
+      // Of an earlier deletion when it lay in the bin while that one was taken back.
+      RETRACE_RETURN_IF_ERROR(EmitReattached(record.entity, customer.entity, draft));
       ++reattached;
+    } else if (detachment.position() == deletion) {
+      (detachment.moved() ? moved : deleted).push_back(NameOf(tenant, record.entity));
     }
   }
   if (restored + reattached > 0) {
@@ -274,6 +275,21 @@ absl::Status UndeleteWithRelated(const Found& customer, Draft& draft) {
   NoteLeft(moved, "attached elsewhere since", draft);
   NoteLeft(deleted, "deleted otherwise", draft);
   return absl::OkStatus();
+}
+
+absl::Status ReattachToLive(const EntityRef& record, Draft& draft) {
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(record));
+  if (!row->head.has_detached() || row->head.detached().moved()) {
+    return absl::OkStatus();
+  }
+  const EntityRef customer = FromStored(row->head.detached().from());
+  RETRACE_ASSIGN(const RowPtr customer_row, draft.Get(customer));
+  if (customer_row == nullptr || !customer_row->live()) {
+    return absl::OkStatus();
+  }
+  draft.Note(fmt::format("Attached to {} again, which came back meanwhile.",
+                         NameOf(draft.header().tenant, customer)));
+  return EmitReattached(record, customer, draft);
 }
 
 }  // namespace retrace::domain

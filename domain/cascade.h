@@ -44,5 +44,8 @@ class Cascade {
 // Brings a customer back with the records that its own deletion took or detached; what somebody
 // attached elsewhere or deleted since is left and named in a note. The customer must be a target.
 absl::Status UndeleteWithRelated(const Found& customer, Draft& draft);
+// A record that just left the bin, and lay there when the customer that it was detached from came
+// back: it is attached again, as it would have been then.
+absl::Status ReattachToLive(const EntityRef& record, Draft& draft);
 
 }  // namespace retrace::domain

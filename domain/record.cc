@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "domain/batch.h"
+#include "domain/cascade.h"
 #include "domain/commands.h"
 #include "domain/lifecycle.h"
 #include "domain/normalise.h"
@@ -265,7 +266,9 @@ absl::Status Decide(const v1::BatchDeleteRecordsRequest& request, Draft& draft,
 
 absl::Status Decide(const v1::UndeleteRecordRequest& request, Draft& draft,
                     const Context& context) {
-  return DecideUndelete(KindNumber::kRecord, request.name(), request.options(), draft, context);
+  RETRACE_RETURN_IF_ERROR(
+      DecideUndelete(KindNumber::kRecord, request.name(), request.options(), draft, context));
+  return ReattachToLive(draft.targets().front(), draft);
 }
 
 }  // namespace retrace::domain

@@ -201,6 +201,37 @@ TEST_F(CascadeTest, EachDeletionTakesItsOwnBack) {
   EXPECT_EQ(acme_.RecordOf(second).customer(), "tenants/acme/customers/" + ann);
 }
 
+TEST_F(CascadeTest, ADetachedRecordFromTheBinFindsItsCustomerAgain) {
+  const std::string ann = Customer();
+  const std::string note = Record("NOTE", ann);
+  ASSERT_TRUE(Delete(ann, "related { all: KEEP }").ok());
+  ASSERT_TRUE(Do("delete", note).ok());
+  ASSERT_TRUE(Undelete(ann).ok());
+  const Reply reply = Do("undelete", note);
+  ASSERT_TRUE(reply.ok()) << reply.status;
+  EXPECT_THAT(reply.notes, ElementsAre(HasSubstr("Attached to tenants/acme/customers/" + ann)));
+  EXPECT_EQ(acme_.RecordOf(note).customer(), "tenants/acme/customers/" + ann);
+  EXPECT_EQ(acme_.RecordOf(note).detached_from(), "");
+}
+
+TEST_F(CascadeTest, ADetachedRecordFromTheBinWaitsForItsCustomer) {
+  const std::string ann = Customer();
+  const std::string note = Record("NOTE", ann);
+  ASSERT_TRUE(Delete(ann, "related { all: KEEP }").ok());
+  ASSERT_TRUE(Do("delete", note).ok());
+  ASSERT_TRUE(Undelete(ann).ok());
+  ASSERT_TRUE(Delete(ann, "related { all: KEEP }").ok());
+  // Its customer is in the bin, by another deletion than the one that detached it.
+  ASSERT_TRUE(Do("undelete", note).ok());
+  EXPECT_EQ(acme_.RecordOf(note).customer(), "");
+  EXPECT_EQ(acme_.RecordOf(note).detached_from(), "tenants/acme/customers/" + ann);
+  const Reply reply = Undelete(ann);
+  ASSERT_TRUE(reply.ok()) << reply.status;
+  EXPECT_THAT(reply.notes, ElementsAre("0 records restored, 1 attached again."));
+  EXPECT_EQ(acme_.RecordOf(note).customer(), "tenants/acme/customers/" + ann);
+  EXPECT_EQ(acme_.RecordOf(note).detached_from(), "");
+}
+
 TEST_F(CascadeTest, ARecordComesBackOnlyToALiveCustomer) {
   const std::string ann = Customer();
   const std::string deal = Record("DEAL", ann);
