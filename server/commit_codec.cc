@@ -146,17 +146,32 @@ absl::StatusOr<store::v1::Commit> ParseCommit(std::string_view bytes) {
   }
   if (commit.minimum_reader() > kCommitFormat) {
     return absl::FailedPreconditionError(
-        fmt::format("The commit at position {} of tenant {} needs a reader of format {}; this one "
-                    "reads up to {}. "
-                    "Run the release that wrote it, or a later one.",
+        fmt::format("The commit at position {} of tenant {} needs a reader of format {}, this one "
+                    "reads up to {}: a newer build wrote it. Run that one, or a later one.",
                     commit.position(), commit.tenant(), commit.minimum_reader(), kCommitFormat));
   }
   return commit;
 }
 
+absl::Status CheckKnown(const store::v1::Commit& commit) {
+  for (const store::v1::StoredEvent& stored : commit.events()) {
+    if (domain::FindEvent(stored.type()) != nullptr &&
+        domain::FindKindByNumber(stored.entity().kind()) != nullptr) {
+      continue;
+    }
+    return absl::FailedPreconditionError(
+        fmt::format("The commit at position {} of tenant {} holds an event {} of kind {}, which "
+                    "this build does not know: a newer build wrote it. Run that one, or a later "
+                    "one.",
+                    commit.position(), commit.tenant(), stored.type(), stored.entity().kind()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
                                         eventstore::TenantNumber tenant,
                                         const eventstore::KeyStore& keys) {
+  RETRACE_RETURN_IF_ERROR(CheckKnown(commit));
   OpenedCommit opened;
   opened.header = TakeHeader(commit);
   opened.undoes = commit.undoes();
@@ -164,16 +179,8 @@ absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
   opened.notes.assign(commit.notes().begin(), commit.notes().end());
   opened.events.reserve(commit.events_size());
   for (const store::v1::StoredEvent& stored : commit.events()) {
-    const google::protobuf::Message* type = domain::FindEvent(stored.type());
-    if (type == nullptr || domain::FindKindByNumber(stored.entity().kind()) == nullptr) {
-      return absl::FailedPreconditionError(
-          fmt::format("The commit at position {} of tenant {} holds an event {} of kind {} that "
-                      "this release does not know. "
-                      "Run the release that wrote it, or a later one.",
-                      commit.position(), commit.tenant(), stored.type(), stored.entity().kind()));
-    }
     DraftEvent event{.entity = TakeRef(stored.entity()), .revision = stored.revision()};
-    std::shared_ptr<google::protobuf::Message> message(type->New());
+    std::shared_ptr<google::protobuf::Message> message(domain::FindEvent(stored.type())->New());
     const eventstore::SealingPlace place{commit.tenant(), stored.entity().kind(),
                                          stored.entity().id()};
     bool erased = false;

@@ -44,6 +44,9 @@ absl::StatusOr<std::string> EncodeCommit(domain::Draft& draft, eventstore::Tenan
 // newer reader is needed.
 absl::StatusOr<store::v1::Commit> ParseCommit(std::string_view bytes);
 
+// FAILED_PRECONDITION when the commit holds an event that this build does not know.
+absl::Status CheckKnown(const store::v1::Commit& commit);
+
 // Everything, events opened. Thread-safe.
 absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
                                         eventstore::TenantNumber tenant,

@@ -27,8 +27,9 @@ using eventstore::RowStore;
 using eventstore::StoredCommit;
 
 constexpr size_t kReadBytes = 1u << 20;
-// Enough to see at once that the key store is not the log's; the scrub looks at the rest.
-constexpr Position kKeysCheckedOnOpen = 100;
+// Enough to see at once that the key store is not the log's, or that a newer build wrote last; the
+// scrub looks at the rest.
+constexpr Position kCommitsCheckedOnOpen = 100;
 
 std::string RowsDirectory(const LedgerOptions& options) { return options.data_directory + "/rows"; }
 
@@ -234,9 +235,9 @@ absl::Status Ledger::LearnTenants() {
     RETRACE_ASSIGN(std::string bytes, ReadStored(*tenant, head.position));
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(bytes));
     uint64_t checked = 0;
-    RETRACE_RETURN_IF_ERROR(CheckKeys(*log_, *keys_, *tenant,
-                                      head.position - std::min(head.position, kKeysCheckedOnOpen),
-                                      head.position, &checked));
+    RETRACE_RETURN_IF_ERROR(CheckCommits(
+        *log_, *keys_, *tenant, head.position - std::min(head.position, kCommitsCheckedOnOpen),
+        head.position, &checked));
     tenant->visible_time_us = commit.commit_time_us();
     tenant->visible = head.position;
     absl::MutexLock lock(&tenant->clock_mutex);

@@ -37,8 +37,8 @@ absl::Status CheckKeysOf(const store::v1::Commit& commit, const eventstore::KeyS
 
 }  // namespace
 
-absl::Status CheckKeys(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
-                       const Tenant& tenant, Position after, Position until, uint64_t* checked) {
+absl::Status CheckCommits(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
+                          const Tenant& tenant, Position after, Position until, uint64_t* checked) {
   while (after < until) {
     RETRACE_ASSIGN(std::vector<eventstore::StoredCommit> commits,
                    log.Read(tenant.number, after, kChunkBytes));
@@ -46,6 +46,7 @@ absl::Status CheckKeys(const eventstore::CommitLog& log, const eventstore::KeySt
     for (const eventstore::StoredCommit& stored : commits) {
       if (stored.position > until) return absl::OkStatus();
       RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(stored.bytes));
+      RETRACE_RETURN_IF_ERROR(CheckKnown(commit));
       RETRACE_RETURN_IF_ERROR(CheckKeysOf(commit, keys, tenant));
       ++*checked;
     }
@@ -65,8 +66,8 @@ Scrub::~Scrub() {
 absl::Status Scrub::CheckTenant(const Tenant& tenant, uint64_t* checked) {
   const Position until = tenant.visible;
   for (Position after = 0; after < until && !stop_; after += kChunkCommits) {
-    RETRACE_RETURN_IF_ERROR(CheckKeys(ledger_.log(), ledger_.keys(), tenant, after,
-                                      std::min(until, after + kChunkCommits), checked));
+    RETRACE_RETURN_IF_ERROR(CheckCommits(ledger_.log(), ledger_.keys(), tenant, after,
+                                         std::min(until, after + kChunkCommits), checked));
     absl::SleepFor(kPause);
   }
   return absl::OkStatus();

@@ -1,6 +1,6 @@
 // The scrub: after a start the whole log is read once in the background, slowly, and every check
-// sum, position and key is looked at, so that damage is found while a backup still helps and not
-// when somebody asks for that moment.
+// sum, position, event type and key is looked at, so that damage, or what a newer build wrote, is
+// found while a backup still helps and not when somebody asks for that moment.
 #pragma once
 
 #include <atomic>
@@ -13,12 +13,12 @@
 
 namespace retrace::server {
 
-// Checks that the key store holds the key of every sealed part of the commits in (after, until].
-// DATA_LOSS names the first one that is missing, and the next step. Adds the commits looked at to
-// `*checked`.
-absl::Status CheckKeys(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
-                       const Tenant& tenant, eventstore::Position after, eventstore::Position until,
-                       uint64_t* checked);
+// Checks the commits in (after, until]: that this build knows their format and events
+// (FAILED_PRECONDITION), and that the key store holds the key of every sealed part (DATA_LOSS).
+// Names the first commit that fails, and the next step. Adds the commits looked at to `*checked`.
+absl::Status CheckCommits(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
+                          const Tenant& tenant, eventstore::Position after,
+                          eventstore::Position until, uint64_t* checked);
 
 // Runs on a thread of its own until it is through or destroyed.
 class Scrub {
