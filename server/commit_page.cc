@@ -113,8 +113,15 @@ bool BeginsChangeSet(const Envelope& envelope) {
                      });
 }
 
+bool IsFirstOfChangeSet(const Envelope& envelope) {
+  const bool only_ends = envelope.events.size() == 1 &&
+                         envelope.events[0].kind == static_cast<uint32_t>(KindNumber::kChangeSet) &&
+                         envelope.events[0].type == "ChangeSetEnded";
+  return envelope.begins_change_set() && !only_ends;
+}
+
 absl::StatusOr<bool> CommitPage::Fits(const Filter& parsed, const Envelope& envelope) const {
-  if (first_only && !envelope.begins_change_set()) return false;
+  if (first_only && !IsFirstOfChangeSet(envelope)) return false;
   if (parsed.empty()) return true;
   RETRACE_ASSIGN(CommitFields fields, FieldsOf(*call.tenant, envelope));
   if (first_only && BeginsChangeSet(envelope) && parsed.Mentions("title")) {

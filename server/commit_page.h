@@ -24,6 +24,9 @@ inline constexpr size_t kMaxPageBytes = 3u << 20;
 
 // True when the commit began a change set that further commands may join.
 bool BeginsChangeSet(const Envelope& envelope);
+// True when a change set is known by this commit: the commit began it, or stands alone. The end of
+// a change set is none of its own.
+bool IsFirstOfChangeSet(const Envelope& envelope);
 
 // What filters over commits, and over change sets, may name.
 const std::vector<std::string>& CommitFilterFields();

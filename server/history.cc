@@ -202,7 +202,7 @@ absl::StatusOr<v1::ChangeSet> History::ShowChangeSet(const Tenant& tenant, Posit
   RETRACE_ASSIGN(std::string stored, ledger_.ReadStored(tenant, number));
   Envelope envelope;
   RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored, /*with_events=*/true, envelope));
-  if (!envelope.begins_change_set()) return NoSuchCommit(tenant, "change set", number, head);
+  if (!IsFirstOfChangeSet(envelope)) return NoSuchCommit(tenant, "change set", number, head);
   v1::ChangeSet change_set = ShowSingle(tenant, envelope);
   if (BeginsChangeSet(envelope)) {
     RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, tenant, head));

@@ -21,8 +21,6 @@ using eventstore::Position;
 using eventstore::StoredCommit;
 
 constexpr size_t kReadBytes = 256u << 10;
-// So many commits that nobody wants are left out before the stream is looked after again.
-constexpr size_t kMostLeftOut = 10000;
 
 absl::Status CheckKinds(const v1::WatchCommitsRequest& request,
                         absl::flat_hash_set<uint32_t>& kinds) {
@@ -119,7 +117,7 @@ absl::StatusOr<std::optional<v1::WatchCommitsResponse>> CommitWatch::Next(absl::
 
 absl::StatusOr<std::optional<v1::Commit>> CommitWatch::NextCommit() {
   Envelope envelope;
-  for (size_t left_out = 0; left_out < kMostLeftOut; ++left_out) {
+  for (size_t left_out = 0; left_out < options_.most_left_out; ++left_out) {
     if (read_.empty()) {
       const Position visible = tenant_.visible;
       if (position_ >= visible) return std::nullopt;

@@ -1,12 +1,13 @@
 // Watching commits: everything after a position, in order, and then each commit as it becomes
 // visible.
 //
-//   RETRACE_ASSIGN(std::unique_ptr<CommitWatch> watch, CommitWatch::Start(ledger, call, request,
-//   {})); while (running) {
-//     RETRACE_ASSIGN(std::optional<v1::WatchCommitsResponse> message,
-//     watch->Next(absl::Seconds(1))); if (message.has_value()) Send(*message);   // nothing: the
-//     time is over, look whether to go on
+// clang-format off
+//   RETRACE_ASSIGN(auto watch, CommitWatch::Start(ledger, call, request, {}));
+//   while (running) {
+//     RETRACE_ASSIGN(std::optional<v1::WatchCommitsResponse> message, watch->Next(absl::Seconds(1)));
+//     if (message.has_value()) Send(*message);  // nothing: the time is over, look whether to go on
 //   }
+// clang-format on
 #pragma once
 
 #include <deque>
@@ -28,6 +29,8 @@ namespace retrace::server {
 struct WatchOptions {
   // Silence after which a heartbeat is sent.
   absl::Duration heartbeat = absl::Seconds(15);
+  // So many commits that nobody wants are left out before the stream is looked after again.
+  size_t most_left_out = 10000;
   // For tests; null: absl::Now.
   std::function<absl::Time()> now;
 };

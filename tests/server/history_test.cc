@@ -136,6 +136,17 @@ TEST_F(HistoryTest, FindsCommitsByEachField) {
   EXPECT_THAT(Positions("actor = bob AND NOT kind = customers"), ElementsAre(4));
 }
 
+TEST_F(HistoryTest, ADayIsAllOfItsCommits) {
+  small_.SetTime(int64_t{1709251197} * 1'000'000);  // 2024-02-29T23:59:57Z
+  for (int i = 0; i < 5; ++i) Create(R"pb(display_name: "Ann")pb");
+  EXPECT_THAT(Positions("time = 2024-02-29", true), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Positions("time <= 2024-02-29", true), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Positions("time < 2024-02-29", true), IsEmpty());
+  EXPECT_THAT(Positions("time > 2024-02-29", true), ElementsAre(4, 5));
+  EXPECT_THAT(Positions("time >= 2024-02-29", true), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(Positions("time = 2024-03-01", true), ElementsAre(4, 5));
+}
+
 TEST_F(HistoryTest, PagesAreTheSameWhateverTheBounds) {
   std::mt19937 random(7);
   std::vector<std::string> names;
@@ -176,6 +187,30 @@ TEST_F(HistoryTest, PagesArePinned) {
   EXPECT_EQ(second->commits_size(), 1);
   EXPECT_EQ(second->answered().position(), 4);
   EXPECT_EQ(second->next_page_token(), "");
+}
+
+TEST_F(HistoryTest, APageStaysBelowWhatClientsReceive) {
+  v1::CreateCustomerRequest create;
+  create.mutable_customer()->set_display_name("Large");
+  for (int i = 0; i < 50; ++i) {
+    (*create.mutable_customer()->mutable_attributes())[fmt::format("key-{}", i)] =
+        std::string(1000, 'x');
+  }
+  for (int i = 0; i < 90; ++i) ASSERT_TRUE(small_.Do(create).status.ok());
+  v1::ListCommitsRequest request;
+  request.set_parent("tenants/acme");
+  request.set_page_size(1000);
+  request.set_view(v1::EVENTS);
+  int64_t seen = 0;
+  do {
+    auto page = history().Answer(small_.Call("commits"), request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_LT(page->ByteSizeLong(), 4u << 20);
+    EXPECT_GT(page->commits_size(), 0);
+    seen += page->commits_size();
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, 90);
 }
 
 TEST_F(HistoryTest, ShowsACommitInEachView) {
@@ -271,6 +306,15 @@ TEST_F(HistoryTest, ListsChangeSetsBothBegunAndSingle) {
   EXPECT_EQ(domain::ReasonOf(history().ShowChangeSet(small_.tenant(), 3, small_.head()).status()),
             v1::ENTITY_NOT_FOUND);
   EXPECT_THAT(Positions("change_set = 2"), ElementsAre(4, 3, 2));  // its end stands alone
+  // The end is a commit, but no change set that anybody could look for.
+  EXPECT_THAT(Positions("type = ChangeSetEnded"), ElementsAre(5));
+  auto ended = history().Answer(small_.Call("sets"), request);
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  ASSERT_EQ(ended->change_sets_size(), 2) << ended->DebugString();
+  EXPECT_EQ(ended->change_sets(0).name(), set.name());
+  EXPECT_EQ(ended->change_sets(0).state(), v1::ChangeSet::CLOSED);
+  EXPECT_EQ(domain::ReasonOf(history().ShowChangeSet(small_.tenant(), 5, small_.head()).status()),
+            v1::ENTITY_NOT_FOUND);
 }
 
 TEST_F(HistoryTest, FiltersChangeSetsByTheirFirstCommitAndTitle) {
@@ -306,6 +350,10 @@ TEST_F(HistoryTest, AChangeSetClosesByItselfAfterADay) {
   small_.SetTime(small_.time_us() + int64_t{25} * 3600 * 1'000'000);
   EXPECT_EQ(history().ShowChangeSet(small_.tenant(), 1, small_.head())->state(),
             v1::ChangeSet::CLOSED);
+  // Of a past moment it is told as it was then.
+  Create(R"pb(display_name: "Late")pb");
+  EXPECT_EQ(history().ShowChangeSet(small_.tenant(), 1, 1)->state(), v1::ChangeSet::OPEN);
+  EXPECT_EQ(history().ShowChangeSet(small_.tenant(), 1, 2)->state(), v1::ChangeSet::CLOSED);
 }
 
 TEST_F(HistoryTest, ListsTheChangesOfOneEntity) {

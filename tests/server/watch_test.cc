@@ -121,6 +121,21 @@ TEST_F(WatchTest, MovesOnOverWhatItLeavesOut) {
   EXPECT_EQ(watch->position(), 4u);
 }
 
+TEST_F(WatchTest, IsNotCaughtUpWhileItLeavesOut) {
+  for (int i = 0; i < 7; ++i) Create("record");
+  Create();
+  v1::WatchCommitsRequest request = After(0);
+  request.add_kinds("customers");
+  auto watch = Start(request, {.most_left_out = 3});
+  // Between, whoever runs it may look after the stream.
+  EXPECT_EQ(Next(*watch), "nothing");
+  EXPECT_EQ(watch->position(), 3u);
+  EXPECT_EQ(Next(*watch), "nothing");
+  EXPECT_EQ(watch->position(), 6u);
+  EXPECT_EQ(Next(*watch), "8");
+  EXPECT_EQ(Next(*watch), "caught up at 8");
+}
+
 TEST_F(WatchTest, TellsChangesWhenAsked) {
   Create();
   v1::WatchCommitsRequest request = After(0);
