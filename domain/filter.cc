@@ -54,17 +54,6 @@ TextPattern ReadPattern(std::string_view value, bool exact = false) {
   return pattern;
 }
 
-// Digits of a value that is written like a phone number; empty otherwise.
-std::string DialledDigits(std::string_view value) {
-  for (const char c : value) {
-    if ((c < '0' || c > '9') && std::string_view("+-()./ ").find(c) == std::string_view::npos) {
-      return "";
-    }
-  }
-  std::string digits = PhoneDigits(value);
-  return digits.size() >= 3 ? digits : "";
-}
-
 class Compiler {
  public:
   Compiler(const Descriptor& type, const std::vector<std::string>& allowed)
@@ -355,6 +344,16 @@ bool IsDate(std::string_view value) {
 }
 
 }  // namespace
+
+std::string DialledDigits(std::string_view value) {
+  for (const char c : value) {
+    if ((c < '0' || c > '9') && std::string_view("+-()./ ").find(c) == std::string_view::npos) {
+      return "";
+    }
+  }
+  std::string digits = PhoneDigits(value);
+  return digits.size() >= 3 ? digits : "";
+}
 
 // Some systems make ids that differ by case alone.
 bool ComparesExactly(const FieldDescriptor& field) { return field.name() == "external_id"; }

@@ -6,6 +6,7 @@
 // whatever the input.
 //
 // What a restriction means depends on its field:
+// clang-format off
 //   text           `=` `!=` caseless (NFKC, case folded), with a `*` at the beginning or end
 //                  standing for anything; `:` contains, caseless; `<` and so on by the folded
 //                  bytes. Ids of other systems (`external_id`) are compared as they are
@@ -13,14 +14,16 @@
 //   time           RFC 3339, or a date, which is that whole day in UTC: `=` and `:` within it,
 //                  `<` before it, `>` after it. An unset time matches nothing, not even `!=`
 //   list           `=` and `:` alike: some element equals; `*` wildcards for text
-//   list of messages   `phones:"+1 415 555 2671"`: some text of some element equals, or a phone
-//   number
-//                  has these digits; `phones.label = "work"`: of some element
+//   list of messages
+//                  `phones:work`: some text of some element equals; `phones:"+1 415 555 2671"`,
+//                  written with nothing but what numbers are written with: some phone has these
+//                  digits, with its country code or as it was typed;
+//                  `phones.label = "work"`: of some element
 //   map            `attributes:colour` has the key; `attributes.colour = "red"` its value; a key
-//   that
-//                  is no plain name is quoted: `attributes."eye colour"`
+//                  that is no plain name is quoted: `attributes."eye colour"`
 //   anything       `field:*` is set (not empty, not 0)
 //   no field       `word`: some text of the fields contains it, caseless
+// clang-format on
 // A field inside a message, or a key of a map, that is not there matches nothing, not even `!=`.
 #pragma once
 
@@ -69,6 +72,10 @@ struct TimeSpan {
   int64_t end_us = 0;  // of a day: the beginning of the next
 };
 std::optional<TimeSpan> ReadTimeSpan(std::string_view value);
+
+// The digits of a phone number in a restriction's value, without its punctuation; empty when it has
+// other characters, too, or fewer than three digits.
+std::string DialledDigits(std::string_view value);
 
 // True for texts that filters compare as they are, case and all.
 bool ComparesExactly(const google::protobuf::FieldDescriptor& field);

@@ -1,4 +1,6 @@
 // Running a filter on a message.
+#include <algorithm>
+
 #include "domain/field_values.h"
 #include "domain/filter_condition.h"
 #include "domain/index_values.h"
@@ -96,11 +98,11 @@ bool AnyText(const Message& message, const FieldDescriptor& field, const Test& t
 
 bool MatchElement(const Condition& condition, const Message& element) {
   if (!condition.phone_digits.empty() && element.GetDescriptor() == v1::Phone::descriptor()) {
-    const auto& phone = static_cast<const v1::Phone&>(element);
-    if (PhoneDigits(phone.e164()) == condition.phone_digits ||
-        PhoneDigits(phone.raw()) == condition.phone_digits) {
-      return true;
-    }
+    const std::vector<std::string> values = PhoneValues(static_cast<const v1::Phone&>(element));
+    const std::string end = AfterPhoneDigits(condition.phone_digits);
+    return std::any_of(values.begin(), values.end(), [&](std::string_view value) {
+      return value >= condition.phone_digits && value < end;
+    });
   }
   const google::protobuf::Descriptor& type = *element.GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {

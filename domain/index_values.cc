@@ -9,7 +9,6 @@
 #include "domain/field_values.h"
 #include "fmt/format.h"
 #include "google/protobuf/timestamp.pb.h"
-#include "retrace/v1/common.pb.h"
 
 namespace retrace::domain {
 namespace {
@@ -18,6 +17,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::Timestamp;
+
+// Behind the digits of another spelling; before every digit.
+constexpr char kOtherSpelling = '\x01';
+// Two spellings of one number end alike for at least so long.
+constexpr size_t kSameEnd = 4;
 
 [[noreturn]] void AbortOn(const IndexDeclaration& index, const Message& resource,
                           std::string_view what) {
@@ -88,8 +92,9 @@ class Collector {
 
   void AddMessage(const Message& message) {
     if (message.GetDescriptor() == v1::Phone::descriptor()) {
-      const auto& phone = static_cast<const v1::Phone&>(message);
-      AddText(phone.e164().empty() ? phone.raw() : phone.e164());
+      for (std::string& value : PhoneValues(static_cast<const v1::Phone&>(message))) {
+        Keep(std::move(value));
+      }
     } else if (message.GetDescriptor() == Timestamp::descriptor()) {
       const auto& time = static_cast<const Timestamp&>(message);
       values_.push_back(EncodeNumber(time.seconds() * 1'000'000 + time.nanos() / 1'000));
@@ -183,6 +188,27 @@ int64_t DecodeNumber(std::string_view bytes) {
     bits = bits << 8 | static_cast<unsigned char>(byte);
   }
   return static_cast<int64_t>(bits ^ (uint64_t{1} << 63));
+}
+
+std::vector<std::string> PhoneValues(const v1::Phone& phone) {
+  std::string typed = PhoneDigits(phone.raw());
+  if (phone.e164().empty()) {
+    return {std::move(typed)};
+  }
+  std::string number = PhoneDigits(phone.e164());
+  // Of 1-800-FLOWERS the digits typed are another number.
+  const bool spells = typed.size() >= kSameEnd && number.size() >= kSameEnd &&
+                      number.ends_with(std::string_view(typed).substr(typed.size() - kSameEnd));
+  if (!spells || typed == number) {
+    return {std::move(number)};
+  }
+  return {std::move(number), std::move(typed) + kOtherSpelling};
+}
+
+bool IsOtherSpelling(std::string_view phone_value) { return phone_value.ends_with(kOtherSpelling); }
+
+std::string AfterPhoneDigits(std::string_view digits) {
+  return AfterPrefix(std::string(digits) + kOtherSpelling);
 }
 
 std::string AfterPrefix(std::string_view prefix) {

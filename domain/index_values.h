@@ -10,11 +10,12 @@
 
 #include "domain/kind.h"
 #include "google/protobuf/message.h"
+#include "retrace/v1/common.pb.h"
 
 namespace retrace::domain {
 
 // Rises when folding or tokenising changes; part of the layout stamp.
-inline constexpr int kFoldNumber = 1;
+inline constexpr int kFoldNumber = 2;
 // Most values of one entity in a text search index.
 inline constexpr size_t kMaxSearchWords = 32;
 
@@ -47,6 +48,17 @@ std::vector<std::string> QueryWords(std::string_view query);
 // Digits of a phone as typed: an E.164 number without `+`, or bare digits (extensions and
 // punctuation left out). Digits of other scripts count as theirs.
 std::string PhoneDigits(std::string_view text);
+
+// What a phone is found by in a kPhone index. First the digits of its E.164 number, or of its text
+// when it has none: the value that a unique key is about. Behind it, marked, the digits of its text
+// where they spell the same number otherwise (without country code, or with 00 for +): several
+// numbers of the world share such a spelling, so it is never unique.
+std::vector<std::string> PhoneValues(const v1::Phone& phone);
+// True for a marked value.
+bool IsOtherSpelling(std::string_view phone_value);
+// Where the values of a kPhone index end that these digits are found by, marked or not; they begin
+// with the digits alone.
+std::string AfterPhoneDigits(std::string_view digits);
 
 // The smallest string that is greater than every string with this prefix; empty: there is none.
 std::string AfterPrefix(std::string_view prefix);

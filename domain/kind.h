@@ -24,7 +24,7 @@ enum class Normaliser {
   kCaseless,   // NFKC, case folded
   kSortName,   // folded for ordering, diacritics kept apart only at the end
   kNameWords,  // text search: words, and every suffix in scripts without spaces; at most 32 values
-  kPhone,      // E.164 digits, or the digits of what could not be read
+  kPhone,      // E.164 digits, or those typed; another spelling of them too, see PhoneValues
   kNumber,     // int64, order-preserving
   kTime,       // google.protobuf.Timestamp in microseconds, order-preserving
 };

@@ -68,6 +68,15 @@ class Claims {
   std::map<std::tuple<KindNumber, uint8_t, std::string>, std::vector<EntityRef>> holders_;
 };
 
+// What an entity claims by a unique key.
+std::vector<std::string> ClaimedValues(const IndexDeclaration& index, const Row& row) {
+  std::vector<std::string> values = IndexValues(index, *row.resource);
+  if (index.normaliser == Normaliser::kPhone) {
+    std::erase_if(values, IsOtherSpelling);
+  }
+  return values;
+}
+
 absl::StatusOr<bool> Claims::InForce(std::string_view key) {
   if (!in_force_) {
     RETRACE_ASSIGN(in_force_, KeysInForce(draft_));
@@ -84,7 +93,7 @@ absl::Status Claims::Add(const EntityRef& entity, const Draft::Touched& touched)
     if (index.unique_key.empty()) {
       continue;
     }
-    const std::vector<std::string> values = IndexValues(index, *touched.after->resource);
+    const std::vector<std::string> values = ClaimedValues(index, *touched.after);
     if (values.empty()) {
       continue;
     }
@@ -94,7 +103,7 @@ absl::Status Claims::Add(const EntityRef& entity, const Draft::Touched& touched)
     }
     const bool was_live = touched.before != nullptr && touched.before->live();
     const std::vector<std::string> before =
-        was_live ? IndexValues(index, *touched.before->resource) : std::vector<std::string>();
+        was_live ? ClaimedValues(index, *touched.before) : std::vector<std::string>();
     for (const std::string& value : values) {
       holders_[{kind.number, index.number, value}].push_back(entity);
       if (!std::binary_search(before.begin(), before.end(), value)) {
@@ -227,7 +236,8 @@ absl::StatusOr<std::vector<Duplicate>> FindDuplicates(const Kind& kind,
           value.ids.push_back(hits[i].id);
         }
       }
-      if (value.ids.size() > 1 && found.size() < kMostNamed) {
+      const bool counts = index.normaliser != Normaliser::kPhone || !IsOtherSpelling(value.value);
+      if (counts && value.ids.size() > 1 && found.size() < kMostNamed) {
         found.push_back(std::move(value));
       }
     }

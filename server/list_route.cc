@@ -102,8 +102,8 @@ bool NarrowTo(Comparator comparator, int64_t low, int64_t high, IndexRange& rang
   return true;
 }
 
-// Narrows `range` by a comparison on a number, a time or the beginning of a text; false when the
-// index does not answer it.
+// Narrows `range` by a comparison on a number, a time, a phone or the beginning of a text; false
+// when the index does not answer it.
 bool Narrow(const Kind& kind, const IndexDeclaration& index, const Restriction& restriction,
             IndexRange& range) {
   const FieldDescriptor* leaf = LeafOf(kind, restriction.field);
@@ -127,6 +127,13 @@ bool Narrow(const Kind& kind, const IndexDeclaration& index, const Restriction& 
       if (range.lower != "" || range.upper != "" || prefix.empty()) return false;
       range.lower = prefix;
       range.upper = domain::AfterPrefix(prefix);
+      return true;
+    }
+    case Normaliser::kPhone: {
+      const std::string digits = domain::DialledDigits(text);
+      if (restriction.field.size() != 1 || digits.empty() || range.lower != "") return false;
+      range.lower = digits;
+      range.upper = domain::AfterPhoneDigits(digits);
       return true;
     }
     default:

@@ -5,14 +5,16 @@
 // told apart by the index entry, without reading the row.
 //
 // In what order.
+// clang-format off
 //   no query, no order_by   the kind's default: customers by number, records by create_time,
-//   members by display_name order_by                as asked; entities without a value come last,
-//   equal values by id query, no order_by      exact finds first (number, id, external id, e-mail,
-//   phone), then by the word found, then by id;
-//                           an entity is told once, where it is found first
+//                           members by display_name
+//   order_by                as asked; entities without a value come last, equal values by id
+//   query, no order_by      exact finds first (number, id, external id, e-mail, phone), then by the
+//                           word found, then by id; an entity is told once, where it is found first
 //   query and order_by      as asked. For an order without an index (create_time, update_time; see
-//   the proto) the search may
-//                           find at most 10,000 entities; more is refused with INVALID_FIELD
+//                           the proto) the search may find at most 10,000 entities; more is refused
+//                           with INVALID_FIELD
+// clang-format on
 // Records by create_time are in the order of their ids, which the server makes in order of time.
 //
 // How a page is made. If the filter holds restrictions that an index answers, the smallest set of

@@ -144,7 +144,10 @@ void AddPhone(const Kind& kind, std::string_view text, std::string_view region,
   std::sort(spellings.begin(), spellings.end());
   spellings.erase(std::unique(spellings.begin(), spellings.end()), spellings.end());
   for (std::string& spelling : spellings) {
-    if (!spelling.empty()) places.push_back(Exactly(*index, std::move(spelling)));
+    if (spelling.empty()) continue;
+    SearchPlace place{.index = index, .lower = std::move(spelling)};
+    place.upper = domain::AfterPhoneDigits(place.lower);
+    places.push_back(std::move(place));
   }
 }
 

@@ -241,6 +241,27 @@ v1::Customer SampleCustomer() {
   return customer;
 }
 
+TEST(PhoneValues, TellsTheNumberAndHowElseItWasSpelt) {
+  const auto values = [](const std::string& raw, const std::string& e164) {
+    v1::Phone phone;
+    phone.set_raw(raw);
+    phone.set_e164(e164);
+    return PhoneValues(phone);
+  };
+  EXPECT_THAT(values("+1 415 555 2671", "+14155552671"), ElementsAre("14155552671"));
+  EXPECT_THAT(values("044 668 18 00", "+41446681800"),
+              ElementsAre("41446681800", "0446681800\x01"));
+  EXPECT_THAT(values("0041 44 668 18 00 x9", "+41446681800"),
+              ElementsAre("41446681800", "0041446681800\x01"));
+  EXPECT_THAT(values("1-800-FLOWERS", "+18003569377"), ElementsAre("18003569377"));
+  EXPECT_THAT(values("0800 12", ""), ElementsAre("080012"));
+  EXPECT_FALSE(IsOtherSpelling("41446681800"));
+  EXPECT_TRUE(IsOtherSpelling("0446681800\x01"));
+  EXPECT_FALSE(IsOtherSpelling(""));
+  EXPECT_LT("0446681800\x01", AfterPhoneDigits("0446681800"));
+  EXPECT_GT("04466818000", AfterPhoneDigits("0446681800"));
+}
+
 TEST(IndexValues, FollowsTheNormaliser) {
   const v1::Customer customer = SampleCustomer();
   const auto values = [&customer](std::vector<std::string> fields, Normaliser normaliser) {

@@ -56,8 +56,9 @@ bool HasPhone(const Resource& resource, const std::string& query) {
   if (query.find_first_of("0123456789") == std::string::npos) return false;
   for (const std::string& spelling : domain::PhoneSpellings("US", query)) {
     for (const v1::Phone& phone : resource.phones()) {
-      if (domain::PhoneDigits(phone.e164().empty() ? phone.raw() : phone.e164()) == spelling)
-        return true;
+      if (domain::PhoneDigits(phone.e164()) == spelling) return true;
+      // Of letters in it nothing is known here.
+      if (domain::PhoneDigits(phone.raw()) == spelling) return true;
     }
   }
   return false;

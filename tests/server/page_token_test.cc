@@ -96,6 +96,17 @@ TEST_F(PageTokenTest, AnotherCallerMethodTenantOrRequestIsRefused) {
   EXPECT_EQ(Reason(Call()), v1::INVALID_PAGE_TOKEN);
 }
 
+// A token is younger than what is served only when commits that it saw are lost.
+TEST_F(PageTokenTest, APositionThatIsNotThereIsRefused) {
+  store::v1::PageToken token;
+  for (const uint64_t position : {uint64_t{1}, uint64_t{2}}) {
+    token.set_position(position);
+    text_ = *server::SealPageToken(small_.ledger(), Call(), request_, token);
+    EXPECT_EQ(Reason(Call()),
+              position == 1 ? v1::ERROR_REASON_UNSPECIFIED : v1::INVALID_PAGE_TOKEN);
+  }
+}
+
 TEST_F(PageTokenTest, AnotherEpochIsToldWithTheBranchPosition) {
   const uint64_t old_epoch = small_.ledger().log().epoch();
   small_.Reopen(/*new_epoch=*/true);
