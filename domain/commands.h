@@ -81,6 +81,13 @@ absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Cont
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,
                     const Context& context);
 
+// What takes a decider long and depends on little more than the request, done ahead on another
+// thread, so that other tenants do not wait while a batch is decided: the result is remembered
+// where the decider looks for it. Never changes what is decided. Those that are worth it have an
+// overload.
+void Prepare(const v1::BatchCreateCustomersRequest& request, const View& view);
+void Prepare(const v1::BatchCreateRecordsRequest& request, const View& view);
+
 // What a change set must be for this actor's command to join it: open, of the actor, not past its
 // time. OK for 0.
 absl::Status CheckChangeSet(Position change_set, const View& view, const CommitHeader& header);

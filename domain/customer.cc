@@ -231,6 +231,20 @@ absl::Status Decide(const v1::BatchCreateCustomersRequest& request, Draft& draft
   return DecideBatchCreate(request, draft, context, CreateOne);
 }
 
+void Prepare(const v1::BatchCreateCustomersRequest& request, const View& view) {
+  for (const v1::CreateCustomerRequest& one : request.requests()) {
+    if (one.customer().phones().empty()) {
+      continue;
+    }
+    v1::Customer customer = one.customer();
+    FieldFaults ignored("customer");
+    NormaliseAddresses(*customer.mutable_addresses(), ignored);
+    if (const auto region = PhoneRegion(customer, view); region.ok()) {
+      ReadPhonesAhead(*region, customer.phones());
+    }
+  }
+}
+
 absl::Status Decide(const v1::UpdateCustomerRequest& request, Draft& draft,
                     const Context& context) {
   return UpdateEntity<store::v1::CustomerUpdated>(

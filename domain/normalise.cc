@@ -137,6 +137,14 @@ void NormalisePhones(std::string_view region, RepeatedPtrField<v1::Phone>& phone
   phones.Swap(&kept);
 }
 
+void ReadPhonesAhead(std::string_view region, const RepeatedPtrField<v1::Phone>& phones) {
+  for (const v1::Phone& phone : phones) {
+    v1::Phone read;
+    read.set_raw(phone.raw());
+    NormalisePhone(region, read);
+  }
+}
+
 void NormaliseCurrency(std::string& code, std::string_view field, FieldFaults& faults) {
   Trim(code);
   absl::AsciiStrToUpper(&code);

@@ -46,6 +46,9 @@ void NormaliseAddresses(google::protobuf::RepeatedPtrField<v1::Address>& address
 // Reads each number in `region`; drops those whose text is there already; blank ones are faults.
 void NormalisePhones(std::string_view region, google::protobuf::RepeatedPtrField<v1::Phone>& phones,
                      FieldFaults& faults);
+// Reads each number in `region` ahead of a decider, which then finds it read (phone.h).
+void ReadPhonesAhead(std::string_view region,
+                     const google::protobuf::RepeatedPtrField<v1::Phone>& phones);
 // Upper case; a code that is none is a fault of `field`.
 void NormaliseCurrency(std::string& code, std::string_view field, FieldFaults& faults);
 

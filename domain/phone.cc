@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "domain/index_values.h"
 
 namespace retrace::domain {
@@ -31,9 +35,25 @@ std::string RegionOrNone(std::string_view region) {
   return upper;
 }
 
+// The number alone, when the text holds nothing but digits and the usual punctuation: the library
+// reads it the same and looks neither for extensions nor for letters. Else the text.
+std::string WithoutPunctuation(std::string_view text) {
+  std::string number;
+  for (const char c : text) {
+    const bool plus = c == '+' && number.empty();
+    if ((c >= '0' && c <= '9') || plus) {
+      number += c;
+    } else if (std::string_view(" -.()").find(c) == std::string_view::npos) {
+      return std::string(text);
+    }
+  }
+  return number;
+}
+
 std::optional<PhoneNumber> Parse(std::string_view text, const std::string& region) {
   PhoneNumber number;
-  if (Library().Parse(std::string(text), region, &number) != PhoneNumberUtil::NO_PARSING_ERROR) {
+  if (Library().Parse(WithoutPunctuation(text), region, &number) !=
+      PhoneNumberUtil::NO_PARSING_ERROR) {
     return std::nullopt;
   }
   return number;
@@ -84,14 +104,64 @@ bool LooksDialled(std::string_view typed) {
          letters == "tel";
 }
 
+// What a text says in a region; both empty when it is no number.
+struct Reading {
+  std::string e164;
+  std::string extension;
+};
+
+// The readings made last, for all threads: two generations, the older of which goes when the
+// younger is full.
+class Readings {
+ public:
+  std::optional<Reading> Find(const std::string& key) {
+    absl::MutexLock lock(&mutex_);
+    if (const auto found = young_.find(key); found != young_.end()) {
+      return found->second;
+    }
+    const auto found = old_.find(key);
+    return found == old_.end() ? std::nullopt : std::optional(found->second);
+  }
+  void Keep(const std::string& key, const Reading& reading) {
+    absl::MutexLock lock(&mutex_);
+    if (young_.size() >= kGeneration) {
+      old_ = std::exchange(young_, {});
+    }
+    young_.emplace(key, reading);
+  }
+
+ private:
+  using Generation = std::unordered_map<std::string, Reading>;
+  static constexpr size_t kGeneration = 10'000;
+
+  absl::Mutex mutex_;
+  Generation young_ ABSL_GUARDED_BY(mutex_);
+  Generation old_ ABSL_GUARDED_BY(mutex_);
+};
+
+Reading ReadingOf(std::string_view region, const std::string& raw) {
+  static auto& readings = *new Readings;
+  const std::string key = RegionOrNone(region) + raw;
+  if (std::optional<Reading> known = readings.Find(key)) {
+    return *std::move(known);
+  }
+  Reading reading;
+  if (const std::optional<PhoneNumber> number = Read(region, raw)) {
+    reading = {E164(*number), number->extension()};
+  }
+  readings.Keep(key, reading);
+  return reading;
+}
+
 }  // namespace
 
 void NormalisePhone(std::string_view region, v1::Phone& phone) {
   phone.clear_e164();
   phone.clear_extension();
-  if (const std::optional<PhoneNumber> number = Read(region, phone.raw())) {
-    phone.set_e164(E164(*number));
-    phone.set_extension(number->extension());
+  Reading reading = ReadingOf(region, phone.raw());
+  if (!reading.e164.empty()) {
+    phone.set_e164(std::move(reading.e164));
+    phone.set_extension(std::move(reading.extension));
   }
 }
 

@@ -12,8 +12,9 @@ namespace retrace::domain {
 
 // Fills e164 and extension of `phone` from its raw text, read in `region` (ISO 3166-1 alpha-2) when
 // it has no country code. Leaves both empty when libphonenumber finds the number not even possible.
-// `00` in front counts as `+` wherever that makes the number a valid one. Costs tens of
-// microseconds.
+// `00` in front counts as `+` wherever that makes the number a valid one. Costs about 50
+// microseconds for a number without letters, twice that for others; and less than one for those
+// that were read last, by any thread: some ten thousand are remembered.
 void NormalisePhone(std::string_view region, v1::Phone& phone);
 // Spellings of a typed number to look for in a kPhone index: its E.164 digits in the region, if
 // any, and its bare digits; each once. None for text that is no phone number: with other letters

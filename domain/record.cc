@@ -233,6 +233,17 @@ absl::Status Decide(const v1::BatchCreateRecordsRequest& request, Draft& draft,
   return DecideBatchCreate(request, draft, context, CreateOne);
 }
 
+void Prepare(const v1::BatchCreateRecordsRequest& request, const View& view) {
+  for (const v1::CreateRecordRequest& one : request.requests()) {
+    if (one.record().phones().empty()) {
+      continue;
+    }
+    if (const auto region = PhoneRegion(one.record(), view); region.ok()) {
+      ReadPhonesAhead(*region, one.record().phones());
+    }
+  }
+}
+
 absl::Status Decide(const v1::UpdateRecordRequest& request, Draft& draft, const Context& context) {
   return UpdateEntity<store::v1::RecordUpdated>(
       KindNumber::kRecord, request.record(), request.update_mask(), request.options(), draft,

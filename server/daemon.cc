@@ -234,10 +234,10 @@ ExitCode Assembly::OpenLedger() {
 
 void Assembly::Serve() {
   backend_.Open(*ledger_, *sequencer_);
-  rpc_->Serve(
-      {.tenants = &ledger_->tenants(), .submit = [sequencer = sequencer_.get()](Command command) {
-         sequencer->Submit(std::move(command));
-       }});
+  rpc_->Serve({.tenants = &ledger_->tenants(),
+               .submit = [sequencer = sequencer_.get()](
+                             Command command) { sequencer->Submit(std::move(command)); },
+               .rows = &ledger_->rows()});
   housekeeping_->Start([this] {
     const Sequencer::Counts counts = sequencer_->counts();
     metrics_.Set("retrace_commits", "Commits written since the start.",

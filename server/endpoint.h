@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "domain/context.h"
 #include "domain/draft.h"
+#include "domain/view.h"
 #include "google/protobuf/message.h"
 #include "server/method.h"
 #include "server/metrics.h"
@@ -19,6 +20,7 @@ namespace retrace::server {
 enum class Lane {
   kQuick,  // pages and gets
   kSlow,   // what reads a whole tenant or writes files; few at a time, so that pages go on
+  kAhead,  // no queries: what is done for large commands before they are decided
 };
 
 // Sends the messages of a stream. Used by the stream's own thread only.
@@ -36,6 +38,7 @@ class StreamWriter {
 using google::protobuf::Message;
 using DecideFunction =
     std::function<absl::Status(const Message& request, domain::Draft&, const domain::Context&)>;
+using PrepareFunction = std::function<void(const Message& request, const domain::View&)>;
 using AnswerFunction =
     std::function<absl::Status(const QueryCall&, const Message& request, Message& reply)>;
 using StreamFunction =
@@ -50,6 +53,8 @@ struct Endpoint {
   MethodMetrics* metrics = nullptr;
   DecideFunction decide;
   ShowFunction show;  // with decide; null: the targets' resources
+  // With decide; null: nothing is worth doing ahead. See domain::Prepare.
+  PrepareFunction prepare;
   AnswerFunction answer;
   Lane lane = Lane::kQuick;  // with answer
   StreamFunction stream;

@@ -148,7 +148,8 @@ Rpc::Rpc(Principals& principals, Metrics& metrics, RpcOptions options)
       options_(options),
       quick_(options.query_threads, options.max_waiting_queries),
       slow_(options.slow_threads, options.max_waiting_slow),
-      streams_(options.max_streams) {}
+      ahead_(options.ahead_threads, options.max_waiting_ahead),
+      streams_(options.streams) {}
 
 RpcService& Rpc::AddService(std::string_view full_name) {
   services_.push_back(std::make_unique<RpcService>(*this, full_name));

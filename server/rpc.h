@@ -32,6 +32,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "domain/commands.h"
+#include "eventstore/row_store.h"
 #include "server/endpoint.h"
 #include "server/principals.h"
 #include "server/query_pool.h"
@@ -44,7 +45,9 @@ struct RpcOptions {
   size_t max_waiting_queries = 1000;
   size_t slow_threads = 1;
   size_t max_waiting_slow = 16;
-  size_t max_streams = 64;
+  size_t ahead_threads = 1;
+  size_t max_waiting_ahead = 64;
+  StreamBounds streams;
   // Of unary calls: given to callers that have none, and the longest that one may have.
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration max_deadline = absl::Seconds(60);
@@ -54,6 +57,8 @@ struct RpcOptions {
 struct Serving {
   const Tenants* tenants = nullptr;
   std::function<void(Command)> submit;
+  // What large commands are prepared from; null: they are not.
+  const eventstore::RowStore* rows = nullptr;
 };
 
 class Rpc;
@@ -82,6 +87,13 @@ class RpcService : public grpc::Service {
                                                    const domain::Context& context) {
       return decide(static_cast<const Request&>(request), draft, context);
     };
+    if constexpr (requires(const Request& request, const domain::View& view) {
+                    domain::Prepare(request, view);
+                  }) {
+      endpoint.prepare = [](const Message& request, const domain::View& view) {
+        domain::Prepare(static_cast<const Request&>(request), view);
+      };
+    }
     endpoint.show = std::move(show);
     Add(method, Request::descriptor(), Reply::descriptor(), std::move(endpoint));
   }
@@ -162,7 +174,9 @@ class Rpc {
   const Serving* serving() const { return serving_.load(std::memory_order_acquire); }
   Principals& principals() { return principals_; }
   Metrics& metrics() { return metrics_; }
-  QueryPool& pool(Lane lane) { return lane == Lane::kQuick ? quick_ : slow_; }
+  QueryPool& pool(Lane lane) {
+    return lane == Lane::kQuick ? quick_ : lane == Lane::kSlow ? slow_ : ahead_;
+  }
   StreamThreads& streams() { return streams_; }
   absl::Time DeadlineOf(const grpc::ServerContextBase& context, absl::Time now) const;
   // Infinite when the caller gave none.
@@ -178,6 +192,7 @@ class Rpc {
   std::atomic<const Serving*> serving_{nullptr};
   QueryPool quick_;
   QueryPool slow_;
+  QueryPool ahead_;
   StreamThreads streams_;
 };
 

@@ -1,11 +1,13 @@
 #include "server/stream_call.h"
 
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
+#include "fmt/format.h"
 #include "server/call_log.h"
 #include "server/rpc.h"
 #include "server/status.h"
@@ -20,10 +22,24 @@ constexpr size_t kMaxQueuedMessages = 64;
 // How often a waiting stream asks whether it may go on.
 constexpr absl::Duration kLook = absl::Seconds(1);
 
-absl::Status TooManyStreams() {
-  return domain::Refusal(v1::QUEUE_FULL, "Too many streams are open; nothing was done.")
+absl::Status TooManyStreams(std::string_view whose, size_t bound) {
+  return domain::Refusal(
+             v1::QUEUE_FULL,
+             fmt::format("{} already has the {} streams that it may have open.", whose, bound))
       .Next("End one of yours, or try again later.")
       .RetryAfter(absl::Seconds(5));
+}
+
+size_t CountOf(const std::string& owner, const std::map<std::string, size_t>& counts) {
+  const auto count = counts.find(owner);
+  return count == counts.end() ? 0 : count->second;
+}
+
+void TakeOne(const std::string& owner, std::map<std::string, size_t>& counts) {
+  const auto count = counts.find(owner);
+  if (--count->second == 0) {
+    counts.erase(count);
+  }
 }
 
 }  // namespace
@@ -33,21 +49,32 @@ StreamThreads::~StreamThreads() {
   mutex_.Await(absl::Condition(this, &StreamThreads::NoneRuns));
 }
 
-bool StreamThreads::Run(std::function<void()> work) {
+absl::Status StreamThreads::Run(const std::string& tenant, const std::string& principal,
+                                std::function<void()> work) {
   {
     absl::MutexLock lock(&mutex_);
-    if (running_ >= max_running_) {
-      return false;
+    if (running_ >= bounds_.all) {
+      return TooManyStreams("The server", bounds_.all);
+    }
+    if (CountOf(tenant, of_tenant_) >= bounds_.of_tenant) {
+      return TooManyStreams("The tenant", bounds_.of_tenant);
+    }
+    if (CountOf(principal, of_principal_) >= bounds_.of_principal) {
+      return TooManyStreams("The principal", bounds_.of_principal);
     }
     ++running_;
+    ++of_tenant_[tenant];
+    ++of_principal_[principal];
   }
-  std::thread([this, work = std::move(work)]() mutable {
+  std::thread([this, tenant, principal, work = std::move(work)]() mutable {
     work();
     work = nullptr;  // before the destructor may go on
     absl::MutexLock lock(&mutex_);
     --running_;
+    TakeOne(tenant, of_tenant_);
+    TakeOne(principal, of_principal_);
   }).detach();
-  return true;
+  return absl::OkStatus();
 }
 
 size_t StreamThreads::running() const {
@@ -84,10 +111,11 @@ void StreamCall::Start(const grpc::ByteBuffer& bytes) {
   absl::Status status = Admit(bytes);
   if (status.ok()) {
     const std::shared_ptr<StreamCall> self = self_;
-    if (rpc_.streams().Run([self] { self->RunHandler(self); })) {
+    status =
+        rpc_.streams().Run(tenant_->id, caller_.principal->id, [self] { self->RunHandler(self); });
+    if (status.ok()) {
       return;
     }
-    status = TooManyStreams();
   }
   End(status);
 }

@@ -7,7 +7,9 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -19,25 +21,36 @@ namespace retrace::server {
 
 class Rpc;
 
+// How many streams may be open at once. No principal and no tenant takes them all.
+struct StreamBounds {
+  size_t all = 256;
+  size_t of_tenant = 32;
+  size_t of_principal = 16;
+};
+
 // A bounded number of threads, one a stream. Thread-safe.
 class StreamThreads {
  public:
-  explicit StreamThreads(size_t max_running) : max_running_(max_running) {}
+  explicit StreamThreads(const StreamBounds& bounds) : bounds_(bounds) {}
   // Waits until every thread has ended.
   ~StreamThreads();
   StreamThreads(const StreamThreads&) = delete;
   StreamThreads& operator=(const StreamThreads&) = delete;
 
-  // Runs the work on a thread of its own; false when too many run already.
-  bool Run(std::function<void()> work);
+  // Runs the work on a thread of its own. QUEUE_FULL, and says whose bound it is, when too many run
+  // already.
+  absl::Status Run(const std::string& tenant, const std::string& principal,
+                   std::function<void()> work);
   size_t running() const;
 
  private:
   bool NoneRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ == 0; }
 
-  const size_t max_running_;
+  const StreamBounds bounds_;
   mutable absl::Mutex mutex_;
   size_t running_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, size_t> of_tenant_ ABSL_GUARDED_BY(mutex_);  // those with any
+  std::map<std::string, size_t> of_principal_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Lives until gRPC is done with the call and its thread has ended. Only the thread finishes the

@@ -13,6 +13,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/call_log.h"
+#include "server/row_view.h"
 #include "server/rpc.h"
 #include "server/status.h"
 #include "server/wire.h"
@@ -22,6 +23,8 @@ namespace {
 
 // Keys that a command on one entity probably writes.
 constexpr size_t kCostOfOne = 8;
+// Above this a command is prepared on another thread, if it can be, before it is decided.
+constexpr size_t kCostPreparedAbove = 20 * kCostOfOne;
 
 google::protobuf::ArenaOptions OptionsWith(char* block, size_t size) {
   google::protobuf::ArenaOptions options;
@@ -138,7 +141,28 @@ void UnaryCall::SubmitCommand() {
     return endpoint_.decide(*request_, draft, context);
   };
   command.done = [self](CommandResult result) { self->FinishCommand(std::move(result)); };
-  serving_->submit(std::move(command));
+  const bool large = command.cost > kCostPreparedAbove;
+  if (large && endpoint_.prepare != nullptr && serving_->rows != nullptr) {
+    PrepareCommand(std::move(command));
+  } else {
+    serving_->submit(std::move(command));
+  }
+}
+
+void UnaryCall::PrepareCommand(Command command) {
+  // The work must be copyable.
+  auto waiting = std::make_shared<Command>(std::move(command));
+  const bool taken = rpc_.pool(Lane::kAhead).Run([this, waiting] {
+    if (!cancelled_.load(std::memory_order_relaxed) && absl::Now() < deadline_) {
+      const RowView view(*serving_->rows, tenant_->number, tenant_->visible);
+      endpoint_.prepare(*request_, view);
+    }
+    serving_->submit(std::move(*waiting));
+  });
+  // Deciding does without, but slower.
+  if (!taken) {
+    serving_->submit(std::move(*waiting));
+  }
 }
 
 void UnaryCall::FinishCommand(CommandResult result) {

@@ -40,6 +40,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   void Start(grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes);
   absl::Status Admit(grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes);
   void SubmitCommand();
+  // Submits it when it is prepared.
+  void PrepareCommand(Command command);
   void FinishCommand(CommandResult result);
   absl::Status FillReply(const CommandResult& result, Message& reply) const;
   void EnqueueQuery();

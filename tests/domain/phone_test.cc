@@ -1,7 +1,11 @@
 #include "domain/phone.h"
 
+#include <phonenumbers/phonenumberutil.h>
+
+#include <array>
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -65,6 +69,46 @@ TEST(NormalisePhone, ReadsUsualNotations) {
     EXPECT_EQ(phone.e164(), notation.e164) << notation.region << " " << notation.raw;
     EXPECT_EQ(phone.extension(), notation.extension) << notation.raw;
   }
+}
+
+// What is left out before the library reads, and what is remembered, changes no reading.
+TEST(NormalisePhone, ReadsAsTheLibraryDoes) {
+  const auto& library = *i18n::phonenumbers::PhoneNumberUtil::GetInstance();
+  std::mt19937 random(11);
+  const std::string_view marks[] = {"", "", "", "", " ", "-", ".", "(", ")", ") ", "+", "/"};
+  int read = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const char* region = std::array{"US", "CH", "CN", "GB", "IT", "NO"}[random() % 6];
+    std::string raw = std::array{"", "+", "0", "1", "+41", "(0)"}[random() % 6];
+    for (size_t digits = 2 + random() % 12; digits > 0; --digits) {
+      raw += static_cast<char>('0' + random() % 10);
+      raw += marks[random() % std::size(marks)];
+    }
+    if (raw.find("00") != std::string::npos) continue;  // read otherwise on purpose
+    i18n::phonenumbers::PhoneNumber number;
+    std::string expected;
+    using i18n::phonenumbers::PhoneNumberUtil;
+    if (library.Parse(raw, region, &number) == PhoneNumberUtil::NO_PARSING_ERROR &&
+        library.IsPossibleNumberWithReason(number) == PhoneNumberUtil::IS_POSSIBLE) {
+      library.Format(number, PhoneNumberUtil::E164, &expected);
+    }
+    read += expected.empty() ? 0 : 1;
+    EXPECT_EQ(Normalised(region, raw).e164(), expected) << region << " " << raw;
+    EXPECT_EQ(Normalised(region, raw).e164(), expected) << region << " " << raw << " again";
+  }
+  EXPECT_GT(read, 300);
+}
+
+TEST(NormalisePhone, RemembersByRegionAndForgetsTheOldest) {
+  EXPECT_EQ(Normalised("US", "4155552671").e164(), "+14155552671");
+  EXPECT_EQ(Normalised("NO", "4155552671").e164(), "");
+  EXPECT_EQ(Normalised("", "+4155552671").e164(), "");
+  for (int i = 0; i < 25'000; ++i) {
+    const std::string raw = std::to_string(10'000 + i);
+    ASSERT_EQ(Normalised("", raw).e164(), "");
+  }
+  EXPECT_EQ(Normalised("US", "4155552671 x7").extension(), "7");
+  EXPECT_EQ(Normalised("US", "4155552671").e164(), "+14155552671");
 }
 
 TEST(PhoneSpellings, GivesWhatMayBeIndexed) {

@@ -82,14 +82,17 @@ std::string RpcFixture::AddPrincipal(const std::string& principal, std::vector<s
   return *token;
 }
 
-void RpcFixture::RemovePrincipal(const std::string& principal) {
+void RpcFixture::ChangePrincipal(const std::string& principal, const std::string& old_text,
+                                 const std::string& new_text) {
   std::ifstream in(token_file());
   std::string kept;
   std::string entry;
   const auto keep = [&] {
-    if (entry.find("principal = \"" + principal + "\"") == std::string::npos) {
-      kept += entry;
+    if (entry.find("principal = \"" + principal + "\"") != std::string::npos) {
+      const size_t at = old_text.empty() ? std::string::npos : entry.find(old_text);
+      entry = at == std::string::npos ? "" : entry.replace(at, old_text.size(), new_text);
     }
+    kept += entry;
     entry.clear();
   };
   for (std::string line; std::getline(in, line);) {

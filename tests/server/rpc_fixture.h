@@ -63,8 +63,11 @@ class RpcFixture : public ::testing::Test {
   std::string AddPrincipal(const std::string& principal, std::vector<std::string> roles,
                            std::vector<std::string> tenants,
                            Principal::Kind kind = Principal::Kind::kHuman);
-  // Rewrites the token file without this principal.
-  void RemovePrincipal(const std::string& principal);
+  // Rewrites the token file with another text in this principal's entry; without the entry when the
+  // old text is empty.
+  void ChangePrincipal(const std::string& principal, const std::string& old_text,
+                       const std::string& new_text);
+  void RemovePrincipal(const std::string& principal) { ChangePrincipal(principal, "", ""); }
   std::string token_file() const { return directory_.Below("tokens.toml"); }
 
   // What the template hands to the test.

@@ -8,11 +8,14 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/rpc_fixture.h"
 
 namespace retrace::server {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
 
@@ -238,6 +241,27 @@ TEST_F(RpcFlowTest, ARemovedTokenEndsItsStreams) {
   stays->TryCancel();
 }
 
+TEST_F(RpcFlowTest, LostRightsEndStreams) {
+  Start();
+  watch = WatchForEver;
+  const auto loses_role = As("ann");
+  const auto loses_tenant = As("sam");
+  const auto role_reader = Stub().WatchCommits(loses_role.get(), WatchRequest());
+  const auto tenant_reader = Stub().WatchCommits(loses_tenant.get(), WatchRequest());
+  v1::WatchCommitsResponse message;
+  ASSERT_TRUE(role_reader->Read(&message));
+  ASSERT_TRUE(tenant_reader->Read(&message));
+  ChangePrincipal("ann", "administrator", "agent");
+  ChangePrincipal("sam", "acme", "globex");
+  ASSERT_TRUE(principals_->Refresh().ok());
+  while (role_reader->Read(&message)) {
+  }
+  EXPECT_EQ(ErrorOf(role_reader->Finish()).reason, "PERMISSION_MISSING");
+  while (tenant_reader->Read(&message)) {
+  }
+  EXPECT_EQ(ErrorOf(tenant_reader->Finish()).reason, "TENANT_NOT_FOUND");
+}
+
 TEST_F(RpcFlowTest, DrainingEndsStreams) {
   Start();
   watch = WatchForEver;
@@ -325,25 +349,65 @@ TEST_F(RpcFlowTest, ARemovedTokenEndsAStreamThatNobodyReads) {
   EXPECT_LT(absl::Now() - removed, absl::Seconds(5));
 }
 
-TEST_F(RpcFlowTest, BoundsTheNumberOfStreams) {
-  Start({.max_streams = 2});
-  watch = WatchForEver;
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchCommitsResponse>>> readers;
-  v1::WatchCommitsResponse message;
-  for (int i = 0; i < 2; ++i) {
-    contexts.push_back(As("ann"));
-    readers.push_back(Stub().WatchCommits(contexts.back().get(), WatchRequest()));
-    ASSERT_TRUE(readers.back()->Read(&message));
+// Streams that stay open until the test ends.
+class OpenStreams {
+ public:
+  ~OpenStreams() {
+    for (const auto& context : contexts_) {
+      context->TryCancel();
+    }
   }
-  const auto context = As("ann");
-  const auto third = Stub().WatchCommits(context.get(), WatchRequest());
-  EXPECT_FALSE(third->Read(&message));
-  const grpc::Status status = third->Finish();
-  EXPECT_EQ(ErrorOf(status).reason, "QUEUE_FULL");
-  EXPECT_TRUE(ErrorOf(status).has_retry);
-  for (const auto& open : contexts) {
-    open->TryCancel();
+  // Opens one more; the refusal's reason, empty when it is open.
+  std::string Open(v1::History::Stub stub, std::unique_ptr<grpc::ClientContext> context,
+                   const v1::WatchCommitsRequest& request) {
+    auto reader = stub.WatchCommits(context.get(), request);
+    v1::WatchCommitsResponse message;
+    if (!reader->Read(&message)) {
+      const grpc::Status status = reader->Finish();
+      EXPECT_TRUE(ErrorOf(status).has_retry);
+      return ErrorOf(status).reason + ": " + status.error_message();
+    }
+    contexts_.push_back(std::move(context));
+    readers_.push_back(std::move(reader));
+    return "";
+  }
+
+ private:
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchCommitsResponse>>> readers_;
+};
+
+TEST_F(RpcFlowTest, BoundsTheStreamsOfAllOfATenantAndOfAPrincipal) {
+  Start({.streams = {.all = 5, .of_tenant = 3, .of_principal = 2}});
+  AddPrincipal("gus", {"administrator"}, {"globex"});
+  AddPrincipal("gwen", {"administrator"}, {"globex"});
+  ASSERT_TRUE(principals_->Refresh().ok());
+  watch = WatchForEver;
+  OpenStreams streams;
+  const auto open = [&](const std::string& principal, const std::string& tenant) {
+    return streams.Open(Stub(), As(principal), WatchRequest(tenant));
+  };
+  EXPECT_EQ(open("ann", "acme"), "");
+  EXPECT_EQ(open("ann", "acme"), "");
+  EXPECT_THAT(open("ann", "acme"), HasSubstr("QUEUE_FULL: The principal"));
+  EXPECT_EQ(open("sam", "acme"), "");
+  EXPECT_THAT(open("sam", "acme"), HasSubstr("QUEUE_FULL: The tenant"));
+  // What one tenant has open leaves room for another.
+  EXPECT_EQ(open("gus", "globex"), "");
+  EXPECT_EQ(open("gus", "globex"), "");
+  EXPECT_THAT(open("gwen", "globex"), HasSubstr("QUEUE_FULL: The server"));
+}
+
+TEST_F(RpcFlowTest, AStreamThatEndsMakesRoom) {
+  Start({.streams = {.all = 1, .of_tenant = 1, .of_principal = 1}});
+  watch = WatchForEver;
+  for (int i = 0; i < 3; ++i) {
+    OpenStreams streams;
+    EXPECT_EQ(streams.Open(Stub(), As("ann"), WatchRequest()), "");
+    EXPECT_NE(streams.Open(Stub(), As("ann"), WatchRequest()), "");
+    rpc_->Drain();
+    ASSERT_TRUE(Eventually([&] { return rpc_->streams().running() == 0; }));
+    Serve();
   }
 }
 

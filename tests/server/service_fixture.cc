@@ -46,7 +46,8 @@ void ServiceFixture::Open() {
   ASSERT_TRUE(recorded.ok()) << recorded.status();
   backend_.Open(*ledger_, *sequencer_);
   rpc_->Serve({.tenants = &ledger_->tenants(),
-               .submit = [this](Command command) { sequencer_->Submit(std::move(command)); }});
+               .submit = [this](Command command) { sequencer_->Submit(std::move(command)); },
+               .rows = &ledger_->rows()});
 }
 
 void ServiceFixture::Close() {

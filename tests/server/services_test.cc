@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 #include "eventstore/backup.h"
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "retrace/v1/admin.grpc.pb.h"
@@ -14,6 +15,7 @@
 #include "retrace/v1/members.grpc.pb.h"
 #include "retrace/v1/records.grpc.pb.h"
 #include "retrace/v1/tenants.grpc.pb.h"
+#include "server/scrub.h"
 #include "tests/server/rpc_fixture.h"
 #include "tests/server/service_fixture.h"
 
@@ -85,6 +87,25 @@ TEST_F(ServicesTest, ABatchRepliesWithResourcesInOrder) {
   EXPECT_EQ(reply.customers(0).display_name(), "c");
   EXPECT_EQ(reply.customers(2).display_name(), "b");
   EXPECT_EQ(reply.outcome().position(), 1);
+}
+
+// Large enough to be prepared on another thread first: what comes of it is the same.
+TEST_F(ServicesTest, ALargeBatchIsReadInEachCustomersRegion) {
+  v1::BatchCreateCustomersRequest request;
+  request.set_parent("tenants/acme");
+  for (int i = 0; i < 100; ++i) {
+    v1::Customer& customer = *request.add_requests()->mutable_customer();
+    customer.set_display_name("Customer");
+    if (i % 2 == 1) customer.add_addresses()->set_region_code("Switzerland");
+    customer.add_phones()->set_raw(fmt::format("0{} 668 18 {:02}", i % 2 == 1 ? "44" : "", i));
+  }
+  request.mutable_requests(0)->mutable_customer()->mutable_phones(0)->set_raw("415 555 2671");
+  const auto reply = Ask<v1::BatchCreateCustomersResponse>(
+      *customers_, &v1::Customers::Stub::BatchCreateCustomers, request);
+  ASSERT_EQ(reply.customers_size(), 100);
+  EXPECT_EQ(reply.customers(0).phones(0).e164(), "+14155552671");
+  EXPECT_EQ(reply.customers(1).phones(0).e164(), "+41446681801");
+  EXPECT_EQ(reply.customers(99).phones(0).e164(), "+41446681899");
 }
 
 TEST_F(ServicesTest, ARepeatedRequestIdGetsTheFirstReply) {
@@ -207,7 +228,17 @@ TEST_F(ServicesTest, ABackupHoldsWhatItSays) {
   const auto backup = Ask<v1::BackupResponse>(*admin_, &v1::Admin::Stub::Backup, request);
   const auto manifest = eventstore::VerifyBackup(backup.directory());
   ASSERT_TRUE(manifest.ok()) << manifest.status();
-  EXPECT_TRUE(std::filesystem::is_directory(backup.key_directory()));
+  // The keys beside it open every commit of the log.
+  const auto keys =
+      eventstore::KeyStore::Open({.directory = backup.key_directory(),
+                                  .master_key_file = ledger_->options().master_key_file,
+                                  .on_failure = [](const absl::Status&) {}});
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  const Tenant& tenant = *ledger_->tenants().Find("acme");
+  uint64_t checked = 0;
+  EXPECT_EQ(CheckCommits(ledger_->log(), **keys, tenant, 0, tenant.visible, &checked),
+            absl::OkStatus());
+  EXPECT_EQ(checked, 1u);
   EXPECT_GT(backup.bytes(), 0);
   bool acme = false;
   for (const v1::TenantHead& head : backup.heads()) {
