@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -74,8 +74,12 @@ TEST_F(MomentTest, WaitsForWhatWasStampedBefore) {
     small_.tenant().clock.decided = 2;
   }
   eventstore::Position answer = 0;
-  std::thread asking([&] { answer = At(asked); });
-  while (Floor() < asked) std::this_thread::yield();
+  std::atomic<bool> answered = false;
+  std::thread asking([&] {
+    answer = At(asked);
+    answered = true;
+  });
+  while (Floor() < asked && !answered) std::this_thread::yield();
   small_.Release();
   asking.join();
   EXPECT_EQ(answer, 2u);
