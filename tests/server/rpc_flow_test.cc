@@ -246,6 +246,9 @@ TEST_F(RpcFlowTest, LostRightsEndStreams) {
   watch = WatchForEver;
   const auto loses_role = As("ann");
   const auto loses_tenant = As("sam");
+  for (grpc::ClientContext* context : {loses_role.get(), loses_tenant.get()}) {
+    context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  }
   const auto role_reader = Stub().WatchCommits(loses_role.get(), WatchRequest());
   const auto tenant_reader = Stub().WatchCommits(loses_tenant.get(), WatchRequest());
   v1::WatchCommitsResponse message;
