@@ -18,6 +18,7 @@ committed at position 4, change set 4
 $ retrace customers delete ext:H-1
 retrace: tenants/acme/customers/<id 1> has records without a choice: 2 DEAL, 1 NOTE. Say in `related` what becomes of them: DELETE, KEEP or REFUSE. (RELATED_CHOICE_MISSING)
   related: Choose DELETE, KEEP or REFUSE for all, or for each kind.
+  say --related delete, keep or refuse; for one kind, e.g. --related-kind DEAL=keep
 [exit 5]
 
 $ retrace customers delete ext:H-1 --related refuse
