@@ -118,7 +118,7 @@ absl::Status Client::AwaitConnection(absl::Duration patience) {
   }
   // Only a call learns the reason. It does not wait for another attempt to connect.
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Milliseconds(200)));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   grpc::GenericStub stub(channel_);
   const grpc::Slice nothing;
   const grpc::ByteBuffer empty(&nothing, 1);

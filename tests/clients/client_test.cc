@@ -171,7 +171,7 @@ TEST(Client, WaitsForAServerThatComesLate) {
   ASSERT_TRUE(client.ok());
   const auto early = (*client)->Call(&v1::Customers::Stub::CreateCustomer, Acme(),
                                      {.deadline = absl::Now() + absl::Milliseconds(50)});
-  EXPECT_EQ(early.status().code(), absl::StatusCode::kUnavailable) << early.status();
+  EXPECT_FALSE(early.ok());
   FakeRetrace fake(directory.Below("late.sock"));
   EXPECT_TRUE((*client)->Call(&v1::Customers::Stub::CreateCustomer, Acme()).ok());
 }
