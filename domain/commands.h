@@ -37,6 +37,7 @@ class EndChangeSetRequest;
 namespace retrace::store::v1 {
 class EpochBegan;
 class AdministrativeActDone;
+class ResolvedUndo;
 }  // namespace retrace::store::v1
 
 namespace retrace::domain {
@@ -76,6 +77,8 @@ absl::Status Decide(const v1::CreateTenantRequest& request, Draft& draft, const 
 absl::Status Decide(const v1::UpdatePolicyRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::BeginChangeSetRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::EndChangeSetRequest& request, Draft& draft, const Context& context);
+// An undo, with what the log knows of the commits that it names; see undo.h.
+absl::Status Decide(const store::v1::ResolvedUndo& undo, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

@@ -130,8 +130,10 @@ absl::Status CheckCustomer(const EntityRef& entity, const Row* before, const Row
   if (before != nullptr && before->As<v1::Customer>().number() != customer.number()) {
     return Refusal(v1::STATE_REFUSED, "A customer's number never changes.");
   }
-  // A member who is deleted later stays named; a new reference needs a live one.
-  if (before != nullptr && before->As<v1::Customer>().owner() == customer.owner()) {
+  // A member who is deleted later stays named, and is named again after an undo; a new reference
+  // needs a live one.
+  if (before != nullptr &&
+      (after.undone() || before->As<v1::Customer>().owner() == customer.owner())) {
     return absl::OkStatus();
   }
   return CheckReference(customer.owner(), KindNumber::kMember, "customer.owner", view, context);

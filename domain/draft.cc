@@ -155,6 +155,7 @@ absl::Status Draft::Emit(const EntityRef& entity,
     RETRACE_ASSIGN(RowPtr before, base_.Get(entity));
     std::shared_ptr<Row> after =
         before == nullptr ? NewRow(header_) : std::make_shared<Row>(*before);
+    after->head.clear_taken_back();
     found = touched_.emplace(entity, Touched{std::move(before), std::move(after)}).first;
   } else {
     Unlay(entity, *found->second.after);
@@ -167,7 +168,9 @@ absl::Status Draft::Emit(const EntityRef& entity,
   row.head.set_revision(row.head.revision() + 1);
   row.head.set_update_position(header_.position);
   row.head.set_update_time_us(header_.time_us);
-  const bool generic = ApplyLifecycle(*event, header_, row);
+  row.head.set_actor(header_.actor);
+  row.head.set_change_set(header_.change_set);
+  const bool generic = ApplyLifecycle(*event, kind, header_, row);
   if (!generic && !IsOwnEvent(kind, *event)) {
     return absl::InternalError(
         fmt::format("a {} knows no event {}", kind.singular, event->GetDescriptor()->name()));

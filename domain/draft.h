@@ -66,6 +66,8 @@ class Draft : public View {
   // Names an entity that the command was addressed to; the reply shows them in this order. In a
   // batch `element` is what the request calls it, e.g. `requests[17]`, for refusals.
   void Target(const EntityRef& entity, std::string element = {});
+  // The change set that the command takes back.
+  void Undoes(Position change_set) { undoes_ = change_set; }
   // A sentence for the caller that is part of the reply.
   void Note(std::string sentence) { notes_.push_back(std::move(sentence)); }
 
@@ -83,6 +85,7 @@ class Draft : public View {
   const std::vector<EntityRef>& targets() const { return targets_; }
   const std::vector<std::string>& notes() const { return notes_; }
   const CommitHeader& header() const { return header_; }
+  Position undoes() const { return undoes_; }  // 0: nothing
 
   // Entities touched, with the row before (null: new) and the row now.
   struct Touched {
@@ -111,6 +114,7 @@ class Draft : public View {
   std::vector<EntityRef> targets_;
   std::map<EntityRef, std::string> elements_;
   std::vector<std::string> notes_;
+  Position undoes_ = 0;
   // Of those indexes that Find was asked about.
   mutable std::map<std::pair<KindNumber, uint8_t>, Overlay> overlays_;
 };

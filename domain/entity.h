@@ -46,6 +46,8 @@ struct Row {
 
   bool live() const { return head.lifecycle() == store::v1::RowHead::LIVE; }
   bool binned() const { return head.lifecycle() == store::v1::RowHead::BINNED; }
+  // This version was made by an undo.
+  bool undone() const { return head.taken_back_size() > 0; }
   // The resource as its own type; the caller knows the kind.
   template <typename Resource>
   const Resource& As() const {

@@ -119,33 +119,6 @@ void CopySingular(const FieldDescriptor& field, const Message& source, Message& 
   }
 }
 
-void AddCopy(const FieldDescriptor& field, const Message& source, int index, Message& target) {
-  const Reflection& from = *source.GetReflection();
-  const Reflection& to = *target.GetReflection();
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return to.AddBool(&target, &field, from.GetRepeatedBool(source, &field, index));
-    case FieldDescriptor::CPPTYPE_INT32:
-      return to.AddInt32(&target, &field, from.GetRepeatedInt32(source, &field, index));
-    case FieldDescriptor::CPPTYPE_INT64:
-      return to.AddInt64(&target, &field, from.GetRepeatedInt64(source, &field, index));
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return to.AddUInt32(&target, &field, from.GetRepeatedUInt32(source, &field, index));
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return to.AddUInt64(&target, &field, from.GetRepeatedUInt64(source, &field, index));
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return to.AddFloat(&target, &field, from.GetRepeatedFloat(source, &field, index));
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return to.AddDouble(&target, &field, from.GetRepeatedDouble(source, &field, index));
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return to.AddEnumValue(&target, &field, from.GetRepeatedEnumValue(source, &field, index));
-    case FieldDescriptor::CPPTYPE_STRING:
-      return to.AddString(&target, &field, from.GetRepeatedString(source, &field, index));
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      to.AddMessage(&target, &field)->CopyFrom(from.GetRepeatedMessage(source, &field, index));
-  }
-}
-
 Value NumberValue(int64_t number) {
   Value value;
   if (number > -kExactInDouble && number < kExactInDouble) {
@@ -307,7 +280,34 @@ void CopyField(const FieldDescriptor& field, const Message& source, Message& tar
   reflection.ClearField(&target, &field);
   const int size = source.GetReflection()->FieldSize(source, &field);
   for (int i = 0; i < size; ++i) {
-    AddCopy(field, source, i, target);
+    AddElement(field, source, i, target);
+  }
+}
+
+void AddElement(const FieldDescriptor& field, const Message& source, int index, Message& target) {
+  const Reflection& from = *source.GetReflection();
+  const Reflection& to = *target.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return to.AddBool(&target, &field, from.GetRepeatedBool(source, &field, index));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return to.AddInt32(&target, &field, from.GetRepeatedInt32(source, &field, index));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return to.AddInt64(&target, &field, from.GetRepeatedInt64(source, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return to.AddUInt32(&target, &field, from.GetRepeatedUInt32(source, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return to.AddUInt64(&target, &field, from.GetRepeatedUInt64(source, &field, index));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return to.AddFloat(&target, &field, from.GetRepeatedFloat(source, &field, index));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return to.AddDouble(&target, &field, from.GetRepeatedDouble(source, &field, index));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return to.AddEnumValue(&target, &field, from.GetRepeatedEnumValue(source, &field, index));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return to.AddString(&target, &field, from.GetRepeatedString(source, &field, index));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      to.AddMessage(&target, &field)->CopyFrom(from.GetRepeatedMessage(source, &field, index));
   }
 }
 

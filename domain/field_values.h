@@ -31,6 +31,11 @@ bool SameField(const google::protobuf::FieldDescriptor& field, const google::pro
 void CopyField(const google::protobuf::FieldDescriptor& field,
                const google::protobuf::Message& source, google::protobuf::Message& target);
 
+// Appends a copy of the element at `index` in `source` to the repeated field in `target`.
+void AddElement(const google::protobuf::FieldDescriptor& field,
+                const google::protobuf::Message& source, int index,
+                google::protobuf::Message& target);
+
 // The key of an entry of a map, as text.
 std::string EntryKey(const google::protobuf::Message& entry);
 // The value of an entry of a map.

@@ -48,6 +48,13 @@ struct Contribution {
   int64_t minor_units = 0;
 };
 
+// The field through which a kind's entities are attached to one of another kind.
+struct Reference {
+  std::string_view field;  // e.g. "customer", which holds a name; empty: the kind has none
+  KindNumber to{};
+  uint8_t index = 0;  // of the field, exact
+};
+
 struct Kind {
   KindNumber number{};
   std::string_view singular;    // "customer"
@@ -58,6 +65,10 @@ struct Kind {
   std::vector<IndexDeclaration> indexes;
   bool content = false;  // part of the content digest
   bool derived = false;
+  // There from the beginning, with every field unset: never created, never in the bin.
+  bool permanent = false;
+  // A deletion with KEEP cuts it (see RowHead.detached). Undo takes field and cut as one path.
+  Reference reference;
 
   // Applies one of the kind's own events; `row.resource` may be null before the first. Generic
   // events (Deleted, Undeleted, Detached, Reattached, Deactivated, Activated) are applied in
@@ -65,6 +76,9 @@ struct Kind {
   // which field holds the reference. What depends on the head already finds it up to date.
   void (*apply)(const google::protobuf::Message& event, const CommitHeader& header,
                 Row& row) = nullptr;
+  // Computes the resource's DERIVED fields after an undo set others; null: it has none that are
+  // stored.
+  void (*derive)(std::string_view tenant, Row& row) = nullptr;
   // Judges the final state of a touched entity: allowed moves of state, parent, limits. Unique keys
   // are checked for all kinds at once in draft.cc. `before` is null for a new entity.
   absl::Status (*check)(const EntityRef& entity, const Row* before, const Row& after,
@@ -77,6 +91,9 @@ struct Kind {
 
 // The one list of kinds.
 std::span<const Kind> Kinds();
+// Adds a kind to the list, before anything else in the process looks at it. For tests, which have
+// kinds of their own.
+void AddKind(Kind kind);
 // The kind of that number; aborts on a number that is not in the list.
 const Kind& KindOf(KindNumber number);
 // Null when unknown.

@@ -1,6 +1,7 @@
 // The list of kinds.
 #include <cstdlib>
 #include <map>
+#include <utility>
 
 #include "domain/change_set.h"
 #include "domain/counters.h"
@@ -19,8 +20,8 @@ namespace {
 
 using google::protobuf::Message;
 
-const std::vector<Kind>& List() {
-  static const auto* const kinds = new std::vector<Kind>{
+std::vector<Kind>& List() {
+  static auto* const kinds = new std::vector<Kind>{
       TenantKind(),    PolicyKind(), MemberKind(),   CustomerKind(), RecordKind(),
       ChangeSetKind(), ServerKind(), CountersKind(), RequestKind(),  ChangeSetTallyKind(),
   };
@@ -43,6 +44,8 @@ std::map<std::string, const Message*, std::less<>> EventsByType() {
 }  // namespace
 
 std::span<const Kind> Kinds() { return List(); }
+
+void AddKind(Kind kind) { List().push_back(std::move(kind)); }
 
 const Kind* FindKindByNumber(uint32_t number) {
   for (const Kind& kind : List()) {

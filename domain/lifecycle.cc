@@ -7,6 +7,7 @@
 #include "domain/field_traits.h"
 #include "domain/kind.h"
 #include "domain/resource.h"
+#include "domain/reverted.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
 
@@ -16,18 +17,6 @@ namespace {
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-
-// The resource's own state; empty for kinds without one.
-std::string_view OwnState(const Row& row) {
-  if (row.resource == nullptr) {
-    return {};
-  }
-  const FieldDescriptor* field = FieldNamed(*row.resource->GetDescriptor(), "state");
-  return field == nullptr
-             ? std::string_view()
-             : std::string_view(
-                   row.resource->GetReflection()->GetEnum(*row.resource, field)->name());
-}
 
 void SetOwnState(Row& row, const char* state) {
   const FieldDescriptor* field = FieldNamed(*row.resource->GetDescriptor(), "state");
@@ -73,21 +62,23 @@ absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
 }  // namespace
 
 std::span<const Message* const> LifecycleEvents() {
-  static const std::array<const Message*, 6> events = {
+  static const std::array<const Message*, 7> events = {
       &store::v1::Deleted::default_instance(),     &store::v1::Undeleted::default_instance(),
       &store::v1::Detached::default_instance(),    &store::v1::Reattached::default_instance(),
       &store::v1::Deactivated::default_instance(), &store::v1::Activated::default_instance(),
+      &store::v1::Reverted::default_instance(),
   };
   return events;
 }
 
-bool ApplyLifecycle(const Message& event, const CommitHeader& header, Row& row) {
+bool ApplyLifecycle(const Message& event, const Kind& kind, const CommitHeader& header, Row& row) {
   const auto* type = event.GetDescriptor();
   if (type == store::v1::Deleted::descriptor()) {
     ApplyDeleted(static_cast<const store::v1::Deleted&>(event), header, row);
   } else if (type == store::v1::Undeleted::descriptor()) {
     row.head.set_lifecycle(store::v1::RowHead::LIVE);
     row.head.clear_deletion();
+    row.head.clear_create_undone();
   } else if (type == store::v1::Detached::descriptor()) {
     ApplyDetached(static_cast<const store::v1::Detached&>(event), header, row);
   } else if (type == store::v1::Reattached::descriptor()) {
@@ -96,10 +87,23 @@ bool ApplyLifecycle(const Message& event, const CommitHeader& header, Row& row) 
     SetOwnState(row, "INACTIVE");
   } else if (type == store::v1::Activated::descriptor()) {
     SetOwnState(row, "ACTIVE");
+  } else if (type == store::v1::Reverted::descriptor()) {
+    ApplyReverted(static_cast<const store::v1::Reverted&>(event), kind, header, row);
   } else {
     return false;
   }
   return true;
+}
+
+std::string_view OwnState(const Row& row) {
+  if (row.resource == nullptr) {
+    return {};
+  }
+  const FieldDescriptor* field = FieldNamed(*row.resource->GetDescriptor(), "state");
+  return field == nullptr
+             ? std::string_view()
+             : std::string_view(
+                   row.resource->GetReflection()->GetEnum(*row.resource, field)->name());
 }
 
 std::string_view StateName(const Row& row) {
@@ -116,8 +120,9 @@ absl::Status CheckMove(const EntityRef& entity, const Row* before, const Row& af
   const std::string_view to = OwnState(after);
   const bool known = to == "ACTIVE" || to == "INACTIVE";
   const bool begins_well = before != nullptr || (to == "ACTIVE" && after.live());
-  // What lies in the bin, goes there or comes back stays what it was.
-  const bool kept = before == nullptr || (before->live() && after.live()) || from == to;
+  // What lies in the bin stays what it was. An undo may take a move back together with the deletion
+  // that came after it.
+  const bool kept = before == nullptr || before->live() || after.live() || from == to;
   if (known && begins_well && kept) {
     return absl::OkStatus();
   }

@@ -22,8 +22,11 @@ namespace retrace::domain {
 std::span<const google::protobuf::Message* const> LifecycleEvents();
 // Applies the event if it is one of them; false otherwise. Of Detached and Reattached it does the
 // head's part only.
-bool ApplyLifecycle(const google::protobuf::Message& event, const CommitHeader& header, Row& row);
+bool ApplyLifecycle(const google::protobuf::Message& event, const Kind& kind,
+                    const CommitHeader& header, Row& row);
 
+// The resource's own state, also in the bin; empty for kinds without one.
+std::string_view OwnState(const Row& row);
 // The entity's state of use for counters and lists: `ACTIVE`, `INACTIVE` or `DELETED`.
 std::string_view StateName(const Row& row);
 

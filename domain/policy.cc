@@ -91,6 +91,11 @@ absl::Status CheckPolicy(const EntityRef& /*entity*/, const Row* before, const R
   if (!after.live()) {
     return Refusal(v1::STATE_REFUSED, "A tenant always has a policy.");
   }
+  const auto& keys = after.As<v1::Policy>().unique_keys();
+  if (keys.size() > 1 && std::find(keys.begin(), keys.end(), kNoKeys) != keys.end()) {
+    return Refusal(v1::STATE_REFUSED, "The policy's unique keys would be `none` and others.")
+        .Next("Set `policy.unique_keys` to what it shall be.");
+  }
   const std::vector<std::string> was =
       KeysOf(before == nullptr ? v1::Policy() : before->As<v1::Policy>());
   for (const std::string& key : KeysOf(after.As<v1::Policy>())) {
@@ -113,6 +118,7 @@ Kind PolicyKind() {
   kind.resource = &v1::Policy::default_instance();
   kind.events = {&store::v1::PolicyUpdated::default_instance()};
   kind.content = true;
+  kind.permanent = true;
   kind.apply = ApplyResourceEvent;
   kind.check = CheckPolicy;
   return kind;

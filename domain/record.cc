@@ -122,6 +122,16 @@ void ApplyRecord(const Message& event, const CommitHeader& header, Row& row) {
   }
 }
 
+void DeriveRecord(std::string_view tenant, Row& row) {
+  const std::string detached_from =
+      row.head.has_detached() ? NameOf(tenant, FromStored(row.head.detached().from())) : "";
+  if (row.As<v1::Record>().detached_from() != detached_from) {
+    auto record = std::make_shared<v1::Record>(row.As<v1::Record>());
+    record->set_detached_from(detached_from);
+    row.resource = std::move(record);
+  }
+}
+
 absl::Status CheckRecord(const EntityRef& entity, const Row* before, const Row& after,
                          const View& view, const Context& context) {
   RETRACE_RETURN_IF_ERROR(CheckMove(entity, before, after, context));
@@ -131,8 +141,9 @@ absl::Status CheckRecord(const EntityRef& entity, const Row* before, const Row& 
   if (was != nullptr) {
     RETRACE_RETURN_IF_ERROR(CheckKindKept(*was, record));
   }
-  // A member who is deleted later stays named; a new reference needs a live one.
-  if (was == nullptr || was->owner() != record.owner()) {
+  // A member who is deleted later stays named, and is named again after an undo; a new reference
+  // needs a live one.
+  if (was == nullptr || (!after.undone() && was->owner() != record.owner())) {
     RETRACE_RETURN_IF_ERROR(
         CheckReference(record.owner(), KindNumber::kMember, "record.owner", view, context));
   }
@@ -216,7 +227,9 @@ Kind RecordKind() {
                  &store::v1::RecordUpdated::default_instance()};
   kind.indexes = RecordIndexes();
   kind.content = true;
+  kind.reference = {"customer", KindNumber::kCustomer, kRecordCustomerIndex};
   kind.apply = ApplyRecord;
+  kind.derive = DeriveRecord;
   kind.check = CheckRecord;
   kind.subject = SubjectOfRecord;
   kind.contribute = ContributeRecord;

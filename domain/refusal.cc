@@ -63,6 +63,9 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::EPOCH_CHANGED:
     case v1::LIMIT_REACHED:
     case v1::CLOCK_JUMPED:
+    case v1::UNDO_CONFLICT:
+    case v1::ALREADY_UNDONE:
+    case v1::EVIDENCE_REQUIRED:
       return absl::StatusCode::kFailedPrecondition;
     case v1::ETAG_MISMATCH:
       return absl::StatusCode::kAborted;
@@ -70,6 +73,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
       return absl::StatusCode::kUnauthenticated;
     case v1::PERMISSION_MISSING:
     case v1::NOT_YOUR_DELETION:
+    case v1::NOT_YOUR_CHANGE_SET:
       return absl::StatusCode::kPermissionDenied;
     case v1::QUEUE_FULL:
     case v1::DISK_FULL:

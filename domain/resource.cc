@@ -6,6 +6,7 @@
 #include "domain/decider.h"
 #include "domain/field_traits.h"
 #include "domain/kind.h"
+#include "domain/merge_path.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
 #include "fmt/format.h"
@@ -211,6 +212,13 @@ absl::StatusOr<RowPtr> ParseRow(KindNumber kind, std::string_view bytes) {
   return row;
 }
 
+bool InContent(const EntityRef& entity, const Row& row) {
+  if (KindOf(entity.kind).permanent) {
+    return row.resource != nullptr && row.resource->ByteSizeLong() > 0;
+  }
+  return (row.live() || row.binned()) && !row.head.create_undone();
+}
+
 std::string DigestForm(const EntityRef& entity, const Row& row) {
   std::string form = fmt::format("{} {} {} ", static_cast<uint32_t>(entity.kind), entity.id,
                                  store::v1::RowHead::Lifecycle_Name(row.head.lifecycle()));
@@ -218,6 +226,7 @@ std::string DigestForm(const EntityRef& entity, const Row& row) {
     std::unique_ptr<Message> content(row.resource->New());
     content->MergeFrom(*row.resource);
     ClearDerived(*content);
+    SortMembers(*content);
     form += SerializeDeterministically(*content);
   }
   return form;

@@ -38,8 +38,11 @@ void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& r
 std::string SerializeRow(const Row& row);
 absl::StatusOr<RowPtr> ParseRow(KindNumber kind, std::string_view bytes);
 
+// Whether the content digest covers the entity: live or binned, and not absent because its creation
+// was undone; of a permanent kind, when anything is set.
+bool InContent(const EntityRef& entity, const Row& row);
 // What the content digest covers of a row: lifecycle and resource without DERIVED fields,
-// deterministically serialised.
+// deterministically serialised; sets and keyed lists in the order of their keys.
 std::string DigestForm(const EntityRef& entity, const Row& row);
 
 }  // namespace retrace::domain

@@ -128,6 +128,7 @@ absl::StatusOr<std::string> EncodeCommit(Draft& draft, eventstore::TenantNumber 
                                          eventstore::KeyStore& keys) {
   store::v1::Commit commit;
   PutHeader(draft.header(), commit);
+  commit.set_undoes(draft.undoes());
   for (const EntityRef& target : draft.targets()) PutRef(target, *commit.add_targets());
   for (const std::string& note : draft.notes()) commit.add_notes(note);
   SubjectKeys subject_keys(draft, tenant, keys);

@@ -38,8 +38,9 @@ absl::StatusOr<ContentDigest> DigestContent(const eventstore::RowStore& rows,
       if (!at.has_value()) break;
       const auto number = static_cast<domain::KindNumber>(kind);
       RETRACE_ASSIGN(domain::RowPtr row, domain::ParseRow(number, at->bytes));
-      if (!row->live() && !row->binned()) continue;
-      const std::string form = domain::DigestForm({number, at->id}, *row);
+      const domain::EntityRef entity{number, at->id};
+      if (!domain::InContent(entity, *row)) continue;
+      const std::string form = domain::DigestForm(entity, *row);
       hasher.Update(domain::EncodeNumber(static_cast<int64_t>(form.size())));
       hasher.Update(form);
       ++content.entities;

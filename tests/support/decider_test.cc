@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "google/protobuf/text_format.h"
 #include "google/rpc/error_details.pb.h"
+#include "retrace/store/v1/entities.pb.h"
 
 namespace retrace::testing {
 namespace {
@@ -35,6 +36,9 @@ std::string KeyOf(const std::string& subject) { return "key of " + subject; }
 // Whether the event has personal content: those of resources stand for all.
 bool IsPersonal(const google::protobuf::Message& event) {
   const std::string& type = event.GetDescriptor()->name();
+  if (type == "Reverted") {
+    return static_cast<const store::v1::Reverted&>(event).personal_paths_size() > 0;
+  }
   return type.ends_with("Created") || type.ends_with("Updated");
 }
 
@@ -182,6 +186,43 @@ absl::StatusOr<MemoryRows> TestTenant::Replay() const {
   return rows;
 }
 
+Reply TestTenant::UndoCommit(domain::Position position, v1::UndoMode mode) {
+  v1::UndoRequest request;
+  request.set_parent("tenants/" + id_);
+  request.add_names(fmt::format("tenants/{}/commits/{}", id_, position));
+  request.set_mode(mode);
+  if (mode == v1::FORCE) {
+    request.mutable_options()->set_reason("because");
+  }
+  return Undo(request);
+}
+
+store::v1::ResolvedUndo TestTenant::Resolve(const v1::UndoRequest& request) const {
+  store::v1::ResolvedUndo undo;
+  *undo.mutable_request() = request;
+  const std::set<std::string> names(request.names().begin(), request.names().end());
+  for (const LoggedCommit& logged : log_) {
+    const domain::CommitHeader& header = logged.header;
+    if (!names.contains(fmt::format("tenants/{}/commits/{}", id_, header.position)) &&
+        !names.contains(fmt::format("tenants/{}/changeSets/{}", id_, header.change_set))) {
+      continue;
+    }
+    store::v1::UndoneCommit& commit = *undo.add_commits();
+    commit.set_position(header.position);
+    commit.set_time_us(header.time_us);
+    commit.set_actor(header.actor);
+    commit.set_change_set(header.change_set);
+    std::set<EntityRef> entities;
+    for (const LoggedEvent& event : logged.events) {
+      if (entities.insert(event.entity).second) {
+        commit.add_entities()->set_kind(static_cast<uint32_t>(event.entity.kind));
+        commit.mutable_entities()->rbegin()->set_id(event.entity.id);
+      }
+    }
+  }
+  return undo;
+}
+
 domain::RowPtr TestTenant::RowOf(const EntityRef& entity) const {
   auto row = rows_.Get(entity, domain::kLatest);
   if (!row.ok() || *row == nullptr) {
@@ -212,8 +253,9 @@ std::vector<std::string> TestTenant::Counters(const std::string& owner) const {
 std::string TestTenant::Content() const {
   std::string content;
   for (const auto& [entity, bytes] : rows_.RowsAt(domain::kLatest)) {
-    if (domain::KindOf(entity.kind).content) {
-      content += domain::DigestForm(entity, *RowOf(entity)) + "\n";
+    const domain::RowPtr row = RowOf(entity);
+    if (domain::KindOf(entity.kind).content && domain::InContent(entity, *row)) {
+      content += domain::DigestForm(entity, *row) + "\n";
     }
   }
   return content;

@@ -21,6 +21,7 @@
 #include "domain/fields.h"
 #include "domain/refusal.h"
 #include "google/protobuf/message.h"
+#include "retrace/store/v1/undo.pb.h"
 #include "retrace/v1/common.pb.h"
 #include "retrace/v1/customers.pb.h"
 #include "retrace/v1/history.pb.h"
@@ -103,6 +104,27 @@ class TestTenant {
       return domain::Decide(event, draft, context);
     });
   }
+
+  // A command of a kind that only tests have.
+  template <typename Request, typename Decide>
+  Reply DoWith(const Request& request, Decide decide) {
+    return Run(request, request.options(),
+               [&](domain::Draft& draft, const domain::Context& context) {
+                 return decide(request, draft, context);
+               });
+  }
+  // Takes back the change sets and commits that the request names, found in the log as the server
+  // finds them.
+  Reply Undo(const v1::UndoRequest& request) {
+    const store::v1::ResolvedUndo undo = Resolve(request);
+    return Run(request, request.options(),
+               [&](domain::Draft& draft, const domain::Context& context) {
+                 return domain::Decide(undo, draft, context);
+               });
+  }
+  // The same for one commit.
+  Reply UndoCommit(domain::Position position, v1::UndoMode mode = v1::STRICT);
+  store::v1::ResolvedUndo Resolve(const v1::UndoRequest& request) const;
 
   const std::string& id() const { return id_; }
   domain::Position head() const { return log_.size(); }
