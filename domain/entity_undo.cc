@@ -83,8 +83,7 @@ const Write* EntityUndo::LaterThanCreation(const Write& creation, MergePath& pat
 }
 
 void EntityUndo::TakeLifecycle(const Write& write) {
-  const EntityWrites::Standing standing =
-      writes_.StandingOf(write, kLifecyclePath, taken_);
+  const EntityWrites::Standing standing = writes_.StandingOf(write, kLifecyclePath, taken_);
   if (!standing.stands) {
     met_undone_ = true;
     return;
@@ -155,9 +154,8 @@ void EntityUndo::Conflict(const MergePath& path, UndoConflict::Cause cause, cons
     conflict.set_cause(cause);
     *conflict.mutable_now() = Shown(path, &now, *now.resource);
     conflict.set_actor(blocker.after->head.actor());
-    *conflict.mutable_change_time() =
-        google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
-            blocker.after->head.update_time_us());
+    *conflict.mutable_change_time() = google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(
+        blocker.after->head.update_time_us());
     conflict.set_change_set(static_cast<int64_t>(blocker.change_set()));
     conflict.set_position(static_cast<int64_t>(blocker.position));
   }

@@ -28,8 +28,8 @@ std::vector<MergePath> PlainPaths(const Kind& kind, const Row* before, const Row
   if (!SameLifecycle(before->head, after.head)) {
     paths.push_back(kLifecyclePath);
   }
-  const bool recut = before->head.detached().SerializeAsString() !=
-                     after.head.detached().SerializeAsString();
+  const bool recut =
+      before->head.detached().SerializeAsString() != after.head.detached().SerializeAsString();
   if (const int reference = ReferenceField(kind); reference != 0 && recut) {
     paths.push_back({reference, std::nullopt});
   }

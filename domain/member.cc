@@ -55,8 +55,7 @@ absl::Status CheckMember(const EntityRef& entity, const Row* before, const Row& 
     faults.Add("lead", "Nobody reports to themselves.");
   }
   RETRACE_RETURN_IF_ERROR(faults.ToStatus());
-  if (before != nullptr &&
-      (after.undone() || before->As<v1::Member>().lead() == member.lead())) {
+  if (before != nullptr && (after.undone() || before->As<v1::Member>().lead() == member.lead())) {
     return absl::OkStatus();
   }
   return CheckReference(member.lead(), KindNumber::kMember, "member.lead", view, context);

@@ -63,9 +63,8 @@ absl::StatusOr<Addressed> AddressedBy(const ResolvedUndo& undo, const std::strin
   }
   for (const EntityRef& entity : chosen) {
     if (!addressed.contains(entity)) {
-      return Refusal(v1::INVALID_FIELD,
-                     fmt::format("{} was not changed by what is to be undone.",
-                                 NameOf(tenant, entity)))
+      return Refusal(v1::INVALID_FIELD, fmt::format("{} was not changed by what is to be undone.",
+                                                    NameOf(tenant, entity)))
           .Field("entities", "Name entities that it changed, or none for all.");
     }
   }
@@ -121,8 +120,8 @@ absl::Status CheckMayForce(const v1::UndoRequest& request, const Context& contex
     return absl::OkStatus();
   }
   if (!context.may(kUndoAny)) {
-    return Refusal(v1::PERMISSION_MISSING,
-                   request.mode() == v1::FORCE ? "FORCE overwrites what others did since."
+    return Refusal(v1::PERMISSION_MISSING, request.mode() == v1::FORCE
+                                               ? "FORCE overwrites what others did since."
                                                : "An undo by filter takes back what others did.")
         .With("permission", kUndoAny)
         .Next("Ask an administrator to do it.");
@@ -191,12 +190,12 @@ absl::Status Conflicting(const std::vector<UndoConflict>& conflicts, v1::UndoMod
     return conflict.cause() == UndoConflict::NEEDS_EVIDENCE;
   });
   const UndoConflict& first = conflicts.front();
-  Refusal refusal(evidence ? v1::EVIDENCE_REQUIRED : v1::UNDO_CONFLICT,
-                  fmt::format("{} in the way, first {} {}: {}",
-                              conflicts.size() == 1
-                                  ? "One change stands"
-                                  : fmt::format("{} changes stand", conflicts.size()),
-                              first.entity(), first.path(), Describe(first)));
+  Refusal refusal(
+      evidence ? v1::EVIDENCE_REQUIRED : v1::UNDO_CONFLICT,
+      fmt::format("{} in the way, first {} {}: {}",
+                  conflicts.size() == 1 ? "One change stands"
+                                        : fmt::format("{} changes stand", conflicts.size()),
+                  first.entity(), first.path(), Describe(first)));
   std::move(refusal).With("conflicts", fmt::format("{}", conflicts.size()));
   for (size_t i = 0; i < conflicts.size() && i < kMostUnmet; ++i) {
     std::move(refusal).Unmet(UndoConflict::Cause_Name(conflicts[i].cause()),
@@ -273,9 +272,9 @@ void NoteDone(const ResolvedUndo& undo, const Undoing& undoing, v1::UndoMode mod
                            undoing.conflicts.size() == 1 ? "it" : "them"));
   }
   if (undoing.purged > 0) {
-    draft.Note(fmt::format("{} purged since and left out.",
-                           undoing.purged == 1 ? "One entity was"
-                                               : fmt::format("{} entities were", undoing.purged)));
+    draft.Note(fmt::format(
+        "{} purged since and left out.",
+        undoing.purged == 1 ? "One entity was" : fmt::format("{} entities were", undoing.purged)));
   }
 }
 
@@ -291,8 +290,8 @@ absl::Status Decide(const ResolvedUndo& undo, Draft& draft, const Context& conte
   RETRACE_RETURN_IF_ERROR(CheckMayUndo(undo, context));
   const v1::UndoMode mode =
       request.mode() == v1::UNDO_MODE_UNSPECIFIED ? v1::STRICT : request.mode();
-  RETRACE_ASSIGN(Undoing undoing, TakeAllBack(undo, mode, draft, context.header.tenant,
-                                              context.header.position));
+  RETRACE_ASSIGN(Undoing undoing,
+                 TakeAllBack(undo, mode, draft, context.header.tenant, context.header.position));
   if (!undoing.conflicts.empty() && mode != v1::PARTIAL) {
     return Conflicting(undoing.conflicts, mode);
   }

@@ -29,7 +29,8 @@ inline constexpr char kUndoOld[] = "history.undo-old";
 
 // What stands in the way of the undo in the view of that tenant, by entity and path, as STRICT
 // would refuse it.
-absl::StatusOr<std::vector<v1::UndoConflict>> FindUndoConflicts(
-    const store::v1::ResolvedUndo& undo, const View& view, const std::string& tenant);
+absl::StatusOr<std::vector<v1::UndoConflict>> FindUndoConflicts(const store::v1::ResolvedUndo& undo,
+                                                                const View& view,
+                                                                const std::string& tenant);
 
 }  // namespace retrace::domain

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "domain/context.h"
 #include "domain/draft.h"
 #include "domain/view.h"
@@ -39,6 +41,9 @@ using google::protobuf::Message;
 using DecideFunction =
     std::function<absl::Status(const Message& request, domain::Draft&, const domain::Context&)>;
 using PrepareFunction = std::function<void(const Message& request, const domain::View&)>;
+// Makes of a request what decide gets in its place, e.g. with what the log knows of what it names.
+using ResolveFunction = std::function<absl::StatusOr<std::unique_ptr<const Message>>(
+    const QueryCall&, const Message& request)>;
 using AnswerFunction =
     std::function<absl::Status(const QueryCall&, const Message& request, Message& reply)>;
 using StreamFunction =
@@ -52,6 +57,9 @@ struct Endpoint {
   Method method;
   MethodMetrics* metrics = nullptr;
   DecideFunction decide;
+  // With decide: runs before it, in the query pool, and may block on reading. Null: decide gets the
+  // request.
+  ResolveFunction resolve;
   ShowFunction show;  // with decide; null: the targets' resources
   // With decide; null: nothing is worth doing ahead. See domain::Prepare.
   PrepareFunction prepare;

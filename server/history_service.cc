@@ -2,9 +2,11 @@
 #include <optional>
 
 #include "absl/strings/numbers.h"
+#include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "retrace/v1/history.pb.h"
 #include "server/services.h"
+#include "server/undo.h"
 #include "server/watch.h"
 
 namespace retrace::server {
@@ -40,6 +42,13 @@ absl::Status ShowChangeSet(Backend& backend, const Tenant& tenant, const Command
   return absl::OkStatus();
 }
 
+absl::Status ShowUndone(const Tenant& tenant, const CommandResult& result, Message& reply) {
+  for (const auto& [entity, row] : result.targets) {
+    static_cast<v1::UndoResponse&>(reply).add_entities(domain::NameOf(tenant.id, entity));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddHistoryService(Rpc& rpc, Backend& backend) {
@@ -53,6 +62,17 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
       "EndChangeSet",
       [&backend](const Tenant& tenant, const CommandResult& result, Message& reply) {
         return ShowChangeSet<v1::EndChangeSetResponse>(backend, tenant, result, reply);
+      });
+  service.ResolvedCommand<v1::UndoRequest, v1::UndoResponse, store::v1::ResolvedUndo>(
+      "Undo",
+      [&backend](const QueryCall& call, const v1::UndoRequest& request) {
+        return ResolveUndo(*backend.history, call, request);
+      },
+      ShowUndone);
+  service.Query<v1::GetUndoConflictsRequest, v1::GetUndoConflictsResponse>(
+      "GetUndoConflicts",
+      [&backend](const QueryCall& call, const v1::GetUndoConflictsRequest& request) {
+        return AnswerUndoConflicts(*backend.ledger, *backend.history, call, request);
       });
   const auto answer = [&backend](const QueryCall& call, const auto& request) {
     return backend.history->Answer(call, request);

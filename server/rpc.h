@@ -98,6 +98,28 @@ class RpcService : public grpc::Service {
     Add(method, Request::descriptor(), Reply::descriptor(), std::move(endpoint));
   }
 
+  // A command of which the log must be asked first: resolve(const QueryCall&, const Request&) gives
+  // the absl::StatusOr<Resolved> that domain::Decide gets in the request's place. It runs like a
+  // query.
+  template <typename Request, typename Reply, typename Resolved, typename Resolve>
+  void ResolvedCommand(std::string_view method, Resolve resolve, ShowFunction show) {
+    Endpoint endpoint;
+    endpoint.resolve = [resolve = std::move(resolve)](const QueryCall& call, const Message& request)
+        -> absl::StatusOr<std::unique_ptr<const Message>> {
+      absl::StatusOr<Resolved> resolved = resolve(call, static_cast<const Request&>(request));
+      if (!resolved.ok()) {
+        return std::move(resolved).status();
+      }
+      return std::make_unique<const Resolved>(*std::move(resolved));
+    };
+    endpoint.decide = [](const Message& resolved, domain::Draft& draft,
+                         const domain::Context& context) {
+      return domain::Decide(static_cast<const Resolved&>(resolved), draft, context);
+    };
+    endpoint.show = std::move(show);
+    Add(method, Request::descriptor(), Reply::descriptor(), std::move(endpoint));
+  }
+
   // A query: handler(const QueryCall&, const Request&) gives absl::StatusOr<Reply>. It runs on a
   // thread of the lane and may block on reading.
   template <typename Request, typename Reply, typename Handler>

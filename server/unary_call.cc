@@ -96,8 +96,10 @@ void UnaryCall::Start(grpc::CallbackServerContext& context, const grpc::ByteBuff
     if (Claim()) {
       Answer(status, nullptr);
     }
+  } else if (endpoint_.resolve != nullptr) {
+    EnqueueResolve();
   } else if (endpoint_.decide != nullptr) {
-    SubmitCommand();
+    SubmitCommand(self_);
   } else {
     EnqueueQuery();
   }
@@ -118,7 +120,28 @@ absl::Status UnaryCall::Admit(grpc::CallbackServerContext& context, const grpc::
   return absl::Now() < deadline_ ? absl::OkStatus() : absl::DeadlineExceededError("");
 }
 
-void UnaryCall::SubmitCommand() {
+void UnaryCall::EnqueueResolve() {
+  const std::shared_ptr<UnaryCall> self = self_;
+  if (!rpc_.pool(endpoint_.lane).Run([self] { self->Resolve(self); }) && Claim()) {
+    Answer(QueueFull(), nullptr);
+  }
+}
+
+void UnaryCall::Resolve(const std::shared_ptr<UnaryCall>& self) {
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    return;  // the cancelling has answered
+  }
+  absl::StatusOr<std::unique_ptr<const Message>> resolved =
+      endpoint_.resolve(MakeQueryCall(self), *request_);
+  if (resolved.ok()) {
+    resolved_ = *std::move(resolved);
+    SubmitCommand(self);
+  } else if (Claim()) {
+    Answer(resolved.status(), nullptr);
+  }
+}
+
+void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
   const Method& method = endpoint_.method;
   // What this build does not know must not get into events.
   request_->DiscardUnknownFields();
@@ -134,11 +157,10 @@ void UnaryCall::SubmitCommand() {
     command.cost *= static_cast<size_t>(std::max(size, 1));
   }
   command.deadline = deadline_;
-  const std::shared_ptr<UnaryCall> self = self_;
   command.cancelled = std::shared_ptr<std::atomic<bool>>(self, &cancelled_);
   // `done` keeps the call alive; decide is never called after it.
   command.decide = [this](domain::Draft& draft, const domain::Context& context) {
-    return endpoint_.decide(*request_, draft, context);
+    return endpoint_.decide(resolved_ != nullptr ? *resolved_ : *request_, draft, context);
   };
   command.done = [self](CommandResult result) { self->FinishCommand(std::move(result)); };
   const bool large = command.cost > kCostPreparedAbove;
@@ -213,6 +235,17 @@ void UnaryCall::EnqueueQuery() {
   }
 }
 
+QueryCall UnaryCall::MakeQueryCall(const std::shared_ptr<UnaryCall>& self) const {
+  QueryCall call;
+  call.principal = principal_;
+  call.tenant = tenant_;
+  call.method = endpoint_.method.name;
+  call.start = start_;
+  call.deadline = deadline_;
+  call.cancelled = std::shared_ptr<const std::atomic<bool>>(self, &cancelled_);
+  return call;
+}
+
 void UnaryCall::RunQuery(const std::shared_ptr<UnaryCall>& self) {
   if (cancelled_.load(std::memory_order_relaxed)) {
     return;  // the cancelling has answered
@@ -221,14 +254,7 @@ void UnaryCall::RunQuery(const std::shared_ptr<UnaryCall>& self) {
   // On the heap: handlers hand their reply over by moving it.
   const std::unique_ptr<Message> reply(endpoint_.method.reply->New());
   if (absl::Now() < deadline_) {
-    QueryCall call;
-    call.principal = principal_;
-    call.tenant = tenant_;
-    call.method = endpoint_.method.name;
-    call.start = start_;
-    call.deadline = deadline_;
-    call.cancelled = std::shared_ptr<const std::atomic<bool>>(self, &cancelled_);
-    status = endpoint_.answer(call, *request_, *reply);
+    status = endpoint_.answer(MakeQueryCall(self), *request_, *reply);
   }
   if (Claim()) {
     Answer(status, status.ok() ? reply.get() : nullptr);

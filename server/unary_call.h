@@ -39,13 +39,16 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   void Start(grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes);
   absl::Status Admit(grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes);
-  void SubmitCommand();
+  void EnqueueResolve();
+  void Resolve(const std::shared_ptr<UnaryCall>& self);
+  void SubmitCommand(const std::shared_ptr<UnaryCall>& self);
   // Submits it when it is prepared.
   void PrepareCommand(Command command);
   void FinishCommand(CommandResult result);
   absl::Status FillReply(const CommandResult& result, Message& reply) const;
   void EnqueueQuery();
   void RunQuery(const std::shared_ptr<UnaryCall>& self);
+  QueryCall MakeQueryCall(const std::shared_ptr<UnaryCall>& self) const;
 
   // True for the first who asks: they, and only they, call Answer.
   bool Claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
@@ -68,6 +71,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   alignas(8) char first_block_[1024];
   google::protobuf::Arena arena_;
   Message* request_ = nullptr;
+  std::unique_ptr<const Message> resolved_;  // what decide gets in place of the request
 };
 
 }  // namespace retrace::server

@@ -10,6 +10,8 @@ const std::vector<Noun>& Nouns() {
       {"members", "the people of your company, who own customers and records", &AddMemberVerbs},
       {"summarize", "counts and sums, now or at any past moment", &AddSummarize},
       {"history", "what happened: change sets, commits, changes, digests", &AddHistoryVerbs},
+      {"undo", "take back what change sets or commits did", &AddUndo},
+      {"redo", "take back an undo", &AddRedo},
       {"watch", "commits as they happen", &AddWatch},
       {"tenants", "the companies that use this server", &AddTenantVerbs},
       {"policy", "what a tenant sets for itself", &AddPolicyVerbs},

@@ -22,6 +22,8 @@ void AddRecordVerbs(CLI::App& noun, Session& session);
 void AddMemberVerbs(CLI::App& noun, Session& session);
 void AddSummarize(CLI::App& noun, Session& session);
 void AddHistoryVerbs(CLI::App& noun, Session& session);
+void AddUndo(CLI::App& noun, Session& session);
+void AddRedo(CLI::App& noun, Session& session);
 void AddWatch(CLI::App& noun, Session& session);
 void AddTenantVerbs(CLI::App& noun, Session& session);
 void AddPolicyVerbs(CLI::App& noun, Session& session);

@@ -156,8 +156,8 @@ std::string UndoModel::Differs(const TestTenant& tenant) const {
       const std::string should = ValueIn(wanted, path);
       const bool same = path[0] == kDelta ? Number(is) == Number(should) : is == should;
       if (!same && entity.kind != domain::KindNumber::kPolicy) {
-        return fmt::format("{} {}: is `{}`, should be `{}`",
-                           domain::NameOf(tenant.id(), entity), path, is, should);
+        return fmt::format("{} {}: is `{}`, should be `{}`", domain::NameOf(tenant.id(), entity),
+                           path, is, should);
       }
     }
   }

@@ -32,9 +32,14 @@ class UndoTest : public ::testing::Test {
   }
 
   static constexpr char kFirst[] = R"pb(
-    level: "gold" tags: "a" tags: "b" score: 10 email: "ann@x"
+    level: "gold"
+    tags: "a"
+    tags: "b"
+    score: 10
+    email: "ann@x"
     attributes { key: "k" value: "1" }
-    parts { key: "p" text: "1" } parts { key: "q" text: "2" })pb";
+    parts { key: "p" text: "1" }
+    parts { key: "q" text: "2" })pb";
 
   // Sets the paths to what the text says; the position of the commit.
   Position Set(const char* text, const std::vector<std::string>& paths) {
@@ -55,8 +60,8 @@ class UndoTest : public ::testing::Test {
 
 TEST_F(UndoTest, TakesBackOnePathAndLeavesTheRest) {
   acme_.ActAs("sync");
-  const Position wrong = Set(R"pb(level: "tin" tags: "a" tags: "x" score: 5)pb",
-                             {"level", "tags", "score"});
+  const Position wrong =
+      Set(R"pb(level: "tin" tags: "a" tags: "x" score: 5)pb", {"level", "tags", "score"});
   acme_.ActAs("ann");
   Set(R"pb(tags: "a" tags: "x" tags: "mine" score: 1)pb", {"tags", "score"});
   const Reply undo = acme_.UndoCommit(wrong);
@@ -132,8 +137,9 @@ TEST_F(UndoTest, OneofIsOnePath) {
 
 TEST_F(UndoTest, ElementsComeBackToTheirPlace) {
   const Position first = Set(R"pb(parts { key: "q" text: "2" })pb", {"parts"});
-  const Position second =
-      Set(R"pb(parts { key: "q" text: "2" } parts { key: "r" text: "3" })pb", {"parts"});
+  const Position second = Set(R"pb(parts { key: "q" text: "2" }
+                                   parts { key: "r" text: "3" })pb",
+                              {"parts"});
   ASSERT_TRUE(acme_.UndoCommit(first).ok());
   ASSERT_EQ(Now().parts_size(), 3);
   EXPECT_EQ(Now().parts(0).key(), "p");
@@ -143,7 +149,8 @@ TEST_F(UndoTest, ElementsComeBackToTheirPlace) {
 }
 
 TEST_F(UndoTest, KeysThatStandTwiceMakeTheListOnePath) {
-  const Position one = Set(R"pb(parts { key: "p" text: "1" } parts { key: "p" text: "2" })pb",
+  const Position one = Set(R"pb(parts { key: "p" text: "1" }
+                                parts { key: "p" text: "2" })pb",
                            {"parts"});
   const Position two = Set(R"pb(parts { key: "p" text: "2" })pb", {"parts"});
   EXPECT_EQ(acme_.UndoCommit(one).reason(), v1::UNDO_CONFLICT);
@@ -198,8 +205,9 @@ TEST_F(UndoTest, AgentsUndoTheirOwnWithinADay) {
 }
 
 TEST_F(UndoTest, RefusesToBinWhatOthersAreAttachedTo) {
-  const Reply customer = acme_.Must<v1::CreateCustomerRequest>(
-      R"pb(parent: "tenants/acme" customer { display_name: "Ann" })pb");
+  const Reply customer =
+      acme_.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
+                                                 customer { display_name: "Ann" })pb");
   v1::CreateRecordRequest request;
   request.set_parent("tenants/acme");
   request.mutable_record()->set_kind(v1::Record::DEAL);
@@ -212,8 +220,9 @@ TEST_F(UndoTest, RefusesToBinWhatOthersAreAttachedTo) {
 }
 
 TEST_F(UndoTest, RedoneDeletionIsUndeletedWithWhatItTook) {
-  const Reply customer = acme_.Must<v1::CreateCustomerRequest>(
-      R"pb(parent: "tenants/acme" customer { display_name: "Ann" })pb");
+  const Reply customer =
+      acme_.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
+                                                 customer { display_name: "Ann" })pb");
   const std::string name = "tenants/acme/customers/" + customer.id();
   std::vector<std::string> records;
   for (const auto kind : {v1::Record::DEAL, v1::Record::NOTE}) {

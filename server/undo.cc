@@ -1,0 +1,172 @@
+#include "server/undo.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "domain/batch.h"
+#include "domain/kind.h"
+#include "domain/lifecycle.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "domain/undo.h"
+#include "fmt/format.h"
+#include "google/protobuf/util/time_util.h"
+#include "server/moment.h"
+#include "server/row_view.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::Refusal;
+using store::v1::ResolvedUndo;
+using store::v1::UndoneCommit;
+
+constexpr int kLargestPage = 1000;
+// More commits than that are no undo of one commit, even if they are about few entities.
+constexpr size_t kMostCommits = 10'000;
+
+// Collects commits by position.
+class Commits {
+ public:
+  Commits(const History& history, const QueryCall& call) : history_(history), call_(call) {}
+
+  // Those that the filter matches; how many.
+  absl::StatusOr<size_t> Add(const std::string& filter) {
+    v1::ListCommitsRequest request;
+    request.set_parent(fmt::format("tenants/{}", call_.tenant->id));
+    request.set_filter(filter);
+    request.set_page_size(kLargestPage);
+    request.set_oldest_first(true);
+    request.set_view(v1::NAMES);
+    size_t added = 0;
+    do {
+      if (absl::Now() >= call_.deadline) {
+        return Refusal(v1::DEADLINE_PASSED,
+                       "The deadline passed while the commits were looked for; nothing was done.")
+            .Next("Give the call a longer deadline, or restrict position or time.");
+      }
+      RETRACE_ASSIGN(const v1::ListCommitsResponse page, history_.Answer(call_, request));
+      for (const v1::Commit& commit : page.commits()) {
+        Take(commit);
+        ++added;
+      }
+      if (commits_.size() > kMostCommits) {
+        return Refusal(v1::USE_OPERATION,
+                       fmt::format("These are more than {} commits.", kMostCommits))
+            .Next("Undo a part of them at once.");
+      }
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    return added;
+  }
+
+  void MoveTo(ResolvedUndo& undo) && {
+    for (auto& [position, commit] : commits_) {
+      *undo.add_commits() = std::move(commit);
+    }
+  }
+
+ private:
+  void Take(const v1::Commit& shown) {
+    UndoneCommit& commit = commits_[shown.position()];
+    commit.Clear();
+    commit.set_position(static_cast<uint64_t>(shown.position()));
+    commit.set_time_us(
+        google::protobuf::util::TimeUtil::TimestampToMicroseconds(shown.commit_time()));
+    commit.set_actor(shown.actor());
+    commit.set_change_set(static_cast<uint64_t>(shown.change_set()));
+    std::set<std::string> names;
+    for (const v1::Event& event : shown.events()) {
+      const auto parsed = domain::ParseName(event.entity(), "entity");
+      const domain::Kind* kind = parsed.ok() ? domain::FindKind(parsed->collection) : nullptr;
+      if (kind != nullptr && names.insert(event.entity()).second) {
+        *commit.add_entities() = domain::ToStored({kind->number, parsed->id});
+      }
+    }
+  }
+
+  const History& history_;
+  const QueryCall& call_;
+  std::map<int64_t, UndoneCommit> commits_;
+};
+
+absl::Status NoName(const std::string& field) {
+  return Refusal(v1::INVALID_FIELD, field + " is no name of a change set or a commit.")
+      .Field(field, "Give a name like `tenants/acme/changeSets/12` or `tenants/acme/commits/12`.");
+}
+
+absl::Status AddNamed(const History& history, const QueryCall& call, const std::string& name,
+                      const std::string& field, Commits& commits) {
+  RETRACE_ASSIGN(const domain::ResourceName parsed, domain::ParseName(name, field));
+  eventstore::Position position = 0;
+  if (parsed.tenant != call.tenant->id || !absl::SimpleAtoi(parsed.id, &position) ||
+      position == 0) {
+    return NoName(field);
+  }
+  if (parsed.collection == "changeSets") {
+    RETRACE_ASSIGN(const v1::ChangeSet change_set,
+                   history.ShowChangeSet(*call.tenant, position, call.tenant->visible));
+    return commits
+        .Add(fmt::format("change_set = {} AND position >= {} AND position <= {}", position,
+                         position, change_set.last_position()))
+        .status();
+  }
+  if (parsed.collection != "commits") {
+    return NoName(field);
+  }
+  RETRACE_ASSIGN(const size_t added, commits.Add(fmt::format("position = {}", position)));
+  if (added == 0) {
+    return Refusal(v1::ENTITY_NOT_FOUND, fmt::format("There is no commit `{}`.", name))
+        .About("commit", name)
+        .Next("Check the position.");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ResolvedUndo> ResolveUndo(const History& history, const QueryCall& call,
+                                         const v1::UndoRequest& request) {
+  if (request.names().empty() == request.filter().empty()) {
+    return Refusal(v1::INVALID_FIELD, "An undo takes either names or a filter.")
+        .Field("names", "Name change sets or commits, or leave this out and give a filter.");
+  }
+  Commits commits(history, call);
+  for (int i = 0; i < request.names_size(); ++i) {
+    RETRACE_RETURN_IF_ERROR(
+        AddNamed(history, call, request.names(i), fmt::format("names[{}]", i), commits));
+  }
+  if (!request.filter().empty()) {
+    RETRACE_RETURN_IF_ERROR(commits.Add(request.filter()).status());
+  }
+  ResolvedUndo undo;
+  *undo.mutable_request() = request;
+  std::move(commits).MoveTo(undo);
+  return undo;
+}
+
+absl::StatusOr<v1::GetUndoConflictsResponse> AnswerUndoConflicts(
+    Ledger& ledger, const History& history, const QueryCall& call,
+    const v1::GetUndoConflictsRequest& request) {
+  v1::UndoRequest asked;
+  asked.set_parent(request.parent());
+  *asked.mutable_names() = request.names();
+  asked.set_filter(request.filter());
+  *asked.mutable_entities() = request.entities();
+  RETRACE_ASSIGN(const ResolvedUndo undo, ResolveUndo(history, call, asked));
+  RETRACE_ASSIGN(Moment moment, MomentAt(ledger, *call.tenant, call.tenant->visible));
+  const RowView view(ledger.rows(), call.tenant->number, moment.position);
+  RETRACE_ASSIGN(auto conflicts, domain::FindUndoConflicts(undo, view, call.tenant->id));
+  v1::GetUndoConflictsResponse response;
+  for (v1::UndoConflict& conflict : conflicts) {
+    *response.add_conflicts() = std::move(conflict);
+  }
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
+}  // namespace retrace::server

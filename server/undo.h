@@ -1,0 +1,24 @@
+// What an undo is addressed to, found in the log before it is decided.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "retrace/store/v1/undo.pb.h"
+#include "retrace/v1/history.pb.h"
+#include "server/history.h"
+#include "server/ledger.h"
+#include "server/query_call.h"
+
+namespace retrace::server {
+
+// The commits that the request's names or filter mean, as far as they are visible. Reads the log,
+// so it belongs into the query pool. INVALID_FIELD for both or neither, ENTITY_NOT_FOUND for a
+// commit or change set that is not there, USE_OPERATION for too many, INVALID_FILTER.
+absl::StatusOr<store::v1::ResolvedUndo> ResolveUndo(const History& history, const QueryCall& call,
+                                                    const v1::UndoRequest& request);
+
+// What stands in the way of an undo, now.
+absl::StatusOr<v1::GetUndoConflictsResponse> AnswerUndoConflicts(
+    Ledger& ledger, const History& history, const QueryCall& call,
+    const v1::GetUndoConflictsRequest& request);
+
+}  // namespace retrace::server
