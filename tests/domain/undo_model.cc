@@ -1,6 +1,7 @@
 #include "tests/domain/undo_model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "domain/kind.h"
 #include "domain/resource.h"
@@ -120,16 +121,45 @@ void UndoModel::Did(const TestTenant& tenant) {
   now_ = std::move(after);
 }
 
-void UndoModel::Undid(const TestTenant& tenant, domain::Position position) {
+std::string UndoModel::Undid(const TestTenant& tenant, domain::Position position) {
   commits_[tenant.head()].undoes = position;
-  now_ = Look(tenant);
+  const Content before = std::exchange(now_, Look(tenant));
+  for (const auto& [entity, fields] : now_) {
+    Fields was = before.at(entity);
+    Fields is = fields;
+    const std::string lifecycle = std::exchange(is[kLifecycle], "");
+    const bool was_live = std::exchange(was[kLifecycle], "") == "live";
+    const std::string name = domain::NameOf(tenant.id(), entity);
+    if (is != was && lifecycle != "live" && !was_live) {
+      return fmt::format("{} was changed where it lay", name);
+    }
+    if (commits_[position].created.contains(entity) && lifecycle.empty()) {
+      if (const domain::Position last = LastPlainWrite(entity); last > position) {
+        return fmt::format("{} was made absent with what commit {} wrote", name, last);
+      }
+    }
+  }
+  return "";
 }
 
-std::string UndoModel::Differs(const TestTenant& tenant) const {
+std::set<domain::Position> UndoModel::Gone() const {
   std::set<domain::Position> gone;
   for (auto it = commits_.rbegin(); it != commits_.rend(); ++it) {
     if (it->second.undoes != 0 && !gone.contains(it->first)) gone.insert(it->second.undoes);
   }
+  return gone;
+}
+
+domain::Position UndoModel::LastPlainWrite(const EntityRef& entity) const {
+  const std::set<domain::Position> gone = Gone();
+  for (auto it = commits_.rbegin(); it != commits_.rend(); ++it) {
+    if (it->second.writes.contains(entity) && !gone.contains(it->first)) return it->first;
+  }
+  return 0;
+}
+
+std::string UndoModel::Differs(const TestTenant& tenant) const {
+  const std::set<domain::Position> gone = Gone();
   Content expected;
   for (const auto& [position, commit] : commits_) {
     for (const auto& [entity, writes] : commit.writes) {

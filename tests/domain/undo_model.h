@@ -17,8 +17,9 @@ class UndoModel {
   void Remember(const TestTenant& tenant) { now_ = Look(tenant); }
   // An ordinary command has made the newest commit.
   void Did(const TestTenant& tenant);
-  // An undo of all of that commit has made the newest one.
-  void Undid(const TestTenant& tenant, domain::Position position);
+  // An undo of all of that commit has made the newest one. Returns what it must not have touched:
+  // what others did to an entity that it made absent, or what lies in the bin; empty: nothing.
+  std::string Undid(const TestTenant& tenant, domain::Position position);
   // What differs between the tenant and a replay of the commits that stand; empty: nothing.
   std::string Differs(const TestTenant& tenant) const;
 
@@ -34,6 +35,10 @@ class UndoModel {
   };
 
   static Content Look(const TestTenant& tenant);
+  // The commits that do not stand.
+  std::set<domain::Position> Gone() const;
+  // The newest commit that stands, is no undo and wrote the entity; 0: none.
+  domain::Position LastPlainWrite(const domain::EntityRef& entity) const;
 
   Content now_;
   std::map<domain::Position, Commit> commits_;

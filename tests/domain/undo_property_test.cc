@@ -31,6 +31,8 @@ using retrace::testing::UpdateSample;
 
 const bool kAdded = (AddSampleKind(), true);
 
+bool OneSeedOnly() { return std::getenv("RETRACE_SEED") != nullptr; }
+
 // Runs `law(seed)` with other seeds each time.
 template <typename Law>
 void ForSeeds(int histories, Law law) {
@@ -74,7 +76,10 @@ TEST(UndoPropertyTest, UndoAfterDoIsIdentity) {
       EXPECT_EQ(tenant.Content(), after);
     }
   });
-  EXPECT_GT(undone, kSteps / 10);
+  // About 45 of 100 commands change something that counts.
+  if (!OneSeedOnly() && !::testing::Test::HasFailure()) {
+    EXPECT_GT(undone, kHistories * kSteps / 3);
+  }
 }
 
 TEST(UndoPropertyTest, UndosThenRedosAreIdentity) {
@@ -299,7 +304,7 @@ class Mix {
       EXPECT_EQ(tenant_.Content(), before);
       ++refused_;
     } else if (undo.position != 0) {
-      model_.Undid(tenant_, position);
+      EXPECT_EQ(model_.Undid(tenant_, position), "");
       ++undone_;
     }
   }
@@ -325,9 +330,9 @@ TEST(UndoPropertyTest, AnyMixEqualsAReplayOfWhatStands) {
     undone += mix.undone();
     refused += mix.refused();
   });
-  if (std::getenv("RETRACE_SEED") == nullptr && !::testing::Test::HasFailure()) {
-    EXPECT_GT(undone, 5000);
-    EXPECT_GT(refused, 5000);
+  if (!OneSeedOnly() && !::testing::Test::HasFailure()) {
+    EXPECT_GT(undone, 15'000);
+    EXPECT_GT(refused, 10'000);
   }
 }
 

@@ -119,6 +119,31 @@ TEST_F(UndoTest, WorksOutOfOrder) {
   EXPECT_EQ(Now().level(), "lead");
 }
 
+TEST_F(UndoTest, WhatWasAddedIsTakenBackInAnyOrder) {
+  const Position five = Set("score: 5", {"score"});
+  const Position one = Set("score: 1", {"score"});
+  const Reply undo_five = acme_.UndoCommit(five);
+  ASSERT_TRUE(undo_five.ok()) << undo_five.status;
+  EXPECT_EQ(Now().score(), 11);
+  // The later undo of an earlier addition is no conflict.
+  const Reply undo_one = acme_.UndoCommit(one);
+  ASSERT_TRUE(undo_one.ok()) << undo_one.status;
+  EXPECT_EQ(Now().score(), 10);
+}
+
+TEST_F(UndoTest, WhatWasAddedIsNotSubtractedTwice) {
+  const Position five = Set("score: 5", {"score"});
+  const Reply undo = acme_.UndoCommit(five);
+  const Reply redo = acme_.UndoCommit(undo.position);
+  const Reply again = acme_.UndoCommit(five);
+  ASSERT_TRUE(again.ok()) << again.status;
+  EXPECT_EQ(Now().score(), 10);
+  // Without the redo the first undo would stand beside the second.
+  EXPECT_EQ(acme_.UndoCommit(redo.position).reason(), v1::UNDO_CONFLICT);
+  ASSERT_TRUE(acme_.UndoCommit(redo.position, v1::FORCE).ok());
+  EXPECT_EQ(Now().score(), 10);
+}
+
 TEST_F(UndoTest, SaysSoWhenItWasUndoneBefore) {
   const Position first = Set(R"pb(level: "tin")pb", {"level"});
   const Position undo = acme_.UndoCommit(first).position;
