@@ -27,10 +27,13 @@ struct CommitHeader {
   Position change_set = 0;   // == position when the commit stands alone
   std::string correlation_id;
   std::string causation_id;
+  std::string plan_nonce;  // 16 bytes of the plan that this executes; empty without one
 };
 
 // Id of the derived row that remembers a request id (kind kRequest).
 std::string RequestRowId(const std::string& actor, const std::string& request_id);
+// Id of the derived row that remembers that a plan was executed (kind kRequest).
+std::string PlanRowId(const std::string& nonce);
 
 struct Context {
   CommitHeader header;

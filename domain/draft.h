@@ -70,6 +70,15 @@ class Draft : public View {
   void Undoes(Position change_set) { undoes_ = change_set; }
   // A sentence for the caller that is part of the reply.
   void Note(std::string sentence) { notes_.push_back(std::move(sentence)); }
+  // Something that the caller of a destructive command must acknowledge before it is executed. `id`
+  // is stable, e.g. `PURGE_IS_FINAL`; the same id once.
+  void Warn(std::string id, std::string sentence) {
+    warnings_.push_back({std::move(id), std::move(sentence)});
+  }
+  // What no undo could bring back of the entity afterwards, and why; shown in plans.
+  void Lose(const EntityRef& entity, std::string sentence) {
+    losses_.push_back({entity, std::move(sentence)});
+  }
 
   // Judges the outcome: each kind's check, unique keys, sizes (10,000 events, 1,000 entities, event
   // 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant.
@@ -84,6 +93,16 @@ class Draft : public View {
   const std::vector<DraftEvent>& events() const { return events_; }
   const std::vector<EntityRef>& targets() const { return targets_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  struct Warning {
+    std::string id;
+    std::string sentence;
+  };
+  const std::vector<Warning>& warnings() const { return warnings_; }
+  struct Loss {
+    EntityRef entity;
+    std::string sentence;
+  };
+  const std::vector<Loss>& losses() const { return losses_; }
   const CommitHeader& header() const { return header_; }
   Position undoes() const { return undoes_; }  // 0: nothing
 
@@ -115,6 +134,8 @@ class Draft : public View {
   std::map<EntityRef, std::string> elements_;
   std::vector<std::string> notes_;
   Position undoes_ = 0;
+  std::vector<Warning> warnings_;
+  std::vector<Loss> losses_;
   // Of those indexes that Find was asked about.
   mutable std::map<std::pair<KindNumber, uint8_t>, Overlay> overlays_;
 };

@@ -20,6 +20,8 @@ namespace retrace::domain {
 namespace {
 
 constexpr std::string_view kNoKeys = "none";
+constexpr int32_t kAcknowledgeAboveHumans = 100;
+constexpr int32_t kAcknowledgeAboveServices = 10'000;
 
 // One value of the policy: trimmed; a fault unless empty or good.
 template <typename Good>
@@ -74,6 +76,12 @@ absl::Status Normalise(v1::Policy& policy, const std::vector<std::string>& paths
   }
   if (Names(paths, "unique_keys")) {
     NormaliseKeys(policy, faults);
+  }
+  if (policy.acknowledge_above_humans() < 0) {
+    faults.Add("acknowledge_above_humans", "Is negative; 0 stands for the default.");
+  }
+  if (policy.acknowledge_above_services() < 0) {
+    faults.Add("acknowledge_above_services", "Is negative; 0 stands for the default.");
   }
   return faults.ToStatus();
 }
@@ -133,6 +141,33 @@ void FillPolicyDefaults(v1::Policy& policy) {
     policy.add_unique_keys("customers.external_id");
     policy.add_unique_keys("records.external_id");
   }
+  if (policy.require_reason() == v1::Policy::REQUIRE_REASON_UNSPECIFIED) {
+    policy.set_require_reason(v1::Policy::HUMANS);
+  }
+  if (policy.acknowledge_above_humans() == 0) {
+    policy.set_acknowledge_above_humans(kAcknowledgeAboveHumans);
+  }
+  if (policy.acknowledge_above_services() == 0) {
+    policy.set_acknowledge_above_services(kAcknowledgeAboveServices);
+  }
+}
+
+bool NeedsReason(const v1::Policy& policy, bool human) {
+  switch (policy.require_reason()) {
+    case v1::Policy::ALL:
+      return true;
+    case v1::Policy::NOBODY:
+      return false;
+    default:
+      return human;
+  }
+}
+
+int64_t AcknowledgeAbove(const v1::Policy& policy, bool human) {
+  const int64_t set =
+      human ? policy.acknowledge_above_humans() : policy.acknowledge_above_services();
+  const int64_t standard = human ? kAcknowledgeAboveHumans : kAcknowledgeAboveServices;
+  return set == 0 ? standard : set;
 }
 
 absl::StatusOr<v1::Policy> PolicyOf(const View& view) {

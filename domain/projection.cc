@@ -72,14 +72,13 @@ ProjectedRow Derived(EntityRef entity, RowPtr row) {
   return {std::move(entity), std::move(row), std::move(bytes)};
 }
 
-ProjectedRow ProjectRequest(const CommitHeader& header) {
+ProjectedRow ProjectRequest(const CommitHeader& header, std::string id) {
   auto request = std::make_shared<RequestRow>();
   request->set_position(header.position);
   request->set_request_hash(header.request_hash);
   auto row = std::make_shared<Row>();
   row->resource = std::move(request);
-  return Derived({KindNumber::kRequest, RequestRowId(header.actor, header.request_id)},
-                 std::move(row));
+  return Derived({KindNumber::kRequest, std::move(id)}, std::move(row));
 }
 
 absl::StatusOr<ProjectedRow> ProjectTally(const CommitHeader& header, size_t events,
@@ -156,7 +155,11 @@ absl::StatusOr<Projection> Draft::Project() const {
     projection.rows.push_back(Derived(std::move(entity), std::move(row)));
   }
   if (!header_.request_id.empty()) {
-    projection.rows.push_back(ProjectRequest(header_));
+    projection.rows.push_back(
+        ProjectRequest(header_, RequestRowId(header_.actor, header_.request_id)));
+  }
+  if (!header_.plan_nonce.empty()) {
+    projection.rows.push_back(ProjectRequest(header_, PlanRowId(header_.plan_nonce)));
   }
   // A change set of one commit is that commit; only those that were begun can have more.
   if (begins_change_set || (header_.change_set != 0 && header_.change_set != header_.position)) {

@@ -47,6 +47,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::REQUEST_ID_REUSED:
     case v1::RELATED_CHOICE_MISSING:
     case v1::USE_OPERATION:
+    case v1::PLAN_TOKEN_INVALID:
       return absl::StatusCode::kInvalidArgument;
     case v1::ENTITY_NOT_FOUND:
     case v1::ALREADY_DELETED:
@@ -66,6 +67,12 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::UNDO_CONFLICT:
     case v1::ALREADY_UNDONE:
     case v1::EVIDENCE_REQUIRED:
+    case v1::PLAN_EXPIRED:
+    case v1::PLAN_TOKEN_USED:
+    case v1::PLAN_DRIFTED:
+    case v1::PLAN_REQUIRED:
+    case v1::ACKNOWLEDGEMENT_REQUIRED:
+    case v1::REASON_REQUIRED:
       return absl::StatusCode::kFailedPrecondition;
     case v1::ETAG_MISMATCH:
       return absl::StatusCode::kAborted;

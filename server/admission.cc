@@ -84,7 +84,30 @@ bool StartsWithScheme(std::string_view value) {
   return true;
 }
 
-absl::Status CheckOptions(const v1::CommandOptions& options, const Principal& principal) {
+// Options about plans stand on destructive commands only: any other would do what the caller only
+// wanted to see.
+absl::Status CheckPlanOptions(const Method& method, const v1::CommandOptions& options) {
+  if (!method.destructive && HasPlanOptions(options)) {
+    return Refusal(v1::INVALID_FIELD,
+                   fmt::format("{} destroys nothing and has no plan; nothing was done.",
+                               method.descriptor->name()))
+        .Field("options", "plan_only, plan_token and acknowledgements are for destructive commands")
+        .Next("Leave them out: it can be undone without a plan.");
+  }
+  if (options.plan_only() && !options.plan_token().empty()) {
+    return Refusal(v1::INVALID_FIELD, "A command is either planned or executed by a plan.")
+        .Field("options.plan_only", "must not stand beside plan_token")
+        .Next("Leave plan_token out to plan again, or plan_only to execute.");
+  }
+  if (options.acknowledged_count() < 0) {
+    return Refusal(v1::INVALID_FIELD, "A count is not below 0.")
+        .Field("options.acknowledged_count", "must not be negative");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptions(const Method& method, const v1::CommandOptions& options,
+                          const Principal& principal) {
   if (!IsPrintable(options.request_id())) {
     return Refusal(v1::INVALID_FIELD, "The request id is no printable ASCII.")
         .Field("options.request_id", "must be printable ASCII")
@@ -99,7 +122,7 @@ absl::Status CheckOptions(const v1::CommandOptions& options, const Principal& pr
         .Field("options.on_behalf_of", "must be empty for principals of kind HUMAN")
         .Next("Leave it empty, or call with the token of a principal of kind SERVICE.");
   }
-  return absl::OkStatus();
+  return CheckPlanOptions(method, options);
 }
 
 }  // namespace
@@ -180,7 +203,12 @@ absl::Status CheckRequest(const Method& method, const Message& request,
                           const Principal& principal) {
   RETRACE_RETURN_IF_ERROR(domain::Validate(request));
   return method.options == nullptr ? absl::OkStatus()
-                                   : CheckOptions(method.OptionsOf(request), principal);
+                                   : CheckOptions(method, method.OptionsOf(request), principal);
+}
+
+bool HasPlanOptions(const v1::CommandOptions& options) {
+  return options.plan_only() || !options.plan_token().empty() ||
+         options.acknowledged_count() != 0 || options.acknowledged_warnings_size() > 0;
 }
 
 absl::Status TenantNotFound(std::string_view tenant) {

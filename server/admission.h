@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "eventstore/types.h"
 #include "google/protobuf/message.h"
+#include "retrace/v1/common.pb.h"
 #include "server/method.h"
 #include "server/principal.h"
 #include "server/principals.h"
@@ -49,6 +50,9 @@ absl::StatusOr<Tenant*> FindTenant(const Method& method, const google::protobuf:
 // The fields against their annotations, and CommandOptions against the principal. INVALID_FIELD.
 absl::Status CheckRequest(const Method& method, const google::protobuf::Message& request,
                           const Principal& principal);
+
+// True when options are given that only destructive commands take.
+bool HasPlanOptions(const v1::CommandOptions& options);
 
 // The one refusal of a tenant that is not there or not for this caller.
 absl::Status TenantNotFound(std::string_view tenant);

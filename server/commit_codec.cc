@@ -44,6 +44,7 @@ void PutHeader(const domain::CommitHeader& header, store::v1::Commit& commit) {
   commit.set_change_set(header.change_set);
   commit.set_correlation_id(header.correlation_id);
   commit.set_causation_id(header.causation_id);
+  commit.set_plan_nonce(header.plan_nonce);
 }
 
 domain::CommitHeader TakeHeader(const store::v1::Commit& commit) {
@@ -62,6 +63,7 @@ domain::CommitHeader TakeHeader(const store::v1::Commit& commit) {
   header.change_set = commit.change_set();
   header.correlation_id = commit.correlation_id();
   header.causation_id = commit.causation_id();
+  header.plan_nonce = commit.plan_nonce();
   return header;
 }
 

@@ -237,7 +237,8 @@ void Assembly::Serve() {
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
                              Command command) { sequencer->Submit(std::move(command)); },
-               .rows = &ledger_->rows()});
+               .rows = &ledger_->rows(),
+               .plans = &*backend_.plans});
   housekeeping_->Start([this] {
     const Sequencer::Counts counts = sequencer_->counts();
     metrics_.Set("retrace_commits", "Commits written since the start.",

@@ -10,6 +10,8 @@
 #include "fmt/format.h"
 #include "retrace/v1/tenants.pb.h"
 #include "server/commit_codec.h"
+#include "server/plan_checks.h"
+#include "server/plan_token.h"
 #include "server/replay.h"
 
 namespace retrace::server {
@@ -129,6 +131,7 @@ absl::StatusOr<CommitHeader> DecideStage::HeaderFor(const Command& command, Tena
                           ? static_cast<domain::Position>(command.options.change_set())
                           : header.position;
   header.correlation_id = command.options.correlation_id();
+  if (command.plan != nullptr) header.plan_nonce = command.plan->token.nonce();
   return header;
 }
 
@@ -200,10 +203,19 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   if (header.change_set != header.position) {
     RETRACE_RETURN_IF_ERROR(domain::CheckChangeSet(header.change_set, view, header));
   }
+  if (command.plan != nullptr) {
+    RETRACE_RETURN_IF_ERROR(CheckPlanUsable(*command.plan, view, header));
+  }
   domain::Draft draft(view, header);
-  RETRACE_RETURN_IF_ERROR(command.decide(draft, context));
-  RETRACE_RETURN_IF_ERROR(draft.Check(context));
-  if (draft.events().empty() && header.request_id.empty()) {
+  absl::Status decided = command.decide(draft, context);
+  if (decided.ok()) decided = draft.Check(context);
+  if (command.plan != nullptr) {
+    const RowView then(rows_, tenant.number, command.plan->token.position());
+    decided = CheckPlanned(command, draft, context, then, decided);
+  }
+  RETRACE_RETURN_IF_ERROR(decided);
+  if (command.destructive) RETRACE_RETURN_IF_ERROR(CheckDemands(command, draft, view));
+  if (draft.events().empty() && header.request_id.empty() && header.plan_nonce.empty()) {
     item.result.outcome = NothingWritten(header, draft.notes());
     return TakeTargets(draft, item.result);
   }

@@ -7,6 +7,7 @@
 #include "google/api/annotations.pb.h"
 #include "google/api/http.pb.h"
 #include "retrace/v1/annotations.pb.h"
+#include "retrace/v1/plans.pb.h"
 
 namespace retrace::server {
 namespace {
@@ -78,6 +79,8 @@ void FindReplyFields(const MethodDescriptor& descriptor, Method& method) {
     const FieldDescriptor* field = descriptor.output_type()->field(i);
     if (field->message_type() == v1::Outcome::descriptor()) {
       method.outcome = field;
+    } else if (field->message_type() == v1::Plan::descriptor()) {
+      method.plan = field;
     } else if (field->message_type() != nullptr && method.resource == nullptr) {
       method.resource = field;
     }
@@ -126,6 +129,11 @@ absl::StatusOr<Method> DescribeMethod(const MethodDescriptor& descriptor) {
   if (options != nullptr && options->message_type() == v1::CommandOptions::descriptor()) {
     method.options = options;
     FindReplyFields(descriptor, method);
+  }
+  method.destructive = descriptor.options().GetExtension(v1::destructive);
+  if (method.destructive && (method.options == nullptr || method.plan == nullptr)) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is destructive, but takes no CommandOptions or replies no Plan", method.name));
   }
   return method;
 }

@@ -28,6 +28,10 @@ struct Method {
   std::string tenant_field;  // the same in words, e.g. "customer.name"
   // The request's CommandOptions; null for queries.
   const google::protobuf::FieldDescriptor* options = nullptr;
+  // The method's option (retrace.v1.destructive): it can be planned.
+  bool destructive = false;
+  // Of a destructive command's reply: its Plan; else null.
+  const google::protobuf::FieldDescriptor* plan = nullptr;
   // Of a command's reply: its Outcome, and the resource or the resources; null for queries.
   const google::protobuf::FieldDescriptor* outcome = nullptr;
   const google::protobuf::FieldDescriptor* resource = nullptr;
@@ -42,7 +46,7 @@ struct Method {
 };
 
 // FAILED_PRECONDITION when the method has no permission, no HTTP rule, a path variable that its
-// request does not have, or no generated types: the server must not start then.
+// request does not have, or no generated types, or is destructive and cannot be planned: the server must not start then.
 absl::StatusOr<Method> DescribeMethod(const google::protobuf::MethodDescriptor& descriptor);
 
 }  // namespace retrace::server

@@ -9,6 +9,10 @@
 
 namespace retrace::server {
 
+// The permission to execute a destructive command without a plan where the tenant's policy asks for
+// one. No RPC asks for it.
+inline constexpr std::string_view kActWithoutPlan = "act-without-plan";
+
 struct Role {
   std::string_view name;
   std::string_view purpose;  // one line, for people

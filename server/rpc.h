@@ -34,6 +34,7 @@
 #include "domain/commands.h"
 #include "eventstore/row_store.h"
 #include "server/endpoint.h"
+#include "server/plans.h"
 #include "server/principals.h"
 #include "server/query_pool.h"
 #include "server/stream_call.h"
@@ -59,6 +60,7 @@ struct Serving {
   std::function<void(Command)> submit;
   // What large commands are prepared from; null: they are not.
   const eventstore::RowStore* rows = nullptr;
+  const Plans* plans = nullptr;  // null: destructive commands cannot be planned
 };
 
 class Rpc;

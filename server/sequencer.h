@@ -32,14 +32,18 @@ struct CommandResult {
   std::vector<std::pair<domain::EntityRef, domain::RowPtr>> targets;
 };
 
+struct PlanUse;  // plan_token.h
+
 // A command on its way in.
 struct Command {
   Tenant* tenant = nullptr;
   PrincipalPtr principal;
   std::string method;  // full name of the RPC
   v1::CommandOptions options;
-  std::string request_bytes;  // deterministic serialisation, options' request_id left out; hashed
-                              // when there is a request id
+  std::string request_bytes;  // deterministic serialisation without options' request id and
+                              // what they say about plans; hashed when it matters
+  bool destructive = false;   // the method's option: the tenant's policy has a say
+  std::shared_ptr<const PlanUse> plan;  // the opened options.plan_token; null without one
   size_t cost = 8;            // keys that it will probably write: what fairness counts
   absl::Time deadline = absl::InfiniteFuture();
   // Becomes true when the caller went away; looked at once, before decide. Null: never.

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "server/history.h"
 #include "server/ledger.h"
+#include "server/plans.h"
 #include "server/queries.h"
 #include "server/rpc.h"
 #include "server/sequencer.h"
@@ -22,11 +23,13 @@ struct Backend {
     sequencer = &started;
     queries.emplace(opened);
     history.emplace(opened);
+    plans.emplace(opened);
   }
   Ledger* ledger = nullptr;
   Sequencer* sequencer = nullptr;
   std::optional<Queries> queries;
   std::optional<History> history;
+  std::optional<Plans> plans;
 
   // For Admin.
   absl::Time start_time = absl::Now();

@@ -13,6 +13,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/call_log.h"
+#include "server/plans.h"
 #include "server/row_view.h"
 #include "server/rpc.h"
 #include "server/status.h"
@@ -40,11 +41,26 @@ absl::Status QueueFull() {
       .RetryAfter(absl::Milliseconds(200));
 }
 
-// Deterministic, so that a repeat has the same bytes, and without the request id itself.
+// What does not make it another command: a repeat may come without the plan that was executed.
+void ClearPlanOptions(v1::CommandOptions& options) {
+  options.clear_plan_only();
+  options.clear_plan_token();
+  options.clear_acknowledged_count();
+  options.clear_acknowledged_warnings();
+}
+
+// Deterministic, so that a repeat has the same bytes, and without the request id itself and the
+// options about plans.
 std::string BytesForHash(const Method& method, Message& request) {
   auto& options = const_cast<v1::CommandOptions&>(method.OptionsOf(request));
   const bool has_options = request.GetReflection()->HasField(request, method.options);
   std::string request_id;
+  v1::CommandOptions whole;
+  const bool planned = HasPlanOptions(options);
+  if (planned) {
+    whole = options;
+    ClearPlanOptions(options);
+  }
   if (has_options) {
     request_id.swap(*options.mutable_request_id());
   }
@@ -57,6 +73,9 @@ std::string BytesForHash(const Method& method, Message& request) {
   }
   if (has_options) {
     options.mutable_request_id()->swap(request_id);
+  }
+  if (planned) {
+    options = std::move(whole);
   }
   return bytes;
 }
@@ -163,6 +182,11 @@ void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
     return endpoint_.decide(resolved_ != nullptr ? *resolved_ : *request_, draft, context);
   };
   command.done = [self](CommandResult result) { self->FinishCommand(std::move(result)); };
+  command.destructive = method.destructive;
+  if (command.options.plan_only() || !command.options.plan_token().empty()) {
+    EnqueuePlan(std::move(command));
+    return;
+  }
   const bool large = command.cost > kCostPreparedAbove;
   if (large && endpoint_.prepare != nullptr && serving_->rows != nullptr) {
     PrepareCommand(std::move(command));
@@ -185,6 +209,40 @@ void UnaryCall::PrepareCommand(Command command) {
   if (!taken) {
     serving_->submit(std::move(*waiting));
   }
+}
+
+void UnaryCall::EnqueuePlan(Command command) {
+  const auto shared = std::make_shared<Command>(std::move(command));
+  const std::shared_ptr<UnaryCall> self = self_;
+  if (!rpc_.pool(endpoint_.lane).Run([self, shared] { self->RunPlan(std::move(*shared)); }) &&
+      Claim()) {
+    Answer(QueueFull(), nullptr);
+  }
+}
+
+void UnaryCall::RunPlan(Command command) {
+  if (cancelled_.load(std::memory_order_relaxed)) {
+    return;  // the cancelling has answered
+  }
+  if (!command.options.plan_only()) {
+    command.plan = std::make_shared<const PlanUse>(serving_->plans->Open(command));
+    serving_->submit(std::move(command));
+    return;
+  }
+  absl::StatusOr<v1::Plan> plan = absl::DeadlineExceededError("");
+  if (absl::Now() < deadline_) {
+    plan = serving_->plans->Make(command);
+  }
+  if (!Claim()) {
+    return;
+  }
+  if (!plan.ok()) {
+    Answer(plan.status(), nullptr);
+    return;
+  }
+  Message* reply = endpoint_.method.reply->New(&arena_);
+  reply->GetReflection()->MutableMessage(reply, endpoint_.method.plan)->CopyFrom(*plan);
+  Answer(absl::OkStatus(), reply);
 }
 
 void UnaryCall::FinishCommand(CommandResult result) {

@@ -44,6 +44,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   void SubmitCommand(const std::shared_ptr<UnaryCall>& self);
   // Submits it when it is prepared.
   void PrepareCommand(Command command);
+  // Plans, or opens the plan token, where reading may block; the latter then goes on to submit.
+  void EnqueuePlan(Command command);
+  void RunPlan(Command command);
   void FinishCommand(CommandResult result);
   absl::Status FillReply(const CommandResult& result, Message& reply) const;
   void EnqueueQuery();

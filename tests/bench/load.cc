@@ -271,6 +271,7 @@ class Mix {
     request.set_name(name);
     request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
     Options(*request.mutable_options());
+    request.mutable_options()->set_reason("bench");
     Send(call, "DeleteCustomer", request, std::move(name), true);
   }
   void Undelete(Call& call) {
@@ -278,6 +279,7 @@ class Mix {
     std::string name = Pick(deleted_);
     request.set_name(name);
     Options(*request.mutable_options());
+    request.mutable_options()->set_reason("bench");
     Send(call, "UndeleteCustomer", request, std::move(name), false);
   }
   template <typename Request>

@@ -27,12 +27,11 @@ using google::protobuf::SourceLocation;
 
 using Violations = std::vector<std::string>;
 
-// Words of the design's last word list that name nothing in the API, and what is not built yet: a
-// server that ignored a plan option would execute what the caller only wanted to see.
+// Words that name nothing in the API.
 const std::set<std::string>& ForbiddenWords() {
-  static const auto* words = new std::set<std::string>{
-      "snapshot", "transaction", "trash", "archived", "manager", "helper",
-      "util",     "processor",   "impl",  "dto",      "plan",    "canceled"};
+  static const auto* words =
+      new std::set<std::string>{"snapshot", "transaction", "trash", "archived", "manager", "helper",
+                                "util",     "processor",   "impl",  "dto",      "canceled"};
   return *words;
 }
 
@@ -303,11 +302,38 @@ void CheckCommandAndQuery(const MethodDescriptor& method, Violations& out) {
   }
 }
 
+// Verbs of commands that take away, bring back or rewrite what people rely on. A method whose name
+// begins with one of them, also after `Batch`, can be planned first.
+bool IsDestructive(const MethodDescriptor& method) {
+  static const auto* const kVerbs = new std::set<std::string>{
+      "delete", "undelete", "purge",   "empty",  "expunge", "erase", "merge",
+      "undo",   "redo",     "restore", "import", "revert",  "bulk"};
+  const std::vector<std::string> words = Words(method.name());
+  const bool batch = words.front() == "batch" && words.size() > 1;
+  return kVerbs->count(batch ? words[1] : words.front()) > 0;
+}
+
+// An operation takes the options, and its response is the plan.
+void CheckPlan(const MethodDescriptor& method, Violations& out) {
+  const bool marked = method.options().GetExtension(retrace::v1::destructive);
+  if (IsDestructive(method) && !marked) {
+    out.push_back(fmt::format("{} is not marked destructive", method.full_name()));
+  }
+  if (!IsDestructive(method) && !marked) {
+    return;
+  }
+  RequireField(method, *method.input_type(), "options", "CommandOptions", out);
+  if (method.output_type()->full_name() != "google.longrunning.Operation") {
+    RequireField(method, *method.output_type(), "plan", "a plan beside the outcome", out);
+  }
+}
+
 void CheckMethod(const MethodDescriptor& method, Violations& out) {
   CheckPermission(method, out);
   CheckHttp(method, out);
   CheckRequestShape(method, out);
   CheckCommandAndQuery(method, out);
+  CheckPlan(method, out);
 }
 
 // AIP-164: what can be deleted can be undeleted, and lists can show it.

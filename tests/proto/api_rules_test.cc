@@ -98,8 +98,8 @@ TEST(ApiRules, EachFindsWhatBreaksIt) {
   const std::vector<std::string> found = ApiViolations(*files[0]);
   for (const char* expected : {
            "retrace.planted.Nothing has no comment",
-           "retrace.planted.Nothing.plan_only has no comment",
-           "retrace.planted.Nothing.plan_only uses the word \"plan\"",
+           "retrace.planted.Nothing.archived_at has no comment",
+           "retrace.planted.Nothing.archived_at uses the word \"archived\"",
            "retrace.planted.Customers.ExplainNothing names no permission",
            "retrace.planted.Customers.ExplainNothing has no http rule",
            "retrace.planted.Customers.ExplainNothing takes Nothing",
@@ -113,6 +113,9 @@ TEST(ApiRules, EachFindsWhatBreaksIt) {
            "retrace.planted.Customers.CountThings: path /v1/{parent=tenants/*}/things of a custom",
            "retrace.planted.Customers.UpdateThing: UpdateThingRequest has no update_mask",
            "retrace.planted.Customers.UpdateThing: UpdateThingRequest has no options",
+           "retrace.planted.Customers.RestoreThing is not marked destructive",
+           "retrace.planted.Customers.RestoreThing: RestoreThingRequest has no options",
+           "retrace.planted.Customers.DeleteThing: NothingResponse has no plan",
            "retrace.planted.Customers.DeleteThing has no UndeleteThing",
            "retrace.planted.Customers.DeleteThing: no ListThings with show_deleted",
            "retrace.planted.Customers.DeleteThing: Thing has no delete_time",

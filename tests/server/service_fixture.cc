@@ -47,7 +47,8 @@ void ServiceFixture::Open() {
   backend_.Open(*ledger_, *sequencer_);
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [this](Command command) { sequencer_->Submit(std::move(command)); },
-               .rows = &ledger_->rows()});
+               .rows = &ledger_->rows(),
+               .plans = &*backend_.plans});
 }
 
 void ServiceFixture::Close() {

@@ -132,8 +132,10 @@ TEST_F(ServicesTest, AnAgentUndeletesTheirOwnDeletionsOnly) {
   v1::DeleteCustomerRequest remove;
   remove.set_name(name);
   remove.mutable_related()->set_all(v1::RelatedRecords::REFUSE);
+  remove.mutable_options()->set_reason("closed");
   v1::UndeleteCustomerRequest undelete;
   undelete.set_name(name);
+  undelete.mutable_options()->set_reason("open again");
   Ask<v1::DeleteCustomerResponse>(*customers_, &v1::Customers::Stub::DeleteCustomer, remove,
                                   "administrator");
   EXPECT_EQ(Get(name).state(), v1::Customer::DELETED);
