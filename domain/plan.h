@@ -22,8 +22,8 @@ struct OutcomePart {
 // In the order in which the draft first touched them.
 std::vector<OutcomePart> OutcomeParts(const Draft& draft);
 
-// Everything of a Plan that the draft tells: counts, samples, losses, sums, people, warnings, notes.
-// Errors are those of reading.
+// Everything of a Plan that the draft tells: counts, samples, losses, sums, people, warnings,
+// notes. Errors are those of reading.
 absl::StatusOr<v1::Plan> DescribeOutcome(const Draft& draft);
 
 // An entity to which another thing happens than was planned.

@@ -46,7 +46,8 @@ struct Method {
 };
 
 // FAILED_PRECONDITION when the method has no permission, no HTTP rule, a path variable that its
-// request does not have, or no generated types, or is destructive and cannot be planned: the server must not start then.
+// request does not have, or no generated types, or is destructive and cannot be planned: the server
+// must not start then.
 absl::StatusOr<Method> DescribeMethod(const google::protobuf::MethodDescriptor& descriptor);
 
 }  // namespace retrace::server

@@ -118,8 +118,8 @@ absl::Status CheckDemands(const Command& command, const Draft& draft, const doma
 absl::Status CheckPlanUsable(const PlanUse& use, const domain::View& view,
                              const domain::CommitHeader& header) {
   RETRACE_RETURN_IF_ERROR(use.refused);
-  RETRACE_ASSIGN(const domain::RowPtr spent, view.Get({domain::KindNumber::kRequest,
-                                                       domain::PlanRowId(use.token.nonce())}));
+  RETRACE_ASSIGN(const domain::RowPtr spent,
+                 view.Get({domain::KindNumber::kRequest, domain::PlanRowId(use.token.nonce())}));
   if (spent != nullptr) {
     const uint64_t position = spent->As<store::v1::RequestRow>().position();
     return Refusal(v1::PLAN_TOKEN_USED,
@@ -145,10 +145,10 @@ absl::Status CheckPlanned(const Command& command, const Draft& draft,
     if (domain::ReasonOf(decided) == v1::ERROR_REASON_UNSPECIFIED) {
       return decided;  // a fault, no refusal
     }
-    return Drifted(token, 0,
-                   {{v1::ErrorReason_Name(domain::ReasonOf(decided)),
-                     std::string(decided.message())}},
-                   ": it would be refused now");
+    return Drifted(
+        token, 0,
+        {{v1::ErrorReason_Name(domain::ReasonOf(decided)), std::string(decided.message())}},
+        ": it would be refused now");
   }
   if (OutcomeDigest(draft) == token.digest()) {
     return absl::OkStatus();

@@ -22,9 +22,9 @@ absl::Status Invalid(std::string_view why) {
 }
 
 absl::Status Open(Ledger& ledger, const Command& command, store::v1::PlanToken& token) {
-  RETRACE_ASSIGN(std::optional<std::string> bytes,
-                 OpenToken(ledger.keys(), command.tenant->number, kPurpose,
-                           command.options.plan_token()));
+  RETRACE_ASSIGN(
+      std::optional<std::string> bytes,
+      OpenToken(ledger.keys(), command.tenant->number, kPurpose, command.options.plan_token()));
   if (!bytes.has_value() || !token.ParseFromString(*bytes) ||
       token.tenant() != command.tenant->id) {
     return Invalid("The plan token was changed, or made by another server or for another tenant.");

@@ -23,8 +23,8 @@ class Plans {
   // The ledger must outlive this. `wall_us` is the clock in microseconds; null: the system's.
   explicit Plans(Ledger& ledger, std::function<int64_t()> wall_us = nullptr);
 
-  // What the command would do at the visible position, with a token for doing it. Refusals are those
-  // of its decider. Blocks on reading.
+  // What the command would do at the visible position, with a token for doing it. Refusals are
+  // those of its decider. Blocks on reading.
   absl::StatusOr<v1::Plan> Make(const Command& command) const;
   // What the command's plan token holds.
   PlanUse Open(const Command& command) const { return OpenPlanToken(ledger_, command); }

@@ -44,7 +44,7 @@ struct Command {
                               // what they say about plans; hashed when it matters
   bool destructive = false;   // the method's option: the tenant's policy has a say
   std::shared_ptr<const PlanUse> plan;  // the opened options.plan_token; null without one
-  size_t cost = 8;            // keys that it will probably write: what fairness counts
+  size_t cost = 8;                      // keys that it will probably write: what fairness counts
   absl::Time deadline = absl::InfiniteFuture();
   // Becomes true when the caller went away; looked at once, before decide. Null: never.
   std::shared_ptr<std::atomic<bool>> cancelled;

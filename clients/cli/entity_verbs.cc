@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "clients/cli/app.h"
+#include "clients/cli/plans.h"
 #include "clients/cli/related_records.h"
 
 namespace retrace::cli {
@@ -128,10 +129,12 @@ void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity
   const std::string verb_name = absl::AsciiStrToLower(method);
   auto etag = std::make_shared<std::string>();
   auto related = std::make_shared<RelatedFlags>();
-  const bool has_related =
-      FieldOf(*NewExchange(MethodOf(entity, method)).request, "related") != nullptr;
-  auto action = [method, etag, related, has_related](Session& session, const EntityNoun& entity,
-                                                     const std::string& id) -> absl::Status {
+  auto plan = std::make_shared<PlanFlags>();
+  const Exchange shape = NewExchange(MethodOf(entity, method));
+  const bool has_related = FieldOf(*shape.request, "related") != nullptr;
+  const bool has_plan = FieldOf(*shape.response, "plan") != nullptr;
+  auto action = [=](Session& session, const EntityNoun& entity,
+                    const std::string& id) -> absl::Status {
     absl::StatusOr<std::string> name = ResolveName(session, entity, id);
     if (!name.ok()) return name.status();
     Exchange exchange = NewExchange(MethodOf(entity, method));
@@ -141,17 +144,24 @@ void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity
       const absl::Status status = FillRelated(*related, *MutableSub(*exchange.request, "related"));
       if (!status.ok()) return status;
     }
-    if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+    if (!has_plan) {
+      if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+      return PrintCommandReply(session, entity, *exchange.response);
+    }
+    absl::StatusOr<bool> done = RunDestructive(session, exchange, *plan);
+    if (!done.ok() || !*done) return done.status();
     return PrintCommandReply(session, entity, *exchange.response);
   };
   CLI::App* verb = AddNamedVerb(noun, session, entity, verb_name, about, action,
                                 has_related ? " --related keep --related-kind DEAL=delete" : "");
   verb->add_option("--etag", *etag, "only if it still has this etag")->option_text("ETAG");
   if (has_related) AddRelatedFlags(*verb, *related);
+  if (has_plan) AddPlanFlags(*verb, *plan);
 }
 
 absl::Status RunBatchDelete(Session& session, const EntityNoun& entity,
-                            std::vector<std::string> ids, const RelatedFlags& related) {
+                            std::vector<std::string> ids, const RelatedFlags& related,
+                            const PlanFlags& plan) {
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
   if (ids.empty() || (ids.size() == 1 && ids[0] == "-")) {
@@ -174,7 +184,8 @@ absl::Status RunBatchDelete(Session& session, const EntityNoun& entity,
     const absl::Status status = FillRelated(related, *MutableSub(*exchange.request, "related"));
     if (!status.ok()) return status;
   }
-  if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+  absl::StatusOr<bool> done = RunDestructive(session, exchange, plan);
+  if (!done.ok() || !*done) return done.status();
   absl::StatusOr<OutputStyle> style = session.Style();
   if (!style.ok()) return style.status();
   const std::string plural = absl::StrCat(entity.field, "s");
@@ -199,9 +210,11 @@ void AddBatchDeleteVerb(CLI::App& noun, Session& session, const EntityNoun& enti
   verb->add_option("ids", *ids, "ids; none or `-`: one a line from standard input")
       ->option_text("[IDS...]");
   if (has_related) AddRelatedFlags(*verb, *related);
-  verb->callback([&session, &entity, ids, related] {
-    session.Choose([&session, &entity, ids, related] {
-      return RunBatchDelete(session, entity, *ids, *related);
+  auto plan = std::make_shared<PlanFlags>();
+  AddPlanFlags(*verb, *plan);
+  verb->callback([&session, &entity, ids, related, plan] {
+    session.Choose([&session, &entity, ids, related, plan] {
+      return RunBatchDelete(session, entity, *ids, *related, *plan);
     });
   });
 }

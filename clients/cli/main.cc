@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   // The server names the field of a malformed text; the library's own words would only precede it.
   google::protobuf::SetLogHandler(nullptr);
   retrace::cli::Session session(std::cout, std::cerr);
+  session.in_is_terminal = ::isatty(STDIN_FILENO) == 1;
   session.out_is_terminal = ::isatty(STDOUT_FILENO) == 1;
   session.err_is_terminal = ::isatty(STDERR_FILENO) == 1;
   winsize size{};

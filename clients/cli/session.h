@@ -49,7 +49,8 @@ class Session {
 
   std::ostream& out() { return out_; }
   std::ostream& err() { return err_; }
-  // True when `out` (or `err`) is a terminal; set by main.
+  // True when standard input, `out` or `err` is a terminal; set by main.
+  bool in_is_terminal = false;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   // Columns of the terminal; 0 when there is none.
@@ -94,6 +95,8 @@ class Session {
   absl::StatusOr<std::string> TenantCurrency();
 
   absl::StatusOr<OutputStyle> Style() const;
+  // True when there is a person to ask.
+  bool can_ask() const { return in_is_terminal && err_is_terminal; }
   bool color_out() const;
   bool color_err() const;
 

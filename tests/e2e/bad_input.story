@@ -135,7 +135,7 @@ retrace: The filter is wrong at byte 9: expected a whole number. Correct the fil
 [exit 5]
 
 $ retrace customers list --page-token AAAA
-retrace: The page token is none that this server makes. Begin again without a page token. (INVALID_PAGE_TOKEN)
+retrace: The page token was changed, or made by another server or for another tenant. Begin again without a page token. (INVALID_PAGE_TOKEN)
 [exit 5]
 
 $ retrace customers list --order-by colour
@@ -260,7 +260,7 @@ retrace: policy.region_code: Is no country of ISO 3166-1; it looks like NO. And 
 [exit 5]
 
 # More than a batch may hold is refused with what to do instead.
-$ for i in $(seq 1001); do echo 01hzzzzzzzzzzzzzzzzzzzzzzz; done | retrace customers batch-delete - --related refuse
+$ for i in $(seq 1001); do echo 01hzzzzzzzzzzzzzzzzzzzzzzz; done | retrace customers batch-delete - --related refuse --reason tidying
 retrace: names has 1001 elements, more than the 1000 of one commit. Send them in several batches; a change set keeps them together. (USE_OPERATION)
   names: Give 1 to 1000.
 [exit 5]
@@ -278,7 +278,7 @@ retrace: unknown: lsit
   see retrace customers --help
 [exit 2]
 
-$ retrace customers delete ext:H-1 --related drop
+$ retrace customers delete ext:H-1 --related drop --reason tidying
 retrace: --related: drop not in {delete,keep,refuse}
   see retrace customers delete --help
 [exit 2]

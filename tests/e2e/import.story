@@ -86,7 +86,7 @@ POSITION  TIME                  ACTOR  METHOD          FIELD                    
                                                        given_name                            Heather                           Heathcliff
 
 # What lies in the recycle bin is not made anew behind anybody's back.
-$ retrace customers delete ext:EB54EF1154C3A78 --related refuse > /dev/null; retrace customers import customers.csv; grep skipped customers.csv.report.csv; retrace customers import customers.csv --recreate-deleted
+$ retrace customers delete ext:EB54EF1154C3A78 --related refuse --reason tidying > /dev/null; retrace customers import customers.csv; grep skipped customers.csv.report.csv; retrace customers import customers.csv --recreate-deleted
 committed at position 7, change set 7
 what became of each row is in customers.csv.report.csv
 created    0

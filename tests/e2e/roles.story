@@ -14,13 +14,13 @@ ID     NAME   NUMBER  CREATED
 acme   acme        1  <time>
 other  other       2  <time>
 
-$ retrace --token-file agent customers delete ext:H-1 --related keep > /dev/null; retrace --token-file agent customers undelete ext:H-1
+$ retrace --token-file agent customers delete ext:H-1 --related keep --reason tidying > /dev/null; retrace --token-file agent customers undelete ext:H-1 --reason tidying
 committed at position 2, change set 2
 ID                          NUMBER  NAME      LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 <id 1>                           1  Hottechi                                 H-1          ACTIVE
 committed at position 3, change set 3
 
-$ retrace customers delete ext:H-1 --related keep > /dev/null; retrace --token-file agent customers undelete ext:H-1
+$ retrace customers delete ext:H-1 --related keep --reason tidying > /dev/null; retrace --token-file agent customers undelete ext:H-1 --reason tidying
 committed at position 4, change set 4
 retrace: tenants/acme/customers/<id 1> was deleted by root. Ask root or an administrator to undelete it. (NOT_YOUR_DELETION)
 [exit 9]
@@ -56,7 +56,7 @@ POSITION  TIME                  ACTOR  METHOD            ENTITIES               
        2  <time>                agent  DeleteCustomer    customers/<id 1>
        1  <time>                root   CreateCustomer    customers/<id 1>
 
-$ retrace --token-file auditor customers undelete ext:H-1
+$ retrace --token-file auditor customers undelete ext:H-1 --reason tidying
 retrace: Your roles do not grant customers.undelete. Ask whoever runs the server for a role that does; `retraced roles` prints them. (PERMISSION_MISSING)
 [exit 9]
 

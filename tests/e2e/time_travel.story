@@ -19,7 +19,7 @@ answered        position 3 of epoch <epoch 1>
 $ retrace customers update ext:H-1 --set level=silver --set organization_name="Hottechi Holding" > /dev/null
 committed at position 4, change set 4
 
-$ retrace customers delete ext:B-1 --related delete > /dev/null
+$ retrace customers delete ext:B-1 --related delete --reason tidying > /dev/null
 committed at position 5, change set 5
 note: 1 record deleted, 0 kept.
 

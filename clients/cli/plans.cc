@@ -1,0 +1,224 @@
+#include "clients/cli/plans.h"
+
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "clients/cli/app.h"
+#include "clients/cli/columns.h"
+#include "clients/cli/money_text.h"
+#include "clients/cli/table.h"
+#include "clients/cli/text_width.h"
+#include "clients/cli/time_text.h"
+#include "retrace/v1/plans.pb.h"
+
+namespace retrace::cli {
+namespace {
+
+using google::protobuf::Message;
+
+// Bold, as headings of tables are.
+constexpr char kHeading[] = "1";
+constexpr char kAlarm[] = "31";
+
+v1::CommandOptions& OptionsOf(Exchange& exchange) {
+  return static_cast<v1::CommandOptions&>(*MutableSub(*exchange.request, "options"));
+}
+
+std::string KindText(const std::string& kind, const std::string& subkind) {
+  return subkind.empty() ? kind : absl::StrCat(kind, " ", subkind);
+}
+
+void PrintCounts(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  Table table({{"WHAT HAPPENS"}, {"TO"}, {"HOW MANY", Align::kRight}});
+  for (const v1::Plan::Count& count : plan.counts()) {
+    table.Add(
+        {count.change(), KindText(count.kind(), count.subkind()), absl::StrCat(count.count())});
+  }
+  table.Print(out, style);
+}
+
+void PrintSamples(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  Table table({{"ID"}, {"NAME"}, {"WHAT HAPPENS"}});
+  for (const v1::Plan::Sample& sample : plan.samples()) {
+    table.Add({sample.name().empty() ? "(new)" : IdOf(sample.name()), sample.title(),
+               absl::StrJoin(sample.changes(), ", ")});
+  }
+  out << '\n';
+  table.Print(out, style);
+  if (plan.entity_count() > plan.samples_size()) {
+    out << "and " << plan.entity_count() - plan.samples_size() << " more\n";
+  }
+}
+
+void PrintSums(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  if (plan.sums().empty()) return;
+  Table table({{"MONEY"}, {"OF"}, {"AMOUNT", Align::kRight}});
+  for (const v1::Plan::Sum& sum : plan.sums()) {
+    table.Add(
+        {sum.change(), KindText(sum.kind(), sum.subkind()),
+         absl::StrCat(MinorUnitsText(sum.minor_units(), sum.currency()), " ", sum.currency())});
+  }
+  out << '\n';
+  table.Print(out, style);
+}
+
+void PrintPeople(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  if (plan.people().empty()) return;
+  Table table({{"TO BE TOLD"}, {"NAME"}, {"THEIRS", Align::kRight}});
+  for (const v1::Plan::Person& person : plan.people()) {
+    table.Add({IdOf(person.name()), person.title(), absl::StrCat(person.count())});
+  }
+  out << '\n';
+  table.Print(out, style);
+}
+
+void PrintLosses(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  out << '\n';
+  if (plan.loss_count() == 0) {
+    out << "All of it could be undone.\n";
+  } else {
+    out << Styled(absl::StrCat("Could not be undone: ", plan.loss_count()), kAlarm, style.color)
+        << '\n';
+  }
+  for (const v1::Plan::Loss& loss : plan.losses()) {
+    out << "  " << Printable(IdOf(loss.name())) << ": " << Printable(loss.description()) << '\n';
+  }
+  for (const v1::Plan::Warning& warning : plan.warnings()) {
+    out << Styled(absl::StrCat("warning ", warning.id(), ": "), kAlarm, style.color)
+        << Printable(warning.description()) << '\n';
+  }
+  for (const std::string& note : plan.notes()) out << "note: " << Printable(note) << '\n';
+}
+
+void PrintPlan(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  out << Styled(absl::StrCat("Plan at position ", plan.position(), ": ", plan.entity_count(),
+                             plan.entity_count() == 1 ? " entity" : " entities"),
+                kHeading, style.color)
+      << '\n';
+  if (plan.entity_count() > 0) {
+    PrintCounts(plan, out, style);
+    PrintSamples(plan, out, style);
+    PrintSums(plan, out, style);
+    PrintPeople(plan, out, style);
+  }
+  PrintLosses(plan, out, style);
+}
+
+// What the flags and the server would still ask for.
+void PrintHowTo(const v1::Plan& plan, Session& session) {
+  session.err() << "nothing was done; to do exactly this, send it again ";
+  if (plan.reason_required()) {
+    session.err() << "with --plan and --reason TEXT first: a token is for one reason\n";
+    return;
+  }
+  session.err() << "with\n  --plan-token " << plan.plan_token();
+  if (plan.count_required()) session.err() << " --acknowledge-count " << plan.entity_count();
+  for (const v1::Plan::Warning& warning : plan.warnings()) {
+    session.err() << " --acknowledge " << warning.id();
+  }
+  session.err() << "\n  until " << ShortTime(plan.expire_time()) << '\n';
+}
+
+absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange) {
+  Exchange planning{exchange.method, std::unique_ptr<Message>(exchange.request->New()),
+                    std::unique_ptr<Message>(exchange.response->New())};
+  planning.request->CopyFrom(*exchange.request);
+  OptionsOf(planning).set_plan_only(true);
+  if (absl::Status status = session.Run(planning); !status.ok()) return status;
+  return static_cast<const v1::Plan&>(Sub(*planning.response, "plan"));
+}
+
+absl::StatusOr<bool> ShowOnly(Session& session, const Exchange& exchange) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  absl::StatusOr<v1::Plan> plan = AskForPlan(session, exchange);
+  if (!plan.ok()) return plan.status();
+  if (style->format == OutputFormat::kTable) {
+    PrintPlan(*plan, session.out(), style->table);
+    session.out().flush();
+    PrintHowTo(*plan, session);
+  } else {
+    PrintMessage(*plan, *style, session.out());
+  }
+  return false;
+}
+
+// A line that the person types.
+std::string Prompt(Session& session, const std::string& question) {
+  session.err() << question << std::flush;
+  std::string line;
+  if (!std::getline(std::cin, line)) session.err() << '\n';
+  return std::string(absl::StripAsciiWhitespace(line));
+}
+
+// True when the person agrees to the plan. What is large is not done by a habit of typing `y`.
+bool Confirm(Session& session, const v1::Plan& plan) {
+  PrintPlan(plan, session.err(), {.color = session.color_err(), .max_width = 0});
+  if (plan.count_required()) {
+    const std::string count = absl::StrCat(plan.entity_count());
+    return Prompt(session, absl::StrCat("Type ", count, " to do it: ")) == count;
+  }
+  const std::string answer = Prompt(session, "Do it? [y/N] ");
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+absl::Status Execute(Session& session, Exchange& exchange, const v1::Plan& plan, bool confirmed) {
+  v1::CommandOptions& options = OptionsOf(exchange);
+  options.set_plan_token(plan.plan_token());
+  if (confirmed) {
+    options.set_acknowledged_count(plan.entity_count());
+    for (const v1::Plan::Warning& warning : plan.warnings()) {
+      options.add_acknowledged_warnings(warning.id());
+    }
+  }
+  return session.Run(exchange);
+}
+
+}  // namespace
+
+void AddPlanFlags(CLI::App& verb, PlanFlags& flags) {
+  verb.add_flag("--plan", flags.plan, "only show what it would do");
+  verb.add_flag("-y,--yes", flags.yes, "do not ask");
+  verb.add_option("--plan-token", flags.plan_token, "do exactly what this plan said, or nothing")
+      ->option_text("TOKEN");
+  verb.add_option("--acknowledge-count", flags.acknowledged_count,
+                  "how many entities you know that it touches")
+      ->check(AtLeastOne())
+      ->option_text("N");
+  verb.add_option("--acknowledge", flags.acknowledged_warnings, "a warning of the plan; repeatable")
+      ->option_text("WARNING");
+}
+
+absl::StatusOr<bool> RunDestructive(Session& session, Exchange& exchange, const PlanFlags& flags) {
+  v1::CommandOptions& options = OptionsOf(exchange);
+  options.set_acknowledged_count(flags.acknowledged_count);
+  options.mutable_acknowledged_warnings()->Assign(flags.acknowledged_warnings.begin(),
+                                                  flags.acknowledged_warnings.end());
+  if (flags.plan) return ShowOnly(session, exchange);
+  const bool ask = session.can_ask() && !flags.yes && flags.plan_token.empty();
+  absl::StatusOr<v1::Plan> plan = v1::Plan();
+  if (ask || (flags.yes && flags.plan_token.empty())) plan = AskForPlan(session, exchange);
+  if (!plan.ok() && session.flags.request_id.empty()) return plan.status();
+  if (!plan.ok() || plan->plan_token().empty()) {
+    // By the given token or without a plan; so, too, when a request that may have been answered
+    // before cannot be planned again: its id gets the first answer.
+    options.set_plan_token(flags.plan_token);
+    if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+    return true;
+  }
+  if (ask && plan->reason_required()) {
+    session.flags.reason = Prompt(session, "Why? ");
+    plan = AskForPlan(session, exchange);
+    if (!plan.ok()) return plan.status();
+  }
+  if (ask && !Confirm(session, *plan)) {
+    return absl::InvalidArgumentError("not confirmed; nothing was done");
+  }
+  if (absl::Status status = Execute(session, exchange, *plan, ask); !status.ok()) return status;
+  return true;
+}
+
+}  // namespace retrace::cli
