@@ -106,6 +106,26 @@ absl::Status AddRepeated(Message& holder, const FieldDescriptor& field, absl::st
   return absl::OkStatus();
 }
 
+absl::Status SetBoolean(Message& holder, const FieldDescriptor& field, absl::string_view text) {
+  bool value = false;
+  if (!absl::SimpleAtob(text, &value)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`", text, "` is no value of ", field.name(), "; write true or false"));
+  }
+  holder.GetReflection()->SetBool(&holder, &field, value);
+  return absl::OkStatus();
+}
+
+absl::Status SetWhole(Message& holder, const FieldDescriptor& field, absl::string_view text) {
+  int32_t value = 0;
+  if (!absl::SimpleAtoi(text, &value)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`", text, "` is no value of ", field.name(), "; write a whole number"));
+  }
+  holder.GetReflection()->SetInt32(&holder, &field, value);
+  return absl::OkStatus();
+}
+
 absl::Status SetSingular(Message& holder, const FieldDescriptor& field, absl::string_view text,
                          const ValueRules& rules) {
   switch (field.cpp_type()) {
@@ -114,6 +134,10 @@ absl::Status SetSingular(Message& holder, const FieldDescriptor& field, absl::st
       return absl::OkStatus();
     case FieldDescriptor::CPPTYPE_ENUM:
       return SetEnum(holder, field, text);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return SetBoolean(holder, field, text);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return SetWhole(holder, field, text);
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return SetMessage(*holder.GetReflection()->MutableMessage(&holder, &field), text, rules);
     default:

@@ -211,6 +211,9 @@ absl::StatusOr<bool> RunDestructive(Session& session, Exchange& exchange, const 
   }
   if (ask && plan->reason_required()) {
     session.flags.reason = Prompt(session, "Why? ");
+    if (session.flags.reason.empty()) {
+      return absl::InvalidArgumentError("no reason is given; nothing was done");
+    }
     plan = AskForPlan(session, exchange);
     if (!plan.ok()) return plan.status();
   }
