@@ -142,14 +142,14 @@ note: Left as they are, since they were deleted otherwise: tenants/acme/records/
 
 $ retrace customers history $(cat h1)
 POSITION  TIME                  ACTOR  METHOD            FIELD              BEFORE   AFTER     REASON
-      18  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE
-      16  <time>                root   DeleteCustomer    state              ACTIVE   DELETED
-      14  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE
-      13  <time>                root   DeleteCustomer    state              ACTIVE   DELETED
-      11  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE
+      18  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE    tidying
+      16  <time>                root   DeleteCustomer    state              ACTIVE   DELETED   tidying
+      14  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE    tidying
+      13  <time>                root   DeleteCustomer    state              ACTIVE   DELETED   tidying
+      11  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE    tidying
        8  <time>                root   DeleteCustomer    state              ACTIVE   DELETED   asked by the customer
-       7  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE
-       6  <time>                root   DeleteCustomer    state              ACTIVE   DELETED
+       7  <time>                root   UndeleteCustomer  state              DELETED  ACTIVE    tidying
+       6  <time>                root   DeleteCustomer    state              ACTIVE   DELETED   tidying
        1  <time>                root   CreateCustomer    display_name       -        Hottechi
                                                          external_id        -        H-1
                                                          number             -        1

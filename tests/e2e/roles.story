@@ -51,9 +51,9 @@ ID                          NUMBER  NAME        LEVEL  PHONES  E-MAILS  OWNER  E
 $ retrace --token-file auditor history commits
 POSITION  TIME                  ACTOR  METHOD            ENTITIES                              REASON
        5  <time>                agent  CreateCustomer    customers/<id 2>
-       4  <time>                root   DeleteCustomer    customers/<id 1>
-       3  <time>                agent  UndeleteCustomer  customers/<id 1>
-       2  <time>                agent  DeleteCustomer    customers/<id 1>
+       4  <time>                root   DeleteCustomer    customers/<id 1>                      tidying
+       3  <time>                agent  UndeleteCustomer  customers/<id 1>                      tidying
+       2  <time>                agent  DeleteCustomer    customers/<id 1>                      tidying
        1  <time>                root   CreateCustomer    customers/<id 1>
 
 $ retrace --token-file auditor customers undelete ext:H-1 --reason tidying

@@ -121,7 +121,7 @@ retrace: --as-of: `yesterday` is not a time; write 2026-03-31, 2026-03-31T18:00:
 
 # What happened, by whom, newest first; and the other way round.
 $ retrace history commits --view changes
-5  <time>                root  DeleteCustomer  customers/<id 2>, records/<id 3>
+5  <time>                root  DeleteCustomer  customers/<id 2>, records/<id 3>                      (tidying)
   request id <request 1>
   stored hash <hash>
   Deleted customers/<id 2> revision 2
@@ -169,17 +169,17 @@ $ retrace history commits --view changes
     state: - → ACTIVE
 
 $ retrace history change-sets --oldest-first
-NUMBER  BEGUN                 ACTOR  METHODS         TITLE  REASON  COMMITS  EVENTS  STATE
-     1  <time>                root   CreateCustomer                       1       1  CLOSED
-     2  <time>                root   CreateCustomer                       1       1  CLOSED
-     3  <time>                root   CreateRecord                         1       1  CLOSED
-     4  <time>                root   UpdateCustomer                       1       1  CLOSED
-     5  <time>                root   DeleteCustomer                       1       2  CLOSED
+NUMBER  BEGUN                 ACTOR  METHODS         TITLE  REASON   COMMITS  EVENTS  STATE
+     1  <time>                root   CreateCustomer                        1       1  CLOSED
+     2  <time>                root   CreateCustomer                        1       1  CLOSED
+     3  <time>                root   CreateRecord                          1       1  CLOSED
+     4  <time>                root   UpdateCustomer                        1       1  CLOSED
+     5  <time>                root   DeleteCustomer         tidying        1       2  CLOSED
 
 $ retrace history commits --kind records --oldest-first
 POSITION  TIME                  ACTOR  METHOD          ENTITIES                                                                  REASON
        3  <time>                root   CreateRecord    records/<id 3>
-       5  <time>                root   DeleteCustomer  customers/<id 2>, records/<id 3>
+       5  <time>                root   DeleteCustomer  customers/<id 2>, records/<id 3>                      tidying
 
 $ retrace history commits --filter 'method = "retrace.v1.Customers.UpdateCustomer"'
 POSITION  TIME                  ACTOR  METHOD          ENTITIES                              REASON
@@ -237,7 +237,7 @@ $ retrace watch --from-start --until-caught-up --kind records
   request id <request 3>
   stored hash <hash>
   RecordCreated records/<id 3> revision 1
-5  <time>                root  DeleteCustomer  customers/<id 2>, records/<id 3>
+5  <time>                root  DeleteCustomer  customers/<id 2>, records/<id 3>                      (tidying)
   request id <request 1>
   stored hash <hash>
   Deleted customers/<id 2> revision 2
