@@ -99,7 +99,7 @@ ID                          TITLE                     STAGE             AMOUNT  
 and 195 older
 
 # Hottechi goes with its deals, and comes back.
-$ export RETRACE_TENANT=sales; retrace history digest | head -2 | tee digest; retrace customers delete ext:Hottechi --related delete --reason tidying; retrace summarize | grep -E "STATE|Won"
+$ export RETRACE_TENANT=sales; retrace history digest | head -2 | tee digest; retrace customers delete ext:Hottechi --related delete --reason tidying --acknowledge-count 201; retrace summarize | grep -E "STATE|Won"
 content_digest  <hash>
 entity_count    8926
 ID                          NUMBER  NAME      LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
@@ -110,7 +110,7 @@ KIND      STATE    STAGE        COUNT             SUM
 DEAL      ACTIVE   Won           4127  9810577.00 USD
 DEAL      DELETED  Won            111   194957.00 USD
 
-$ export RETRACE_TENANT=sales; retrace customers undelete ext:Hottechi --reason tidying; retrace summarize | grep -E "STATE|Won"; retrace history digest | head -2 | diff - digest && echo "the same digest"
+$ export RETRACE_TENANT=sales; retrace customers undelete ext:Hottechi --reason tidying --acknowledge-count 201; retrace summarize | grep -E "STATE|Won"; retrace history digest | head -2 | diff - digest && echo "the same digest"
 ID                          NUMBER  NAME      LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 <id 2>                          36  Hottechi                                 Hottechi     ACTIVE
 committed at position 140, change set 140
@@ -120,7 +120,7 @@ DEAL      ACTIVE  Won           4238  10005534.00 USD
 the same digest
 
 # Kept instead of deleted: the sums do not change.
-$ export RETRACE_TENANT=sales; retrace customers delete ext:Hottechi --related keep --reason tidying; retrace summarize | grep -E "STATE|Won"; retrace customers undelete ext:Hottechi --reason tidying > /dev/null; retrace history digest | head -2 | diff - digest && echo "the same digest"
+$ export RETRACE_TENANT=sales; retrace customers delete ext:Hottechi --related keep --reason tidying --acknowledge-count 201; retrace summarize | grep -E "STATE|Won"; retrace customers undelete ext:Hottechi --reason tidying --acknowledge-count 201 > /dev/null; retrace history digest | head -2 | diff - digest && echo "the same digest"
 ID                          NUMBER  NAME      LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 <id 2>                          36  Hottechi                                 Hottechi     DELETED
 committed at position 141, change set 141
