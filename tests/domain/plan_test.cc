@@ -37,22 +37,20 @@ class PlanTest : public ::testing::Test {
   }
 
   void AddDeal(const std::string& title, int cents) {
-    acme_.Must<v1::CreateRecordRequest>(fmt::format(
-        R"pb(parent: "tenants/acme"
-             record {
-               {
-                 kind: DEAL
-                 title: "{}"
-                 customer: "{}"
-                 amount {
-                   {
-                     minor_units: {}
-                     currency: "EUR"
-                   }
-                 }
-               }
-             })pb",
-        title, customer_, cents));
+    v1::CreateRecordRequest request;
+    request.set_parent("tenants/acme");
+    request.mutable_record()->set_kind(v1::Record::DEAL);
+    request.mutable_record()->set_title(title);
+    request.mutable_record()->set_customer(customer_);
+    request.mutable_record()->mutable_amount()->set_minor_units(cents);
+    request.mutable_record()->mutable_amount()->set_currency("EUR");
+    ASSERT_TRUE(acme_.Do(request).ok());
+  }
+  void MakeGold() {
+    v1::UpdateCustomerRequest request;
+    request.mutable_customer()->set_name(customer_);
+    request.mutable_customer()->set_level("gold");
+    ASSERT_TRUE(acme_.Do(request).ok());
   }
   v1::DeleteCustomerRequest Deleting(v1::RelatedRecords::Choice choice) const {
     v1::DeleteCustomerRequest request;
@@ -143,8 +141,7 @@ TEST_F(PlanTest, TimesAndUnrelatedCommitsMakeNoDifference) {
 TEST_F(PlanTest, ContentThatGoesToTheBinIsPartOfIt) {
   const Position before = acme_.head();
   const auto forms = Forms(Deleting(v1::RelatedRecords::DELETE));
-  acme_.Must<v1::UpdateCustomerRequest>(
-      fmt::format(R"pb(customer { { name: "{}" level: "gold" } })pb", customer_));
+  MakeGold();
   EXPECT_NE(Forms(Deleting(v1::RelatedRecords::DELETE)), forms);
   EXPECT_EQ(Forms(Deleting(v1::RelatedRecords::DELETE), before), forms);
 }
@@ -180,8 +177,7 @@ TEST_F(PlanTest, DriftNamesWhatDiffers) {
   };
   EXPECT_THAT(told(Deleting(v1::RelatedRecords::DELETE)), IsEmpty());
   AddDeal("Three", 7);
-  acme_.Must<v1::UpdateCustomerRequest>(
-      fmt::format(R"pb(customer { { name: "{}" level: "gold" } })pb", customer_));
+  MakeGold();
   EXPECT_THAT(told(Deleting(v1::RelatedRecords::DELETE)),
               ElementsAre("tenants/acme/customers changed since: level",
                           "tenants/acme/records/ would be touched now, and was not planned"));
