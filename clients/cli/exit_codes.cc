@@ -70,29 +70,19 @@ ExitCode ServerCode(absl::StatusCode code) {
 
 // What to try next where the server did not say.
 std::string NextStep(const absl::Status& status, const client::ErrorDetails& details) {
-<<<<<<< HEAD
   // The server speaks of requests; what follows from it for a command line is said here.
   if (details.reason == "TOKEN_UNKNOWN") {
     return "set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`";
-=======
-  // The server speaks of its fields; here they are flags.
-  if (details.reason == "REASON_REQUIRED") return "say why: --reason TEXT";
-  if (details.reason == "PLAN_REQUIRED")
-    return "look first: --plan, then --plan-token TOKEN; or --yes";
-  if (details.reason == "ACKNOWLEDGEMENT_REQUIRED") {
-    return "look first: --plan says what to give to --acknowledge-count and --acknowledge";
-  }
-  if (!details.help.empty()) return "";
-  if (!details.reason.empty()) {
-    if (details.reason == "TOKEN_UNKNOWN") {
-      return "set a token: --token-file FILE, RETRACE_TOKEN, or `retrace context set`";
-    }
-    if (details.reason == "ETAG_MISMATCH") return "read it again, then repeat the change";
-    return "";
->>>>>>> 41c527e (tests: tell the story of a plan)
   }
   if (details.reason == "RELATED_CHOICE_MISSING") {
     return "say --related delete, keep or refuse; for one kind, e.g. --related-kind DEAL=keep";
+  }
+  if (details.reason == "REASON_REQUIRED") return "say why: --reason TEXT";
+  if (details.reason == "PLAN_REQUIRED") {
+    return "look first: --plan, then --plan-token TOKEN; or --yes";
+  }
+  if (details.reason == "ACKNOWLEDGEMENT_REQUIRED") {
+    return "look first: --plan says what to give to --acknowledge-count and --acknowledge";
   }
   if (!details.help.empty() || !details.reason.empty()) return "";
   if (ServerCode(status.code()) == ExitCode::kUnavailable) {
