@@ -45,12 +45,13 @@ absl::StatusOr<Position> ParsePosition(std::string_view name, std::string_view c
   return *position;
 }
 
-absl::Status NoSuchCommit(const Tenant& tenant, std::string_view what, Position position,
+absl::Status NoSuchCommit(const Tenant& tenant, std::string_view collection, Position position,
                           Position head) {
+  const std::string_view what = collection == "commits" ? "commit" : "change set";
   return Refusal(v1::ENTITY_NOT_FOUND,
                  fmt::format("There is no {} {} in tenant `{}`, or you may not see it.", what,
                              position, tenant.id))
-      .About(what, fmt::format("tenants/{}/{}", tenant.id, position))
+      .About(what, fmt::format("tenants/{}/{}/{}", tenant.id, collection, position))
       .With("head", std::to_string(head))
       .Next(fmt::format("The tenant's commits have the positions 1 to {}.", head));
 }
@@ -198,11 +199,11 @@ absl::StatusOr<v1::ListChangeSetsResponse> History::Answer(
 absl::StatusOr<v1::ChangeSet> History::ShowChangeSet(const Tenant& tenant, Position number,
                                                      Position as_of) const {
   const Position head = std::min<Position>(as_of, tenant.visible);
-  if (number == 0 || number > head) return NoSuchCommit(tenant, "change set", number, head);
+  if (number == 0 || number > head) return NoSuchCommit(tenant, "changeSets", number, head);
   RETRACE_ASSIGN(std::string stored, ledger_.ReadStored(tenant, number));
   Envelope envelope;
   RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored, /*with_events=*/true, envelope));
-  if (!IsFirstOfChangeSet(envelope)) return NoSuchCommit(tenant, "change set", number, head);
+  if (!IsFirstOfChangeSet(envelope)) return NoSuchCommit(tenant, "changeSets", number, head);
   v1::ChangeSet change_set = ShowSingle(tenant, envelope);
   if (BeginsChangeSet(envelope)) {
     RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, tenant, head));
@@ -217,7 +218,7 @@ absl::StatusOr<v1::GetCommitResponse> History::Answer(const QueryCall& call,
   RETRACE_ASSIGN(Position position, ParsePosition(request.name(), "commits"));
   const Tenant& tenant = *call.tenant;
   const Position head = tenant.visible;
-  if (position == 0 || position > head) return NoSuchCommit(tenant, "commit", position, head);
+  if (position == 0 || position > head) return NoSuchCommit(tenant, "commits", position, head);
   RETRACE_ASSIGN(std::string stored, ledger_.ReadStored(tenant, position));
   const v1::CommitView view =
       request.view() == v1::COMMIT_VIEW_UNSPECIFIED ? v1::CHANGES : request.view();
