@@ -239,10 +239,12 @@ TEST(DraftCheckTest, MovesThatAreNotDrawnAreRefused) {
     EXPECT_EQ(ReasonOf(born_inactive.Check(context)), v1::STATE_REFUSED);
   }
   {
-    Draft changed_on_the_way(view, header);
-    ASSERT_TRUE(changed_on_the_way.Emit(entity, std::make_shared<store::v1::Deactivated>()).ok());
-    ASSERT_TRUE(changed_on_the_way.Emit(entity, std::make_shared<store::v1::Deleted>()).ok());
-    EXPECT_EQ(ReasonOf(changed_on_the_way.Check(context)), v1::STATE_REFUSED);
+    acme.Must<v1::DeleteCustomerRequest>("name: 'tenants/acme/customers/" + created.id() +
+                                         "' related { all: DELETE }");
+    const MemoryView binned = acme.view();
+    Draft changed_in_the_bin(binned, header);
+    ASSERT_TRUE(changed_in_the_bin.Emit(entity, std::make_shared<store::v1::Deactivated>()).ok());
+    EXPECT_EQ(ReasonOf(changed_in_the_bin.Check(context)), v1::STATE_REFUSED);
   }
   {
     Draft renumbered(view, header);

@@ -179,7 +179,7 @@ TEST_F(PlanTest, DriftNamesWhatDiffers) {
   AddDeal("Three", 7);
   MakeGold();
   EXPECT_THAT(told(Deleting(v1::RelatedRecords::DELETE)),
-              ElementsAre("tenants/acme/customers changed since: level",
+              ElementsAre("tenants/acme/customer changed since: level",
                           "tenants/acme/records/ would be touched now, and was not planned"));
 }
 

@@ -251,15 +251,15 @@ MEMBER    ACTIVE                   41
 
 # One import is one change set.
 $ retrace history change-sets
-NUMBER  BEGUN                 ACTOR  METHODS                               TITLE                                 REASON  COMMITS  EVENTS  STATE
-    70  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [93fa3409]                3     291  CLOSED
-    67  <time>                root   BeginChangeSet; BatchCreateCustomers  import accounts.csv [a6472dc7]                      2      86  CLOSED
-    24  <time>                root   BeginChangeSet; CreateMember          import sales_teams.csv [5d707bc3]                  42      42  CLOSED
-    21  <time>                root   BeginChangeSet; BatchCreateCustomers  import open-quote.csv [122d9a40]                    2       3  CLOSED
-    18  <time>                root   BeginChangeSet; BatchCreateCustomers  import wrong-encoding.csv [c2137e89]                2       3  CLOSED
-    14  <time>                root   BeginChangeSet; BatchCreateCustomers  import mixed.csv [d6ad69fa]                         3       3  CLOSED
-    11  <time>                root   BeginChangeSet; BatchCreateCustomers  import bom-and-crlf.csv [15838ba9]                  2       3  CLOSED
-     8  <time>                root   BeginChangeSet; BatchCreateCustomers  import customers.csv [3f41910b]                     2       2  CLOSED
-     7  <time>                root   DeleteCustomer                                                                            1       1  CLOSED
-     4  <time>                root   BeginChangeSet; UpdateCustomer        import customers.csv [3f41910b]                     2       2  CLOSED
-     1  <time>                root   BeginChangeSet; BatchCreateCustomers  import customers.csv [aa1da251]                     2     121  CLOSED
+NUMBER  BEGUN                 ACTOR  METHODS                               TITLE                                 REASON   COMMITS  EVENTS  STATE
+    70  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [93fa3409]                 3     291  CLOSED
+    67  <time>                root   BeginChangeSet; BatchCreateCustomers  import accounts.csv [a6472dc7]                       2      86  CLOSED
+    24  <time>                root   BeginChangeSet; CreateMember          import sales_teams.csv [5d707bc3]                   42      42  CLOSED
+    21  <time>                root   BeginChangeSet; BatchCreateCustomers  import open-quote.csv [122d9a40]                     2       3  CLOSED
+    18  <time>                root   BeginChangeSet; BatchCreateCustomers  import wrong-encoding.csv [c2137e89]                 2       3  CLOSED
+    14  <time>                root   BeginChangeSet; BatchCreateCustomers  import mixed.csv [d6ad69fa]                          3       3  CLOSED
+    11  <time>                root   BeginChangeSet; BatchCreateCustomers  import bom-and-crlf.csv [15838ba9]                   2       3  CLOSED
+     8  <time>                root   BeginChangeSet; BatchCreateCustomers  import customers.csv [3f41910b]                      2       2  CLOSED
+     7  <time>                root   DeleteCustomer                                                              tidying        1       1  CLOSED
+     4  <time>                root   BeginChangeSet; UpdateCustomer        import customers.csv [3f41910b]                      2       2  CLOSED
+     1  <time>                root   BeginChangeSet; BatchCreateCustomers  import customers.csv [aa1da251]                      2     121  CLOSED

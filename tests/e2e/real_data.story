@@ -133,15 +133,15 @@ the same digest
 
 # As of the moment before all that, and after it.
 $ export RETRACE_TENANT=sales; retrace history change-sets --limit 8; retrace summarize | md5sum > now; retrace --tenant acme history digest | head -2 > people
-NUMBER  BEGUN                 ACTOR  METHODS                               TITLE                                 REASON  COMMITS  EVENTS  STATE
-   142  <time>                root   UndeleteCustomer                                                                          1     201  CLOSED
-   141  <time>                root   DeleteCustomer                                                                            1     201  CLOSED
-   140  <time>                root   UndeleteCustomer                                                                          1     201  CLOSED
-   139  <time>                root   DeleteCustomer                                                                            1     201  CLOSED
-    93  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [050e88e0]               45    1426  CLOSED
-    47  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [050e88e0]               45    7376  CLOSED
-    44  <time>                root   BeginChangeSet; BatchCreateCustomers  import accounts.csv [a6472dc7]                      2      86  CLOSED
-     1  <time>                root   BeginChangeSet; CreateMember          import sales_teams.csv [5d707bc3]                  42      42  CLOSED
+NUMBER  BEGUN                 ACTOR  METHODS                               TITLE                                 REASON   COMMITS  EVENTS  STATE
+   142  <time>                root   UndeleteCustomer                                                            tidying        1     201  CLOSED
+   141  <time>                root   DeleteCustomer                                                              tidying        1     201  CLOSED
+   140  <time>                root   UndeleteCustomer                                                            tidying        1     201  CLOSED
+   139  <time>                root   DeleteCustomer                                                              tidying        1     201  CLOSED
+    93  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [050e88e0]                45    1426  CLOSED
+    47  <time>                root   BeginChangeSet; BatchCreateRecords    import sales_pipeline.csv [050e88e0]                45    7376  CLOSED
+    44  <time>                root   BeginChangeSet; BatchCreateCustomers  import accounts.csv [a6472dc7]                       2      86  CLOSED
+     1  <time>                root   BeginChangeSet; CreateMember          import sales_teams.csv [5d707bc3]                   42      42  CLOSED
 
 ! kill
 ! remove rows

@@ -227,9 +227,9 @@ event_count    3
 end_time       <time>
 expire_time    <time>
 committed at position 9, change set 9
-NUMBER  BEGUN                 ACTOR  METHODS                         TITLE         REASON  COMMITS  EVENTS  STATE
-     6  <time>                root   BeginChangeSet; CreateCustomer  spring clean                3       3  CLOSED
-     5  <time>                root   DeleteCustomer                                              1       2  CLOSED
+NUMBER  BEGUN                 ACTOR  METHODS                         TITLE         REASON   COMMITS  EVENTS  STATE
+     6  <time>                root   BeginChangeSet; CreateCustomer  spring clean                 3       3  CLOSED
+     5  <time>                root   DeleteCustomer                                tidying        1       2  CLOSED
 
 # Watching from the start.
 $ retrace watch --from-start --until-caught-up --kind records

@@ -25,6 +25,7 @@ retrace/v1/customers.proto
 retrace/v1/errors.proto
 retrace/v1/history.proto
 retrace/v1/members.proto
+retrace/v1/plans.proto
 retrace/v1/records.proto
 retrace/v1/tenants.proto
 """.split()
