@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cli/app.h"
 #include "clients/cli/nouns.h"
+#include "clients/cli/plans.h"
+#include "clients/cli/reflection.h"
 #include "clients/cli/row_output.h"
 #include "retrace/v1/history.pb.h"
 
@@ -20,6 +22,7 @@ struct UndoFlags {
   std::vector<std::string> entities;
   std::string mode = "strict";
   bool conflicts = false;
+  PlanFlags plan;
 };
 
 absl::StatusOr<v1::UndoMode> ParseMode(const std::string& text) {
@@ -73,13 +76,15 @@ absl::Status RunUndo(Session& session, const UndoFlags& flags) {
   if (flags.conflicts) return PrintConflicts(session, flags, *tenant);
   absl::StatusOr<v1::UndoMode> mode = ParseMode(flags.mode);
   if (!mode.ok()) return mode.status();
-  v1::UndoRequest request;
+  Exchange exchange = NewExchange("History.Undo");
+  auto& request = static_cast<v1::UndoRequest&>(*exchange.request);
   Fill(flags, *tenant, request);
   request.set_mode(*mode);
-  const auto reply = session.Ask<v1::UndoResponse>("History.Undo", request);
-  if (!reply.ok()) return reply.status();
-  for (const std::string& entity : reply->entities()) session.out() << entity << '\n';
-  session.NoteOutcome(reply->outcome());
+  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  if (!done.ok() || !*done) return done.status();
+  const auto& reply = static_cast<const v1::UndoResponse&>(*exchange.response);
+  for (const std::string& entity : reply.entities()) session.out() << entity << '\n';
+  session.NoteOutcome(reply.outcome());
   return absl::OkStatus();
 }
 
@@ -99,6 +104,7 @@ void AddFlags(CLI::App& noun, Session& session, const char* numbers) {
                   "overwritten (strict)")
       ->option_text("MODE");
   noun.add_flag("--conflicts", flags->conflicts, "only list what was changed since; undo nothing");
+  AddPlanFlags(noun, flags->plan);
   noun.callback([&session, flags] {
     session.Choose([&session, flags] { return RunUndo(session, *flags); });
   });

@@ -6,7 +6,7 @@ committed at position 4, change set 4
 $ for who in sync ann bob; do retraced token new --data data --principal $who --role agent --tenant acme > $who; done; for who in sync ann bob; do until retrace --token-file $who customers list > /dev/null 2>&1; do sleep 0.1; done; done
 
 # The integration writes wrong levels and tags, deletes a customer and makes one up.
-$ retrace --token-file sync customers update ext:Hottechi --set level=tin --set tags="key;import" > /dev/null; retrace --token-file sync customers update ext:Betasoloin --set level=tin > /dev/null; retrace --token-file sync customers delete ext:Condax --related delete > /dev/null; retrace --token-file sync customers create --organization-name Nonsense --external-id Nonsense > /dev/null
+$ retrace --token-file sync customers update ext:Hottechi --set level=tin --set tags="key;import" > /dev/null; retrace --token-file sync customers update ext:Betasoloin --set level=tin > /dev/null; retrace --token-file sync customers delete ext:Condax --related delete --reason "closed down" > /dev/null; retrace --token-file sync customers create --organization-name Nonsense --external-id Nonsense > /dev/null
 committed at position 5, change set 5
 committed at position 6, change set 6
 committed at position 7, change set 7
@@ -19,11 +19,11 @@ committed at position 9, change set 9
 committed at position 10, change set 10
 
 $ retrace history change-sets --actor sync
-NUMBER  BEGUN                 ACTOR  METHODS         TITLE  REASON  COMMITS  EVENTS  STATE
-     8  <time>                sync   CreateCustomer                       1       1  CLOSED
-     7  <time>                sync   DeleteCustomer                       1       2  CLOSED
-     6  <time>                sync   UpdateCustomer                       1       1  CLOSED
-     5  <time>                sync   UpdateCustomer                       1       1  CLOSED
+NUMBER  BEGUN                 ACTOR  METHODS         TITLE  REASON       COMMITS  EVENTS  STATE
+     8  <time>                sync   CreateCustomer                            1       1  CLOSED
+     7  <time>                sync   DeleteCustomer         closed down        1       2  CLOSED
+     6  <time>                sync   UpdateCustomer                            1       1  CLOSED
+     5  <time>                sync   UpdateCustomer                            1       1  CLOSED
 
 # What stands in the way is shown, and by default nothing is done.
 $ retrace undo --filter 'actor = "sync"' --conflicts
@@ -79,7 +79,7 @@ POSITION  TIME                  ACTOR  METHOD          FIELD              BEFORE
                                                        tags               -         key
 
 # Undone by mistake: a redo brings the integration's writes back, and its undo takes them again.
-$ retrace history digest | head -2 > undone; retrace redo 11 > /dev/null; retrace customers list; retrace undo 12 > /dev/null; retrace history digest | head -2 | diff undone - && echo "the same digest"
+$ retrace history digest | head -2 > undone; retrace redo 11 --reason "it was right" > /dev/null; retrace customers list; retrace undo 12 --reason "a mistake" > /dev/null; retrace history digest | head -2 | diff undone - && echo "the same digest"
 committed at position 12, change set 12
 ID                          NUMBER  NAME              LEVEL   PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 <id 2>                           1  Hottechi Holding  tin                             Hottechi     ACTIVE
@@ -88,21 +88,21 @@ ID                          NUMBER  NAME              LEVEL   PHONES  E-MAILS  O
 committed at position 13, change set 13
 the same digest
 
-$ retrace undo 12
+$ retrace undo 12 --reason "a mistake"
 retrace: All of this was undone before. To have it back, undo the undo. (ALREADY_UNDONE)
 [exit 8]
 
 # Undo by filter and of what others did is for administrators.
-$ retrace --token-file ann undo --filter 'actor = "ann"'
+$ retrace --token-file ann undo --filter 'actor = "ann"' --reason "a mistake"
 retrace: An undo by filter takes back what others did. Ask an administrator to do it. (PERMISSION_MISSING)
 [exit 9]
 
-$ retrace --token-file ann undo 11
+$ retrace --token-file ann undo 11 --reason "a mistake"
 retrace: Commit 11 was made by root. Ask root or an administrator to undo it. (NOT_YOUR_CHANGE_SET)
 [exit 9]
 
 # Bob takes back what he did himself; then nothing is in the way of the rest.
-$ retrace --token-file bob undo 10; retrace undo --filter 'actor = "sync"' --reason "the rest of it"; retrace customers list
+$ retrace --token-file bob undo 10 --reason "a mistake"; retrace undo --filter 'actor = "sync"' --reason "the rest of it"; retrace customers list
 tenants/acme/customers/<id 1>
 committed at position 14, change set 14
 tenants/acme/customers/<id 1>
@@ -124,7 +124,7 @@ tenants/acme/records/<id 5>
 committed at position 17, change set 17
 the same digest
 
-$ retrace undo 16
+$ retrace undo 16 --reason "a mistake"
 retrace: All of this was undone before. To have it back, undo the undo. (ALREADY_UNDONE)
 [exit 8]
 
@@ -134,7 +134,7 @@ retrace: FORCE needs a reason. (INVALID_FIELD)
   options.reason: Say why what was changed since may be overwritten.
 [exit 5]
 
-$ retrace customers update ext:Hottechi --set level=silver > /dev/null; retrace customers update ext:Hottechi --set level=bronze > /dev/null; retrace undo 18; retrace undo 18 --mode force --reason "bronze is no level"; retrace customers list --filter 'external_id = "Hottechi"'
+$ retrace customers update ext:Hottechi --set level=silver > /dev/null; retrace customers update ext:Hottechi --set level=bronze > /dev/null; retrace undo 18 --reason "a mistake"; retrace undo 18 --mode force --reason "bronze is no level"; retrace customers list --filter 'external_id = "Hottechi"'
 committed at position 18, change set 18
 committed at position 19, change set 19
 retrace: One change stands in the way, first tenants/acme/customers/<id 2> level: Is "bronze", was "gold"; changed by root at <time> in change set 19. GetUndoConflicts lists them. Undo the later changes first, or use PARTIAL, which leaves them. (UNDO_CONFLICT)
@@ -145,7 +145,7 @@ ID                          NUMBER  NAME              LEVEL  PHONES  E-MAILS  OW
 <id 2>                           1  Hottechi Holding  gold                           Hottechi     ACTIVE
 
 # One entity of several; a creation that others worked on.
-$ retrace undo 7 --entity customers/nobody
+$ retrace undo 7 --entity customers/nobody --reason "a mistake"
 retrace: tenants/acme/customers/nobody was not changed by what is to be undone. (INVALID_FIELD)
   entities: Name entities that it changed, or none for all.
 [exit 5]
@@ -154,7 +154,7 @@ $ retrace undo 1 --commits --conflicts
 ENTITY                      PATH   NOW   WAS  WHO   WHEN                  CHANGE SET  CAUSE
 <id 2>                      level  gold       root  <time>                        19  CHANGED_SINCE
 
-$ retrace customers delete ext:Condax --related delete > /dev/null; retrace undo 21 --entity customers/$(retrace customers list --show-deleted --filter 'external_id = "Condax"' -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["name"].split("/")[-1])'); retrace records list --show-deleted
+$ retrace customers delete ext:Condax --related delete --reason "closed down" > /dev/null; retrace undo 21 --reason "a mistake" --entity customers/$(retrace customers list --show-deleted --filter 'external_id = "Condax"' -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["name"].split("/")[-1])'); retrace records list --show-deleted
 committed at position 21, change set 21
 note: 1 record deleted, 0 kept.
 tenants/acme/customers/<id 3>
@@ -163,22 +163,22 @@ ID                          KIND  TITLE  CUSTOMER                    OWNER  AMOU
 <id 5>                      DEAL  Pumps  <id 3>                                                    D-1          DELETED
 
 # What is not there.
-$ retrace undo
+$ retrace undo --reason "a mistake"
 retrace: An undo takes either names or a filter. (INVALID_FIELD)
   names: Name change sets or commits, or leave this out and give a filter.
 [exit 5]
 
-$ retrace undo 999
+$ retrace undo 999 --reason "a mistake"
 retrace: There is no change set 999 in tenant `acme`, or you may not see it. The tenant's commits have the positions 1 to 22. (ENTITY_NOT_FOUND)
-  see tenants/acme/999
+  see tenants/acme/changeSets/999
 [exit 6]
 
-$ retrace undo 999 --commits
+$ retrace undo 999 --commits --reason "a mistake"
 retrace: There is no commit `tenants/acme/commits/999`. Check the position. (ENTITY_NOT_FOUND)
   see tenants/acme/commits/999
 [exit 6]
 
-$ retrace undo 18 --mode gently
+$ retrace undo 18 --mode gently --reason "a mistake"
 retrace: --mode is strict, partial or force, not `gently`
 [exit 2]
 
@@ -196,6 +196,11 @@ Options:
   --entity NAME                   only what was done to this, e.g. customers/01jd; may be repeated
   --mode MODE                     strict: a conflict refuses all; partial: it stays as it is; force: it is overwritten (strict)
   --conflicts                     only list what was changed since; undo nothing
+  --plan                          only show what it would do
+  -y,--yes                        do not ask
+  --plan-token TOKEN              do exactly what this plan said, or nothing
+  --acknowledge-count N           how many entities you know that it touches
+  --acknowledge WARNING           a warning of the plan; repeatable
 ·
 A redo is the undo of an undo.
 ·

@@ -142,7 +142,8 @@ TEST(RoleTableTest, HoldsTheRules) {
     const bool daily = permission.rfind("customers.", 0) == 0 ||
                        permission.rfind("records.", 0) == 0 || permission == "members.read" ||
                        permission == "history.begin" || permission == "history.changes" ||
-                       permission == "policy.read" || (of_tenants && !writes);
+                       permission == "history.undo" || permission == "policy.read" ||
+                       (of_tenants && !writes);
     EXPECT_EQ(Grants("agent", permission), daily) << method.name;
   }
   for (const char* kind : {"customers", "records", "members"}) {

@@ -115,6 +115,14 @@ void RpcFixture::AddHistory() {
         return absl::OkStatus();
       });
   service.Command<v1::EndChangeSetRequest, v1::EndChangeSetResponse>("EndChangeSet");
+  service.CommandWith<v1::UndoRequest, v1::UndoResponse>(
+      "Undo", [](const v1::UndoRequest&, domain::Draft&, const domain::Context&) {
+        return absl::OkStatus();
+      });
+  service.Query<v1::GetUndoConflictsRequest, v1::GetUndoConflictsResponse>(
+      "GetUndoConflicts", [](const QueryCall&, const v1::GetUndoConflictsRequest&) {
+        return absl::StatusOr<v1::GetUndoConflictsResponse>(v1::GetUndoConflictsResponse());
+      });
   service.Query<v1::ListChangeSetsRequest, v1::ListChangeSetsResponse>(
       "ListChangeSets", [](const QueryCall&, const v1::ListChangeSetsRequest&) {
         return absl::StatusOr<v1::ListChangeSetsResponse>(absl::InternalError("secret words"));
