@@ -175,7 +175,7 @@ def keys_per_command(table, server):
     """Keys of single commands: what each writes into rows, from the metrics."""
     server.tenant("keys", 100)
     for command, bar, arguments in (("update of one indexed field", 5, ["update", "--set", "level=platinum"]),
-                                    ("delete", 16, ["delete", "--related", "delete"])):
+                                    ("delete", 16, ["delete", "--related", "delete", "--reason", "bench"])):
         before = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
         server.retrace("--tenant", "keys", "customers", arguments[0], "#7", *arguments[1:])
         after = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
