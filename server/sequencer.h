@@ -49,7 +49,8 @@ struct Command {
   // Becomes true when the caller went away; looked at once, before decide. Null: never.
   std::shared_ptr<std::atomic<bool>> cancelled;
   std::function<absl::Status(domain::Draft&, const domain::Context&)> decide;
-  // Called exactly once, on the replying thread (or inside Submit when the queue is full).
+  // Called exactly once: on the replying thread, on the deciding one for a command that is alone,
+  // or inside Submit when it cannot be taken.
   std::function<void(CommandResult)> done;
 };
 
