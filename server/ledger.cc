@@ -84,9 +84,10 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::Ke
     RETRACE_ASSIGN(std::vector<StoredCommit> commits, log.Read(tenant, position, kReadBytes));
     if (commits.empty()) break;
     while (commits.back().position > until) commits.pop_back();
-    RETRACE_RETURN_IF_ERROR(replay.Apply(commits));
     position = commits.back().position;
-    on_done(commits.size());
+    const size_t count = commits.size();
+    RETRACE_RETURN_IF_ERROR(replay.Apply(std::move(commits)));
+    on_done(count);
   }
   return replay.Await();
 }

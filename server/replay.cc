@@ -41,13 +41,26 @@ absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
   return draft.Project();
 }
 
-Replay::~Replay() { Await().IgnoreError(); }
+Replay::~Replay() {
+  if (opening_.valid()) opening_.wait();
+  if (written_.valid()) written_.wait();
+}
 
-absl::Status Replay::Apply(absl::Span<const eventstore::StoredCommit> commits) {
-  const RowView base(rows_, tenant_, eventstore::kLatest);
-  const LiveView view(base, pending_);
-  std::vector<eventstore::RowChanges> changes;
-  changes.reserve(commits.size());
+absl::Status Replay::Apply(std::vector<eventstore::StoredCommit> commits) {
+  std::future<OpenedCommits> before = std::move(opening_);
+  opening_ = std::async(std::launch::async,
+                        [this, commits = std::move(commits)] { return Open(commits); });
+  return Advance(std::move(before));
+}
+
+absl::Status Replay::Await() {
+  RETRACE_RETURN_IF_ERROR(Advance(std::move(opening_)));
+  return AwaitWritten();
+}
+
+Replay::OpenedCommits Replay::Open(const std::vector<eventstore::StoredCommit>& commits) const {
+  std::vector<Opened> all;
+  all.reserve(commits.size());
   for (const eventstore::StoredCommit& stored : commits) {
     RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(stored.bytes));
     if (commit.position() != stored.position) {
@@ -63,20 +76,37 @@ absl::Status Replay::Apply(absl::Span<const eventstore::StoredCommit> commits) {
                       "event says that it was destroyed. Put the key store's backup back.",
                       stored.position, commit.tenant()));
     }
-    RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened));
-    pending_.Add(stored.position, projection);
-    changes.push_back(ToRowChanges(tenant_, opened.header, eventstore::Sha256(stored.bytes),
-                                   std::move(projection)));
+    all.push_back({std::move(opened), eventstore::Sha256(stored.bytes)});
   }
-  RETRACE_RETURN_IF_ERROR(Await());
-  if (changes.empty()) return absl::OkStatus();
+  return all;
+}
+
+absl::Status Replay::Advance(std::future<OpenedCommits> opening) {
+  if (!opening.valid()) return absl::OkStatus();
+  RETRACE_ASSIGN(std::vector<Opened> commits, opening.get());
+  if (commits.empty()) return absl::OkStatus();
+  return Project(commits);
+}
+
+absl::Status Replay::Project(const std::vector<Opened>& commits) {
+  const RowView base(rows_, tenant_, eventstore::kLatest);
+  const LiveView view(base, pending_);
+  std::vector<eventstore::RowChanges> changes;
+  changes.reserve(commits.size());
+  for (const Opened& opened : commits) {
+    const domain::CommitHeader& header = opened.commit.header;
+    RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened.commit));
+    pending_.Add(header.position, projection);
+    changes.push_back(ToRowChanges(tenant_, header, opened.hash, std::move(projection)));
+  }
+  RETRACE_RETURN_IF_ERROR(AwaitWritten());
   written_to_ = changes.back().position;
   writing_ = std::move(changes);
   written_ = std::async(std::launch::async, [this] { return rows_.Apply(writing_); });
   return absl::OkStatus();
 }
 
-absl::Status Replay::Await() {
+absl::Status Replay::AwaitWritten() {
   if (!written_.valid()) return absl::OkStatus();
   RETRACE_RETURN_IF_ERROR(written_.get());
   pending_.Forget(written_to_);

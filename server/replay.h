@@ -32,25 +32,39 @@ class Replay {
          eventstore::TenantNumber tenant)
       : keys_(keys), rows_(rows), tenant_(tenant) {}
 
-  // Waits as Await does.
+  // What was given but not awaited may be in the rows or not.
   ~Replay();
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
 
-  // Projects commits that follow those given before, or the rows' checkpoint; they are written, all
-  // at once, while the next ones are projected. A log whose keys are missing without an erase event
-  // is DATA_LOSS and names the key. After an error nothing more can be applied.
-  absl::Status Apply(absl::Span<const eventstore::StoredCommit> commits);
+  // Takes commits that follow those given before, or the rows' checkpoint. Three things at once:
+  // these are opened while those given before are projected and those before them are written. A
+  // log whose keys are missing without an erase event is DATA_LOSS and names the key. After an
+  // error the replay can only be destroyed.
+  absl::Status Apply(std::vector<eventstore::StoredCommit> commits);
   // Returns when everything given so far is in the rows, or why it is not.
   absl::Status Await();
 
  private:
+  struct Opened {
+    OpenedCommit commit;
+    eventstore::Sha256Digest hash;
+  };
+  using OpenedCommits = absl::StatusOr<std::vector<Opened>>;
+
+  OpenedCommits Open(const std::vector<eventstore::StoredCommit>& commits) const;
+  absl::Status Project(const std::vector<Opened>& commits);
+  // Projects what was being opened and starts to write it.
+  absl::Status Advance(std::future<OpenedCommits> opening);
+  absl::Status AwaitWritten();
+
   const eventstore::KeyStore& keys_;
   eventstore::RowStore& rows_;
   const eventstore::TenantNumber tenant_;
+  std::future<OpenedCommits> opening_;
   PendingKeys pending_;  // projected, perhaps not yet in the rows
   eventstore::Position written_to_ = 0;
-  std::vector<eventstore::RowChanges> writing_;  // the writing thread's until Await
+  std::vector<eventstore::RowChanges> writing_;  // the writing thread's until AwaitWritten
   std::future<absl::Status> written_;
 };
 
