@@ -68,6 +68,7 @@ Kind ChangeSetKind() {
   kind.resource = &v1::ChangeSet::default_instance();
   kind.events = {&store::v1::ChangeSetBegun::default_instance(),
                  &store::v1::ChangeSetEnded::default_instance()};
+  kind.bookkeeping = true;
   kind.apply = ApplyChangeSetEvent;
   kind.check = CheckChangeSetMove;
   return kind;

@@ -33,11 +33,14 @@ class CreateTenantRequest;
 class UpdatePolicyRequest;
 class BeginChangeSetRequest;
 class EndChangeSetRequest;
+class AddTargetsRequest;
 }  // namespace retrace::v1
 namespace retrace::store::v1 {
 class EpochBegan;
 class AdministrativeActDone;
 class ResolvedUndo;
+class ResolvedOperation;
+class OperationCancel;
 }  // namespace retrace::store::v1
 
 namespace retrace::domain {
@@ -79,6 +82,11 @@ absl::Status Decide(const v1::BeginChangeSetRequest& request, Draft& draft, cons
 absl::Status Decide(const v1::EndChangeSetRequest& request, Draft& draft, const Context& context);
 // An undo, with what the log knows of the commits that it names; see undo.h.
 absl::Status Decide(const store::v1::ResolvedUndo& undo, Draft& draft, const Context& context);
+absl::Status Decide(const v1::AddTargetsRequest& request, Draft& draft, const Context& context);
+// StartOperation, with what the server knows of its command; CancelOperation.
+absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::OperationCancel& cancel, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

@@ -65,6 +65,8 @@ struct Kind {
   std::vector<IndexDeclaration> indexes;
   bool content = false;  // part of the content digest
   bool derived = false;
+  // Tells what was done, not what is: undo leaves it alone.
+  bool bookkeeping = false;
   // There from the beginning, with every field unset: never created, never in the bin.
   bool permanent = false;
   // A deletion with KEEP cuts it (see RowHead.detached). Undo takes field and cut as one path.

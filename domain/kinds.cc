@@ -9,6 +9,7 @@
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
 #include "domain/member.h"
+#include "domain/operation.h"
 #include "domain/policy.h"
 #include "domain/projection.h"
 #include "domain/record.h"
@@ -22,8 +23,9 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),    PolicyKind(), MemberKind(),   CustomerKind(), RecordKind(),
-      ChangeSetKind(), ServerKind(), CountersKind(), RequestKind(),  ChangeSetTallyKind(),
+      TenantKind(),        PolicyKind(),    MemberKind(),  CustomerKind(),
+      RecordKind(),        ChangeSetKind(), ServerKind(),  OperationKind(),
+      OperationPartKind(), CountersKind(),  RequestKind(), ChangeSetTallyKind(),
   };
   return *kinds;
 }

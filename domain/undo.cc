@@ -55,8 +55,7 @@ absl::StatusOr<Addressed> AddressedBy(const ResolvedUndo& undo, const std::strin
   for (const UndoneCommit& commit : undo.commits()) {
     for (const store::v1::EntityRef& stored : commit.entities()) {
       EntityRef entity = FromStored(stored);
-      // The change set itself holds the commits together; it is no part of what they did.
-      if (entity.kind != KindNumber::kChangeSet && (chosen.empty() || chosen.contains(entity))) {
+      if (!KindOf(entity.kind).bookkeeping && (chosen.empty() || chosen.contains(entity))) {
         addressed[std::move(entity)].insert(commit.position());
       }
     }

@@ -110,6 +110,7 @@ class Assembly {
 };
 
 Assembly::~Assembly() {
+  backend_.Close();
   scrub_.reset();
   listener_.reset();
   housekeeping_.reset();
@@ -233,7 +234,7 @@ ExitCode Assembly::OpenLedger() {
 }
 
 void Assembly::Serve() {
-  backend_.Open(*ledger_, *sequencer_);
+  backend_.Open(*ledger_, *sequencer_, *rpc_);
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
                              Command command) { sequencer->Submit(std::move(command)); },
@@ -275,6 +276,7 @@ ExitCode Assembly::Stop() {
   housekeeping_.reset();
   scrub_.reset();
   sequencer_->Drain();
+  backend_.Close();
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read
   sequencer_.reset();

@@ -209,7 +209,7 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   domain::Draft draft(view, header);
   absl::Status decided = command.decide(draft, context);
   if (decided.ok()) decided = draft.Check(context);
-  if (command.plan != nullptr) {
+  if (command.plan != nullptr && !command.starts_operation) {
     const RowView then(rows_, tenant.number, command.plan->token.position());
     decided = CheckPlanned(command, draft, context, then, decided);
   }

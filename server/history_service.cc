@@ -93,6 +93,7 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddRecordsService(rpc, backend);
   AddMembersService(rpc, backend);
   AddHistoryService(rpc, backend);
+  AddOperationsService(rpc, backend);
   AddTenantsService(rpc, backend);
   AddAdminService(rpc, backend);
 }

@@ -44,13 +44,58 @@ std::string_view VariableOf(std::string_view pattern) {
   return pattern.substr(open + 1, end - open - 1);
 }
 
-absl::Status FindTenantPath(const MethodDescriptor& descriptor, Method& method) {
+// Google's own methods carry no options of ours, and some no HTTP rule of use.
+struct GooglesMethod {
+  std::string_view name;
+  std::string_view permission;
+  std::string_view tenant_field;
+};
+constexpr GooglesMethod kGooglesMethods[] = {
+    {"google.longrunning.Operations.ListOperations", "operations.read", "name"},
+    {"google.longrunning.Operations.GetOperation", "operations.read", "name"},
+    {"google.longrunning.Operations.DeleteOperation", "operations.start", "name"},
+    {"google.longrunning.Operations.CancelOperation", "operations.start", "name"},
+    {"google.longrunning.Operations.WaitOperation", "operations.read", "name"},
+};
+
+const GooglesMethod* FindGoogles(std::string_view name) {
+  for (const GooglesMethod& method : kGooglesMethods) {
+    if (method.name == name) {
+      return &method;
+    }
+  }
+  return nullptr;
+}
+
+// The third part of a variable's pattern `tenants/*/customers/*`; empty: it has no four.
+std::string CollectionOf(std::string_view pattern) {
+  const size_t equals = pattern.find('=');
+  const size_t close = pattern.find('}');
+  if (equals == std::string_view::npos || close == std::string_view::npos || close < equals) {
+    return {};
+  }
+  const std::vector<std::string> parts =
+      absl::StrSplit(std::string(pattern.substr(equals + 1, close - equals - 1)), '/');
+  return parts.size() == 4 && parts[0] == "tenants" ? parts[2] : std::string();
+}
+
+absl::Status FindTenantField(const MethodDescriptor& descriptor, Method& method) {
+  if (const GooglesMethod* googles = FindGoogles(descriptor.full_name())) {
+    method.tenant_field = std::string(googles->tenant_field);
+    return absl::OkStatus();
+  }
   if (!descriptor.options().HasExtension(google::api::http)) {
     return absl::FailedPreconditionError(fmt::format(
         "{} has no option (google.api.http), which tells its tenant", descriptor.full_name()));
   }
-  method.tenant_field =
-      std::string(VariableOf(Pattern(descriptor.options().GetExtension(google::api::http))));
+  const std::string_view pattern = Pattern(descriptor.options().GetExtension(google::api::http));
+  method.tenant_field = std::string(VariableOf(pattern));
+  method.collection = CollectionOf(pattern);
+  return absl::OkStatus();
+}
+
+absl::Status FindTenantPath(const MethodDescriptor& descriptor, Method& method) {
+  RETRACE_RETURN_IF_ERROR(FindTenantField(descriptor, method));
   if (method.tenant_field.empty()) {
     return absl::OkStatus();
   }
@@ -112,7 +157,9 @@ absl::StatusOr<Method> DescribeMethod(const MethodDescriptor& descriptor) {
   method.descriptor = &descriptor;
   method.name = descriptor.full_name();
   method.path = fmt::format("/{}/{}", descriptor.service()->full_name(), descriptor.name());
-  method.permission = descriptor.options().GetExtension(v1::permission);
+  const GooglesMethod* googles = FindGoogles(method.name);
+  method.permission = googles != nullptr ? std::string(googles->permission)
+                                         : descriptor.options().GetExtension(v1::permission);
   if (method.permission.empty()) {
     return absl::FailedPreconditionError(fmt::format(
         "{} has no option (retrace.v1.permission), so nobody may call it", method.name));
@@ -131,7 +178,11 @@ absl::StatusOr<Method> DescribeMethod(const MethodDescriptor& descriptor) {
     FindReplyFields(descriptor, method);
   }
   method.destructive = descriptor.options().GetExtension(v1::destructive);
-  if (method.destructive && (method.options == nullptr || method.plan == nullptr)) {
+  method.starts_operation =
+      descriptor.output_type()->full_name() == "google.longrunning.Operation" &&
+      method.options != nullptr;
+  const bool plannable = method.plan != nullptr || method.starts_operation;
+  if (method.destructive && (method.options == nullptr || !plannable)) {
     return absl::FailedPreconditionError(fmt::format(
         "{} is destructive, but takes no CommandOptions or replies no Plan", method.name));
   }

@@ -26,10 +26,14 @@ struct Method {
   // method's HTTP rule, e.g. `customer`, `name`. Empty: the method belongs to tenant `system`.
   std::vector<const google::protobuf::FieldDescriptor*> tenant_path;
   std::string tenant_field;  // the same in words, e.g. "customer.name"
+  // Of a method on one entity: what its path variable's pattern says, e.g. "customers"; else empty.
+  std::string collection;
   // The request's CommandOptions; null for queries.
   const google::protobuf::FieldDescriptor* options = nullptr;
   // The method's option (retrace.v1.destructive): it can be planned.
   bool destructive = false;
+  // It starts an operation (AIP-151), whose response is the plan if one is asked for.
+  bool starts_operation = false;
   // Of a destructive command's reply: its Plan; else null.
   const google::protobuf::FieldDescriptor* plan = nullptr;
   // Of a command's reply: its Outcome, and the resource or the resources; null for queries.

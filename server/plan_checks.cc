@@ -85,33 +85,44 @@ std::string OutcomeDigest(const Draft& draft) {
   return std::string(digest.begin(), digest.end());
 }
 
-absl::StatusOr<Demands> DemandsOn(const Command& command, const Draft& draft,
-                                  const domain::View& view) {
+absl::StatusOr<Demands> DemandsOn(const Principal& principal, const v1::CommandOptions& options,
+                                  int64_t count, const domain::View& view) {
   RETRACE_ASSIGN(const domain::RowPtr row, view.Get(domain::PolicyRef()));
   const v1::Policy& policy =
       row == nullptr ? v1::Policy::default_instance() : row->As<v1::Policy>();
-  const bool human = command.principal->kind == Principal::Kind::kHuman;
+  const bool human = principal.kind == Principal::Kind::kHuman;
   Demands demands;
-  demands.reason = command.options.reason().empty() && domain::NeedsReason(policy, human);
-  demands.plan = policy.require_plan() && !command.principal->Has(kActWithoutPlan);
-  demands.count =
-      static_cast<int64_t>(draft.touched().size()) > domain::AcknowledgeAbove(policy, human);
+  demands.reason = options.reason().empty() && domain::NeedsReason(policy, human);
+  demands.plan = policy.require_plan() && !principal.Has(kActWithoutPlan);
+  demands.most = domain::AcknowledgeAbove(policy, human);
+  demands.count = count > demands.most;
   return demands;
 }
 
-absl::Status CheckDemands(const Command& command, const Draft& draft, const domain::View& view) {
-  RETRACE_ASSIGN(const Demands demands, DemandsOn(command, draft, view));
+absl::StatusOr<Demands> DemandsOn(const Command& command, const Draft& draft,
+                                  const domain::View& view) {
+  return DemandsOn(*command.principal, command.options,
+                   static_cast<int64_t>(draft.touched().size()), view);
+}
+
+absl::Status CheckReasonAndPlan(const Demands& demands, bool has_plan) {
   if (demands.reason) {
     return Refusal(v1::REASON_REQUIRED, "This needs a reason; the tenant's policy asks for one.")
         .Field("options.reason", "must say why")
         .Next("Say in options.reason why; it is kept with the commit and shown in history.");
   }
-  if (demands.plan && command.plan == nullptr) {
+  if (demands.plan && !has_plan) {
     return Refusal(v1::PLAN_REQUIRED, "This needs a plan first; the tenant's policy asks for one.")
         .Field("options.plan_token", "must be the token of a plan")
         .With("permission", kActWithoutPlan)
         .Next("Send it with plan_only, look at the plan, then send it with the plan's token.");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDemands(const Command& command, const Draft& draft, const domain::View& view) {
+  RETRACE_ASSIGN(const Demands demands, DemandsOn(command, draft, view));
+  RETRACE_RETURN_IF_ERROR(CheckReasonAndPlan(demands, command.plan != nullptr));
   return CheckAcknowledged(command, draft, demands.count);
 }
 

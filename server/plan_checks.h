@@ -22,9 +22,15 @@ struct Demands {
   bool reason = false;  // there is none, and there must be one
   bool plan = false;    // the command must name a plan
   bool count = false;   // the number of entities must be acknowledged
+  int64_t most = 0;     // above this it must
 };
 absl::StatusOr<Demands> DemandsOn(const Command& command, const domain::Draft& draft,
                                   const domain::View& view);
+// The same of a command that will touch `count` entities.
+absl::StatusOr<Demands> DemandsOn(const Principal& principal, const v1::CommandOptions& options,
+                                  int64_t count, const domain::View& view);
+// REASON_REQUIRED or PLAN_REQUIRED when that is what is missing.
+absl::Status CheckReasonAndPlan(const Demands& demands, bool has_plan);
 
 // Refuses a destructive command that lacks a reason (REASON_REQUIRED), a plan (PLAN_REQUIRED), or
 // an acknowledgement (ACKNOWLEDGEMENT_REQUIRED). After decide and check.

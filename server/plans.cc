@@ -46,11 +46,9 @@ Plans::Plans(Ledger& ledger, std::function<int64_t()> wall_us)
 absl::StatusOr<v1::Plan> Plans::Make(const Command& command) const {
   const Tenant& tenant = *command.tenant;
   const eventstore::Position position = tenant.visible;
-  const int64_t now_us = wall_us_ ? wall_us_() : absl::ToUnixMicros(absl::Now());
   const RowView view(ledger_.rows(), tenant.number, position);
   domain::Context context;
-  context.header = HeaderFor(command, position, ledger_.log().epoch(),
-                             std::max(now_us, tenant.visible_time_us + 1));
+  context.header = HeaderFor(command, position, ledger_.log().epoch(), NowUs(tenant));
   IdSource ids;
   context.new_id = [&ids, &context] { return ids.EntityId(context.header.time_us); };
   context.may = [&command](const std::string& permission) {
@@ -71,9 +69,13 @@ absl::StatusOr<v1::Plan> Plans::Make(const Command& command) const {
   return plan;
 }
 
+int64_t Plans::NowUs(const Tenant& tenant) const {
+  const int64_t now_us = wall_us_ ? wall_us_() : absl::ToUnixMicros(absl::Now());
+  return std::max(now_us, tenant.visible_time_us + 1);
+}
+
 absl::Status Plans::AddToken(const Command& command, const domain::Draft& draft,
                              v1::Plan& plan) const {
-  IdSource ids;
   store::v1::PlanToken token;
   token.set_epoch(draft.header().epoch);
   token.set_position(draft.header().position - 1);
@@ -82,9 +84,14 @@ absl::Status Plans::AddToken(const Command& command, const domain::Draft& draft,
   token.set_command_hash(PlanCommandHash(command));
   token.set_count(plan.entity_count());
   token.set_digest(OutcomeDigest(draft));
+  return Seal(*command.tenant, std::move(token), plan);
+}
+
+absl::Status Plans::Seal(const Tenant& tenant, store::v1::PlanToken token, v1::Plan& plan) const {
+  IdSource ids;
   token.set_nonce(ids.CommitId());
-  token.set_expire_time_us(draft.header().time_us + absl::ToInt64Microseconds(kPlanLife));
-  RETRACE_ASSIGN(*plan.mutable_plan_token(), SealPlanToken(ledger_, *command.tenant, token));
+  token.set_expire_time_us(NowUs(tenant) + absl::ToInt64Microseconds(kPlanLife));
+  RETRACE_ASSIGN(*plan.mutable_plan_token(), SealPlanToken(ledger_, tenant, token));
   plan.set_position(static_cast<int64_t>(token.position()));
   plan.set_epoch(ShowEpoch(token.epoch()));
   *plan.mutable_expire_time() = TimeUtil::MicrosecondsToTimestamp(token.expire_time_us());

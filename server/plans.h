@@ -29,7 +29,12 @@ class Plans {
   // What the command's plan token holds.
   PlanUse Open(const Command& command) const { return OpenPlanToken(ledger_, command); }
 
+  // Gives the token a nonce and its expiry, and puts it into the plan with everything that the plan
+  // says of it.
+  absl::Status Seal(const Tenant& tenant, store::v1::PlanToken token, v1::Plan& plan) const;
+
  private:
+  int64_t NowUs(const Tenant& tenant) const;
   absl::Status AddToken(const Command& command, const domain::Draft& draft, v1::Plan& plan) const;
 
   Ledger& ledger_;

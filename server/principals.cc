@@ -303,6 +303,21 @@ PrincipalPtr Principals::FindByHash(const Sha256Digest& token_hash) const {
   return found == table_->end() ? nullptr : found->second;
 }
 
+PrincipalPtr Principals::FindById(std::string_view id, std::string_view tenant,
+                                  std::string_view permission) const {
+  std::shared_ptr<const Table> table;
+  {
+    absl::MutexLock lock(&mutex_);
+    table = table_;
+  }
+  for (const auto& [hash, principal] : *table) {
+    if (principal->id == id && principal->MayEnter(tenant) && principal->Has(permission)) {
+      return principal;
+    }
+  }
+  return nullptr;
+}
+
 absl::StatusOr<bool> Principals::Refresh() {
   const absl::StatusOr<Stamp> stamp = StampOf(file_);
   const Stamp now = stamp.ok() ? *stamp : Stamp{};

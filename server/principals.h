@@ -52,6 +52,11 @@ class Principals {
   PrincipalPtr FindByToken(std::string_view token) const;
   PrincipalPtr FindByHash(const eventstore::Sha256Digest& token_hash) const;
 
+  // Somebody of that id who may enter the tenant and holds the permission; null when there is
+  // nobody.
+  PrincipalPtr FindById(std::string_view id, std::string_view tenant,
+                        std::string_view permission) const;
+
   // Reads the file again if it changed (time, size or inode). On an error the old table stays, and
   // the same fault is reported once only. True when the table was replaced.
   absl::StatusOr<bool> Refresh();

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
 #include "google/protobuf/descriptor.h"
@@ -148,6 +149,7 @@ Rpc::Rpc(Principals& principals, Metrics& metrics, RpcOptions options)
       options_(options),
       quick_(options.query_threads, options.max_waiting_queries),
       slow_(options.slow_threads, options.max_waiting_slow),
+      wait_(options.wait_threads, options.max_waiting_wait),
       ahead_(options.ahead_threads, options.max_waiting_ahead),
       streams_(options.streams) {}
 
@@ -164,6 +166,38 @@ absl::Status Rpc::Register(grpc::ServerBuilder& builder) {
   builder.RegisterCallbackGenericService(&unknown_methods_);
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   return absl::OkStatus();
+}
+
+const Endpoint* Rpc::Find(std::string_view method) const {
+  for (const auto& service : services_) {
+    for (const auto& endpoint : service->endpoints()) {
+      if (endpoint->method.name == method) {
+        return endpoint.get();
+      }
+    }
+  }
+  return nullptr;
+}
+
+const Endpoint* Rpc::FindCommand(const Descriptor& request) const {
+  for (const auto& service : services_) {
+    for (const auto& endpoint : service->endpoints()) {
+      if (endpoint->decide != nullptr && endpoint->method.descriptor->input_type() == &request) {
+        return endpoint.get();
+      }
+    }
+  }
+  return nullptr;
+}
+
+const Endpoint* Rpc::FindList(const Endpoint& of) const {
+  const google::protobuf::ServiceDescriptor& service = *of.method.descriptor->service();
+  for (int i = 0; i < service.method_count(); ++i) {
+    if (absl::StartsWith(service.method(i)->name(), "List")) {
+      return Find(service.method(i)->full_name());
+    }
+  }
+  return nullptr;
 }
 
 std::vector<std::string> Rpc::service_names() const {

@@ -46,6 +46,8 @@ struct RpcOptions {
   size_t max_waiting_queries = 1000;
   size_t slow_threads = 1;
   size_t max_waiting_slow = 16;
+  size_t wait_threads = 16;
+  size_t max_waiting_wait = 256;
   size_t ahead_threads = 1;
   size_t max_waiting_ahead = 64;
   StreamBounds streams;
@@ -153,6 +155,7 @@ class RpcService : public grpc::Service {
   }
 
   const std::string& name() const { return name_; }
+  const std::vector<std::unique_ptr<Endpoint>>& endpoints() const { return endpoints_; }
   // The first fault of the registrations; methods that were left out count.
   absl::Status Check() const;
 
@@ -199,8 +202,17 @@ class Rpc {
   Principals& principals() { return principals_; }
   Metrics& metrics() { return metrics_; }
   QueryPool& pool(Lane lane) {
-    return lane == Lane::kQuick ? quick_ : lane == Lane::kSlow ? slow_ : ahead_;
+    return lane == Lane::kQuick  ? quick_
+           : lane == Lane::kSlow ? slow_
+           : lane == Lane::kWait ? wait_
+                                 : ahead_;
   }
+  // The RPC of that full name, or the command whose request is of that type; null when there is
+  // none.
+  const Endpoint* Find(std::string_view method) const;
+  const Endpoint* FindCommand(const google::protobuf::Descriptor& request) const;
+  // The first method of the same service whose name begins with List; null when there is none.
+  const Endpoint* FindList(const Endpoint& of) const;
   StreamThreads& streams() { return streams_; }
   absl::Time DeadlineOf(const grpc::ServerContextBase& context, absl::Time now) const;
   // Infinite when the caller gave none.
@@ -216,6 +228,7 @@ class Rpc {
   std::atomic<const Serving*> serving_{nullptr};
   QueryPool quick_;
   QueryPool slow_;
+  QueryPool wait_;
   QueryPool ahead_;
   StreamThreads streams_;
 };

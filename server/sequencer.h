@@ -40,9 +40,10 @@ struct Command {
   PrincipalPtr principal;
   std::string method;  // full name of the RPC
   v1::CommandOptions options;
-  std::string request_bytes;  // deterministic serialisation without options' request id and
-                              // what they say about plans; hashed when it matters
-  bool destructive = false;   // the method's option: the tenant's policy has a say
+  std::string request_bytes;      // deterministic serialisation without options' request id and
+                                  // what they say about plans; hashed when it matters
+  bool destructive = false;       // the method's option: the tenant's policy has a say
+  bool starts_operation = false;  // a plan is then the operation's to keep
   std::shared_ptr<const PlanUse> plan;  // the opened options.plan_token; null without one
   size_t cost = 8;                      // keys that it will probably write: what fairness counts
   absl::Time deadline = absl::InfiniteFuture();
@@ -97,5 +98,9 @@ class Sequencer {
   class Stages;
   std::unique_ptr<Stages> stages_;
 };
+
+// Submits a command, whose `done` is unset, and blocks until it is answered. Not for the
+// sequencer's own threads.
+CommandResult SubmitAndAwait(Sequencer& sequencer, Command command);
 
 }  // namespace retrace::server

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "server/history.h"
 #include "server/ledger.h"
+#include "server/operation_runner.h"
 #include "server/plans.h"
 #include "server/queries.h"
 #include "server/rpc.h"
@@ -18,18 +19,22 @@ namespace retrace::server {
 // call through; immutable afterwards.
 struct Backend {
   // Both must outlive the last call.
-  void Open(Ledger& opened, Sequencer& started) {
+  void Open(Ledger& opened, Sequencer& started, Rpc& rpc) {
     ledger = &opened;
     sequencer = &started;
     queries.emplace(opened);
     history.emplace(opened);
     plans.emplace(opened);
+    runner.emplace(OperationRunner::Parts{&rpc, ledger, sequencer, &*history, &*plans});
   }
+  // Operations stop where they are. After the sequencer drained: no command is shown any more.
+  void Close() { runner.reset(); }
   Ledger* ledger = nullptr;
   Sequencer* sequencer = nullptr;
   std::optional<Queries> queries;
   std::optional<History> history;
   std::optional<Plans> plans;
+  std::optional<OperationRunner> runner;
 
   // For Admin.
   absl::Time start_time = absl::Now();
@@ -42,6 +47,7 @@ void AddCustomersService(Rpc& rpc, Backend& backend);
 void AddRecordsService(Rpc& rpc, Backend& backend);
 void AddMembersService(Rpc& rpc, Backend& backend);
 void AddHistoryService(Rpc& rpc, Backend& backend);
+void AddOperationsService(Rpc& rpc, Backend& backend);
 void AddTenantsService(Rpc& rpc, Backend& backend);
 void AddAdminService(Rpc& rpc, Backend& backend);
 void AddAllServices(Rpc& rpc, Backend& backend);

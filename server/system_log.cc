@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "domain/commands.h"
 #include "domain/status_macros.h"
 #include "retrace/store/v1/entities.pb.h"
@@ -17,8 +16,6 @@ namespace {
 template <typename Event>
 absl::StatusOr<v1::Outcome> Record(Sequencer& sequencer, const Tenants& tenants,
                                    PrincipalPtr principal, std::string method, Event event) {
-  absl::Notification answered;
-  CommandResult answer;
   Command command;
   command.tenant = tenants.system();
   command.principal = std::move(principal);
@@ -26,12 +23,7 @@ absl::StatusOr<v1::Outcome> Record(Sequencer& sequencer, const Tenants& tenants,
   command.decide = [&event](domain::Draft& draft, const domain::Context& context) {
     return domain::Decide(event, draft, context);
   };
-  command.done = [&](CommandResult result) {
-    answer = std::move(result);
-    answered.Notify();
-  };
-  sequencer.Submit(std::move(command));
-  answered.WaitForNotification();
+  const CommandResult answer = SubmitAndAwait(sequencer, std::move(command));
   RETRACE_RETURN_IF_ERROR(answer.status);
   return answer.outcome;
 }

@@ -14,6 +14,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/call_log.h"
 #include "server/plans.h"
+#include "server/request_bytes.h"
 #include "server/row_view.h"
 #include "server/rpc.h"
 #include "server/status.h"
@@ -39,45 +40,6 @@ absl::Status QueueFull() {
   return domain::Refusal(v1::QUEUE_FULL, "Too many queries wait; nothing was done.")
       .Next("Try again after a moment.")
       .RetryAfter(absl::Milliseconds(200));
-}
-
-// What does not make it another command: a repeat may come without the plan that was executed.
-void ClearPlanOptions(v1::CommandOptions& options) {
-  options.clear_plan_only();
-  options.clear_plan_token();
-  options.clear_acknowledged_count();
-  options.clear_acknowledged_warnings();
-}
-
-// Deterministic, so that a repeat has the same bytes, and without the request id itself and the
-// options about plans.
-std::string BytesForHash(const Method& method, Message& request) {
-  auto& options = const_cast<v1::CommandOptions&>(method.OptionsOf(request));
-  const bool has_options = request.GetReflection()->HasField(request, method.options);
-  std::string request_id;
-  v1::CommandOptions whole;
-  const bool planned = HasPlanOptions(options);
-  if (planned) {
-    whole = options;
-    ClearPlanOptions(options);
-  }
-  if (has_options) {
-    request_id.swap(*options.mutable_request_id());
-  }
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    request.SerializeToCodedStream(&coded);
-  }
-  if (has_options) {
-    options.mutable_request_id()->swap(request_id);
-  }
-  if (planned) {
-    options = std::move(whole);
-  }
-  return bytes;
 }
 
 }  // namespace
@@ -168,7 +130,7 @@ void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
   command.tenant = tenant_;
   command.principal = principal_;
   command.method = method.name;
-  command.request_bytes = BytesForHash(method, *request_);
+  command.request_bytes = RequestBytes(method, *request_);
   command.options = method.OptionsOf(*request_);
   command.cost = kCostOfOne;
   if (endpoint_.batch != nullptr) {
@@ -182,8 +144,10 @@ void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
     return endpoint_.decide(resolved_ != nullptr ? *resolved_ : *request_, draft, context);
   };
   command.done = [self](CommandResult result) { self->FinishCommand(std::move(result)); };
-  command.destructive = method.destructive;
-  if (command.options.plan_only() || !command.options.plan_token().empty()) {
+  command.starts_operation = method.starts_operation;
+  command.destructive = method.destructive && !method.starts_operation;
+  const bool plans = command.options.plan_only() && !method.starts_operation;
+  if (plans || !command.options.plan_token().empty()) {
     EnqueuePlan(std::move(command));
     return;
   }
@@ -224,7 +188,7 @@ void UnaryCall::RunPlan(Command command) {
   if (cancelled_.load(std::memory_order_relaxed)) {
     return;  // the cancelling has answered
   }
-  if (!command.options.plan_only()) {
+  if (!command.options.plan_token().empty()) {
     command.plan = std::make_shared<const PlanUse>(serving_->plans->Open(command));
     serving_->submit(std::move(command));
     return;

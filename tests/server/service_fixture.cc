@@ -44,7 +44,7 @@ void ServiceFixture::Open() {
                                            ledger_->tenants(), SequencerOptions());
   const auto recorded = RecordEpoch(*ledger_, *sequencer_, "ACCEPTED_LOSS", "");
   ASSERT_TRUE(recorded.ok()) << recorded.status();
-  backend_.Open(*ledger_, *sequencer_);
+  backend_.Open(*ledger_, *sequencer_, *rpc_);
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [this](Command command) { sequencer_->Submit(std::move(command)); },
                .rows = &ledger_->rows(),
@@ -59,6 +59,7 @@ void ServiceFixture::Close() {
   if (sequencer_ != nullptr) {
     sequencer_->Drain();
   }
+  backend_.Close();
   rpc_.reset();
   sequencer_.reset();
   ledger_.reset();

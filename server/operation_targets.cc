@@ -1,0 +1,341 @@
+#include "server/operation_targets.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "domain/commands.h"
+#include "domain/lifecycle.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "domain/undo.h"
+#include "fmt/format.h"
+#include "google/protobuf/any.pb.h"
+#include "retrace/v1/history.pb.h"
+#include "server/row_view.h"
+#include "server/undo.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::EntityRef;
+using domain::OperationTarget;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using store::v1::OperationTask;
+using store::v1::ResolvedUndo;
+
+constexpr int kPage = 1000;
+// How long reading a page of targets, or an undo's commits, may take.
+constexpr absl::Duration kReading = absl::Minutes(5);
+
+// Makes targets of names: the task's command with each of them.
+class Commands {
+ public:
+  Commands(const TargetContext& context, const OperationTask& task)
+      : endpoint_(context.rpc->Find(task.method())), command_(Unpack(task.command())) {}
+
+  bool ok() const { return endpoint_ != nullptr && command_ != nullptr; }
+
+  OperationTarget For(const std::string& name) const {
+    OperationTarget target;
+    target.name = name;
+    const auto parsed = domain::ParseName(name, "name");
+    const domain::Kind* kind = parsed.ok() ? domain::FindKind(parsed->collection) : nullptr;
+    if (kind != nullptr) {
+      target.entity = {kind->number, parsed->id};
+    }
+    std::shared_ptr<Message> request(command_->New());
+    request->CopyFrom(*command_);
+    SetName(endpoint_->method, name, *request);
+    target.decide = [endpoint = endpoint_,
+                     request = std::shared_ptr<const Message>(std::move(request))](
+                        domain::Draft& draft, const domain::Context& context) {
+      return endpoint->decide(*request, draft, context);
+    };
+    return target;
+  }
+
+ private:
+  const Endpoint* const endpoint_;
+  const std::shared_ptr<Message> command_;
+};
+
+void SetField(Message& request, const std::string& name, const std::string& value) {
+  request.GetReflection()->SetString(&request, request.GetDescriptor()->FindFieldByName(name),
+                                     value);
+}
+
+void SetFlag(Message& request, const std::string& name, bool value) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName(name);
+  if (field != nullptr) {
+    request.GetReflection()->SetBool(&request, field, value);
+  }
+}
+
+// Walks the kind's own list, as of the operation's position.
+class FilterTargets : public TargetSource {
+ public:
+  FilterTargets(const TargetContext& context, const OperationTask& task, const Endpoint& list,
+                Commands commands)
+      : context_(context),
+        list_(list),
+        commands_(std::move(commands)),
+        request_(list.method.request->New()) {
+    SetField(*request_, "parent", fmt::format("tenants/{}", context.tenant->id));
+    SetField(*request_, "filter", task.filter() == "*" ? "" : task.filter());
+    SetFlag(*request_, "show_inactive", task.show_inactive());
+    SetFlag(*request_, "show_deleted", task.show_deleted());
+    const Reflection& reflection = *request_->GetReflection();
+    reflection.SetInt32(request_.get(), request_->GetDescriptor()->FindFieldByName("page_size"),
+                        kPage);
+    auto* as_of = static_cast<v1::AsOf*>(reflection.MutableMessage(
+        request_.get(), request_->GetDescriptor()->FindFieldByName("as_of")));
+    as_of->set_position(static_cast<int64_t>(task.position()));
+  }
+
+  absl::StatusOr<std::vector<OperationTarget>> Next() override {
+    std::vector<OperationTarget> targets;
+    while (!ended_ && targets.empty()) {
+      RETRACE_RETURN_IF_ERROR(ReadPage(targets));
+    }
+    return targets;
+  }
+
+ private:
+  absl::Status ReadPage(std::vector<OperationTarget>& targets) {
+    QueryCall call;
+    call.principal = context_.principal;
+    call.tenant = context_.tenant;
+    call.method = list_.method.name;
+    call.deadline = call.start + kReading;
+    const std::unique_ptr<Message> reply(list_.method.reply->New());
+    RETRACE_RETURN_IF_ERROR(list_.answer(call, *request_, *reply));
+    const Reflection& reflection = *reply->GetReflection();
+    const auto& type = *reply->GetDescriptor();
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor* field = type.field(i);
+      if (field->is_repeated() && field->message_type() != nullptr) {
+        for (int j = 0; j < reflection.FieldSize(*reply, field); ++j) {
+          const Message& resource = reflection.GetRepeatedMessage(*reply, field, j);
+          targets.push_back(commands_.For(resource.GetReflection()->GetString(
+              resource, resource.GetDescriptor()->FindFieldByName("name"))));
+        }
+      }
+    }
+    const std::string token = reflection.GetString(*reply, type.FindFieldByName("next_page_token"));
+    SetField(*request_, "page_token", token);
+    ended_ = token.empty();
+    return absl::OkStatus();
+  }
+
+  const TargetContext context_;
+  const Endpoint& list_;
+  const Commands commands_;
+  const std::unique_ptr<Message> request_;
+  bool ended_ = false;
+};
+
+// Reads what AddTargets was given.
+class NamedTargets : public TargetSource {
+ public:
+  NamedTargets(const TargetContext& context, uint32_t parts, Commands commands)
+      : context_(context), parts_(parts), commands_(std::move(commands)) {}
+
+  absl::StatusOr<std::vector<OperationTarget>> Next() override {
+    std::vector<OperationTarget> targets;
+    if (read_ == parts_) {
+      return targets;
+    }
+    const RowView view(context_.ledger->rows(), context_.tenant->number, context_.tenant->visible);
+    const EntityRef part = domain::TargetPart(context_.operation, ++read_);
+    RETRACE_ASSIGN(const domain::RowPtr row, view.Get(part));
+    if (row == nullptr) {
+      return absl::DataLossError(fmt::format("The operation's part {} is missing.", part.id));
+    }
+    for (const std::string& name : row->As<store::v1::OperationPartRow>().names()) {
+      targets.push_back(commands_.For(name));
+    }
+    return targets;
+  }
+
+ private:
+  const TargetContext context_;
+  const uint32_t parts_;
+  const Commands commands_;
+  uint32_t read_ = 0;
+};
+
+// What an undo is about, in groups of entities that are undone together: walking back through the
+// commits, each group is what was first met in one of them, with everything that is to be taken
+// back of it. So a cascade comes back in one commit, and what depends on what in the order in which
+// it was made.
+class UndoTargets : public TargetSource {
+ public:
+  static absl::StatusOr<std::unique_ptr<TargetSource>> Open(const TargetContext& context,
+                                                            const OperationTask& task,
+                                                            const v1::UndoRequest& request) {
+    QueryCall call;
+    call.principal = context.principal;
+    call.tenant = context.tenant;
+    call.method = task.method();
+    call.deadline = call.start + kReading;
+    RETRACE_ASSIGN(ResolvedUndo undo, ResolveUndo(*context.history, call, request));
+    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, task, request));
+    source->Group(undo, task.position());
+    return source;
+  }
+
+  absl::StatusOr<std::vector<OperationTarget>> Next() override {
+    std::vector<OperationTarget> targets;
+    for (; given_ < groups_.size() && targets.size() < domain::kChunkTargets; ++given_) {
+      const auto& undo = groups_[given_];
+      OperationTarget target;
+      target.name = fmt::format("tenants/{}/commits/{}", context_.tenant->id,
+                                undo->commits(undo->commits_size() - 1).position());
+      target.decide = [undo](domain::Draft& draft, const domain::Context& context) {
+        return domain::Decide(*undo, draft, context);
+      };
+      targets.push_back(std::move(target));
+    }
+    return targets;
+  }
+
+  absl::StatusOr<bool> JudgeNext() override {
+    if (mode_ != v1::STRICT && mode_ != v1::UNDO_MODE_UNSPECIFIED) {
+      return true;
+    }
+    const RowView view(context_.ledger->rows(), context_.tenant->number, position_);
+    for (size_t n = 0; judged_ < groups_.size() && n < 10; ++judged_, ++n) {
+      RETRACE_ASSIGN(const auto conflicts,
+                     domain::FindUndoConflicts(*groups_[judged_], view, context_.tenant->id));
+      if (!conflicts.empty()) {
+        return domain::Refusal(v1::UNDO_CONFLICT,
+                               fmt::format("{} {} was changed by {} in change set {} since; "
+                                           "nothing was undone.",
+                                           conflicts[0].entity(), conflicts[0].path(),
+                                           conflicts[0].actor(), conflicts[0].change_set()))
+            .Next("GetUndoConflicts lists what stands in the way; PARTIAL leaves it as it is.");
+      }
+    }
+    return judged_ == groups_.size();
+  }
+
+ private:
+  UndoTargets(const TargetContext& context, const OperationTask& task,
+              const v1::UndoRequest& request)
+      : context_(context), position_(task.position()), mode_(request.mode()) {
+    request_.set_parent(request.parent());
+    request_.set_mode(request.mode());
+    request_.set_filter(request.filter());
+    for (const std::string& name : request.entities()) {
+      if (const auto parsed = domain::ParseName(name, "entities"); parsed.ok()) {
+        if (const domain::Kind* kind = domain::FindKind(parsed->collection)) {
+          chosen_.insert({kind->number, parsed->id});
+        }
+      }
+    }
+  }
+
+  bool Wanted(const EntityRef& entity) const {
+    return !domain::KindOf(entity.kind).bookkeeping &&
+           (chosen_.empty() || chosen_.contains(entity));
+  }
+
+  void Group(const ResolvedUndo& undo, domain::Position last) {
+    std::map<EntityRef, size_t> group_of;
+    for (int i = undo.commits_size() - 1; i >= 0; --i) {
+      const store::v1::UndoneCommit& commit = undo.commits(i);
+      if (commit.position() > last) {
+        continue;
+      }
+      bool made = false;
+      std::map<size_t, store::v1::UndoneCommit*> shares;
+      for (const store::v1::EntityRef& stored : commit.entities()) {
+        EntityRef entity = domain::FromStored(stored);
+        if (!Wanted(entity)) {
+          continue;
+        }
+        if (!made && !group_of.contains(entity)) {
+          groups_.push_back(std::make_shared<ResolvedUndo>());
+          *groups_.back()->mutable_request() = request_;
+          made = true;
+        }
+        const size_t group = group_of.emplace(std::move(entity), groups_.size() - 1).first->second;
+        store::v1::UndoneCommit*& share = shares[group];
+        if (share == nullptr) {
+          share = groups_[group]->add_commits();
+          *share = commit;
+          share->clear_entities();
+        }
+        *share->add_entities() = stored;
+      }
+    }
+    // Oldest first, as an undo has them.
+    for (const auto& group : groups_) {
+      std::reverse(group->mutable_commits()->pointer_begin(),
+                   group->mutable_commits()->pointer_end());
+    }
+  }
+
+  const TargetContext context_;
+  const domain::Position position_;
+  const v1::UndoMode mode_;
+  v1::UndoRequest request_;
+  std::set<EntityRef> chosen_;
+  std::vector<std::shared_ptr<ResolvedUndo>> groups_;
+  size_t given_ = 0;
+  size_t judged_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<Message> Unpack(const google::protobuf::Any& any) {
+  std::string name;
+  if (!google::protobuf::Any::ParseAnyTypeUrl(any.type_url(), &name)) {
+    return nullptr;
+  }
+  const auto* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
+  const Message* prototype =
+      type == nullptr ? nullptr
+                      : google::protobuf::MessageFactory::generated_factory()->GetPrototype(type);
+  if (prototype == nullptr) {
+    return nullptr;
+  }
+  std::shared_ptr<Message> message(prototype->New());
+  return message->ParseFromString(any.value()) ? message : nullptr;
+}
+
+void SetName(const Method& method, const std::string& name, Message& request) {
+  Message* at = &request;
+  for (size_t i = 0; i + 1 < method.tenant_path.size(); ++i) {
+    at = at->GetReflection()->MutableMessage(at, method.tenant_path[i]);
+  }
+  at->GetReflection()->SetString(at, method.tenant_path.back(), name);
+}
+
+absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& context,
+                                                          const OperationTask& task,
+                                                          uint32_t target_parts) {
+  v1::UndoRequest undo;
+  if (task.command().UnpackTo(&undo)) {
+    return UndoTargets::Open(context, task, undo);
+  }
+  Commands commands(context, task);
+  const Endpoint* endpoint = context.rpc->Find(task.method());
+  const Endpoint* list = endpoint == nullptr ? nullptr : context.rpc->FindList(*endpoint);
+  if (!commands.ok() || list == nullptr) {
+    return domain::Refusal(v1::METHOD_UNKNOWN,
+                           fmt::format("This server has no method {}.", task.method()));
+  }
+  if (task.filter().empty()) {
+    return std::make_unique<NamedTargets>(context, target_parts, std::move(commands));
+  }
+  return std::make_unique<FilterTargets>(context, task, *list, std::move(commands));
+}
+
+}  // namespace retrace::server
