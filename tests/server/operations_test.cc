@@ -1,0 +1,409 @@
+// Operations over real gRPC: started, planned, waited for, cancelled, gone on with after a restart.
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "google/longrunning/operations.grpc.pb.h"
+#include "google/protobuf/util/time_util.h"
+#include "google/rpc/error_details.pb.h"
+#include "gtest/gtest.h"
+#include "retrace/v1/customers.grpc.pb.h"
+#include "retrace/v1/history.grpc.pb.h"
+#include "retrace/v1/operations.grpc.pb.h"
+#include "retrace/v1/records.grpc.pb.h"
+#include "tests/server/rpc_fixture.h"
+#include "tests/server/service_fixture.h"
+
+namespace retrace::server {
+namespace {
+
+using google::longrunning::Operation;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using Metadata = v1::OperationMetadata;
+
+constexpr char kParent[] = "tenants/acme";
+
+class OperationsTest : public ServiceFixture {
+ protected:
+  void SetUp() override { Connect(); }
+
+  void Connect() {
+    const auto channel = Channel();
+    customers_ = v1::Customers::NewStub(channel);
+    records_ = v1::Records::NewStub(channel);
+    history_ = v1::History::NewStub(channel);
+    operations_ = v1::Operations::NewStub(channel);
+    running_ = google::longrunning::Operations::NewStub(channel);
+  }
+
+  // Customers `prefix 0` ... of the level; their names.
+  std::vector<std::string> Create(int count, const std::string& level) {
+    v1::BatchCreateCustomersRequest request;
+    request.set_parent(kParent);
+    for (int i = 0; i < count; ++i) {
+      auto& customer = *request.add_requests()->mutable_customer();
+      customer.set_organization_name(fmt::format("{} {}", level, i));
+      customer.set_level(level);
+    }
+    v1::BatchCreateCustomersResponse response;
+    const auto context = As("administrator");
+    const grpc::Status status = customers_->BatchCreateCustomers(context.get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> names;
+    for (const v1::Customer& customer : response.customers()) {
+      names.push_back(customer.name());
+    }
+    return names;
+  }
+
+  void CreateDeal(const std::string& customer) {
+    v1::CreateRecordRequest request;
+    request.set_parent(kParent);
+    request.mutable_record()->set_kind(v1::Record::DEAL);
+    request.mutable_record()->set_title("deal");
+    request.mutable_record()->set_customer(customer);
+    v1::CreateRecordResponse response;
+    const grpc::Status status =
+        records_->CreateRecord(As("administrator").get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+
+  static v1::StartOperationRequest Deletion(const std::string& filter) {
+    v1::StartOperationRequest request;
+    request.set_parent(kParent);
+    v1::DeleteCustomerRequest deletion;
+    deletion.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+    request.mutable_command()->PackFrom(deletion);
+    request.set_filter(filter);
+    request.mutable_options()->set_reason("clean up");
+    return request;
+  }
+
+  static v1::StartOperationRequest Undo(int64_t change_set, v1::UndoMode mode = v1::STRICT) {
+    v1::StartOperationRequest request;
+    request.set_parent(kParent);
+    v1::UndoRequest undo;
+    undo.set_parent(kParent);
+    undo.add_names(fmt::format("{}/changeSets/{}", kParent, change_set));
+    undo.set_mode(mode);
+    request.mutable_command()->PackFrom(undo);
+    request.mutable_options()->set_reason("wrong");
+    return request;
+  }
+
+  grpc::Status Start(const v1::StartOperationRequest& request, Operation& operation,
+                     const std::string& principal = "administrator") {
+    return operations_->StartOperation(As(principal).get(), request, &operation);
+  }
+
+  // Starts it and waits for its end.
+  Operation Run(v1::StartOperationRequest request) {
+    Operation operation;
+    const grpc::Status status = Start(request, operation);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return Await(operation.name());
+  }
+
+  Operation Await(const std::string& name) {
+    Operation operation;
+    for (int i = 0; i < 60 && !operation.done(); ++i) {
+      google::longrunning::WaitOperationRequest request;
+      request.set_name(name);
+      const grpc::Status status =
+          running_->WaitOperation(As("administrator").get(), request, &operation);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      if (!status.ok()) break;
+    }
+    EXPECT_TRUE(operation.done()) << operation.DebugString();
+    return operation;
+  }
+
+  static Metadata MetadataOf(const Operation& operation) {
+    Metadata metadata;
+    EXPECT_TRUE(operation.metadata().UnpackTo(&metadata));
+    return metadata;
+  }
+
+  static v1::OperationResult ResultOf(const Operation& operation) {
+    v1::OperationResult result;
+    EXPECT_TRUE(operation.response().UnpackTo(&result)) << operation.DebugString();
+    return result;
+  }
+
+  static std::string ReasonOf(const Operation& operation) {
+    google::rpc::ErrorInfo info;
+    return operation.error().details_size() > 0 && operation.error().details(0).UnpackTo(&info)
+               ? info.reason()
+               : "";
+  }
+
+  std::string Digest() {
+    v1::GetDigestRequest request;
+    request.set_parent(kParent);
+    v1::GetDigestResponse response;
+    const grpc::Status status = history_->GetDigest(As("administrator").get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.content_digest();
+  }
+
+  v1::ListOperationItemsResponse Items(const std::string& name) {
+    v1::ListOperationItemsRequest request;
+    request.set_parent(name);
+    v1::ListOperationItemsResponse response;
+    const grpc::Status status =
+        operations_->ListOperationItems(As("auditor").get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+
+  void Update(const std::string& name, const std::string& level) {
+    v1::UpdateCustomerRequest request;
+    request.mutable_customer()->set_name(name);
+    request.mutable_customer()->set_level(level);
+    request.mutable_update_mask()->add_paths("level");
+    v1::UpdateCustomerResponse response;
+    const grpc::Status status =
+        customers_->UpdateCustomer(As("administrator").get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+
+  std::unique_ptr<v1::Customers::Stub> customers_;
+  std::unique_ptr<v1::Records::Stub> records_;
+  std::unique_ptr<v1::History::Stub> history_;
+  std::unique_ptr<v1::Operations::Stub> operations_;
+  std::unique_ptr<google::longrunning::Operations::Stub> running_;
+};
+
+TEST_F(OperationsTest, DeletesByFilterAndIsUndoneWhole) {
+  const auto gold = Create(350, "gold");
+  Create(20, "silver");
+  CreateDeal(gold[0]);
+  CreateDeal(gold[0]);
+  const std::string before = Digest();
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.mutable_options()->set_acknowledged_count(350);
+  const Operation deleted = Run(request);
+  const v1::OperationResult result = ResultOf(deleted);
+  EXPECT_EQ(result.ok_count(), 350);
+  EXPECT_EQ(MetadataOf(deleted).target_count(), 350);
+  EXPECT_NE(Digest(), before);
+
+  const Operation undone = Run(Undo(result.change_set()));
+  EXPECT_EQ(MetadataOf(undone).state(), Metadata::SUCCEEDED) << undone.DebugString();
+  EXPECT_EQ(Digest(), before);
+
+  const Operation redone = Run(Undo(ResultOf(undone).change_set()));
+  EXPECT_EQ(MetadataOf(redone).state(), Metadata::SUCCEEDED) << redone.DebugString();
+  v1::ListCustomersRequest list;
+  list.set_parent(kParent);
+  v1::ListCustomersResponse left;
+  ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &left).ok());
+  EXPECT_THAT(left.customers(), SizeIs(20));
+}
+
+TEST_F(OperationsTest, ManyTargetsMustBeAcknowledged) {
+  Create(150, "gold");
+  const std::string before = Digest();
+  const Operation failed = Run(Deletion("level = \"gold\""));
+  EXPECT_EQ(MetadataOf(failed).state(), Metadata::FAILED);
+  EXPECT_EQ(ReasonOf(failed), "ACKNOWLEDGEMENT_REQUIRED");
+  EXPECT_THAT(failed.error().message(), HasSubstr("150"));
+  EXPECT_EQ(Digest(), before);
+}
+
+TEST_F(OperationsTest, IsPlannedThenDoesExactlyThat) {
+  const auto gold = Create(230, "gold");
+  CreateDeal(gold[7]);
+  const std::string before = Digest();
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.mutable_options()->set_plan_only(true);
+  const Operation planned = Run(request);
+  const v1::Plan plan = ResultOf(planned).plan();
+  EXPECT_EQ(plan.entity_count(), 230);
+  ASSERT_EQ(plan.counts_size(), 2) << plan.DebugString();
+  EXPECT_EQ(plan.counts(0).count() + plan.counts(1).count(), 231);
+  EXPECT_TRUE(plan.count_required());
+  EXPECT_EQ(Digest(), before);
+
+  Create(3, "gold");  // later ones are not among the targets
+  request.mutable_options()->set_plan_only(false);
+  request.mutable_options()->set_plan_token(plan.plan_token());
+  const Operation executed = Run(request);
+  EXPECT_EQ(ResultOf(executed).ok_count(), 230) << executed.DebugString();
+
+  Operation again;
+  EXPECT_EQ(ErrorOf(Start(request, again)).reason, "PLAN_TOKEN_USED");
+  request.set_filter("level = \"silver\"");
+  EXPECT_EQ(ErrorOf(Start(request, again)).reason, "PLAN_TOKEN_INVALID");
+}
+
+TEST_F(OperationsTest, StopsAtWhatSomebodyWroteSinceOrLeavesItOut) {
+  const auto gold = Create(30, "gold");
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.mutable_options()->set_plan_only(true);
+  const std::string token = ResultOf(Run(request)).plan().plan_token();
+  request.mutable_options()->set_plan_only(false);
+  request.mutable_options()->set_plan_token(token);
+  Update(gold[10], "gold+");
+  const std::string before = Digest();
+
+  const Operation stopped = Run(request);
+  EXPECT_EQ(MetadataOf(stopped).state(), Metadata::STOPPED);
+  EXPECT_EQ(ReasonOf(stopped), "PLAN_DRIFTED");
+  EXPECT_THAT(stopped.error().message(), HasSubstr(gold[10]));
+  EXPECT_EQ(MetadataOf(stopped).ok_count(), 10);
+  EXPECT_EQ(MetadataOf(Run(Undo(MetadataOf(stopped).change_set()))).state(), Metadata::SUCCEEDED);
+  EXPECT_EQ(Digest(), before);
+
+  request = Deletion("level : \"gold*\"");
+  request.set_on_drift(v1::SKIP);
+  request.mutable_options()->set_plan_only(true);
+  request.mutable_options()->set_plan_token(ResultOf(Run(request)).plan().plan_token());
+  request.mutable_options()->set_plan_only(false);
+  Update(gold[20], "gold-");
+  const Operation skipped = Run(request);
+  EXPECT_EQ(ResultOf(skipped).ok_count(), 29);
+  EXPECT_EQ(ResultOf(skipped).drifted_count(), 1);
+  const auto items = Items(skipped.name());
+  ASSERT_THAT(items.items(), SizeIs(1));
+  EXPECT_EQ(items.items(0).name(), gold[20]);
+  EXPECT_EQ(items.items(0).result(), v1::OperationItem::DRIFTED);
+}
+
+TEST_F(OperationsTest, TellsDuplicatesAndStrangersOfNamedTargets) {
+  const auto gold = Create(5, "gold");
+  v1::AddTargetsRequest add;
+  add.set_parent(kParent);
+  for (const std::string& name : gold) add.add_names(name);
+  v1::AddTargetsResponse added;
+  ASSERT_TRUE(operations_->AddTargets(As("administrator").get(), add, &added).ok());
+  add.set_operation(added.operation());
+  add.clear_names();
+  add.add_names(gold[3]);
+  add.add_names("tenants/acme/customers/nobody");
+  ASSERT_TRUE(operations_->AddTargets(As("administrator").get(), add, &added).ok());
+  EXPECT_EQ(added.target_count(), 7);
+  add.set_names(0, "tenants/globex/customers/x");
+  EXPECT_EQ(ErrorOf(operations_->AddTargets(As("administrator").get(), add, &added)).fields,
+            std::vector<std::string>{"names[0]"});
+
+  v1::StartOperationRequest request = Deletion("");
+  request.clear_filter();
+  request.set_operation(added.operation());
+  const Operation done = Run(request);
+  EXPECT_EQ(done.name(), added.operation());
+  EXPECT_EQ(ResultOf(done).ok_count(), 5);
+  EXPECT_EQ(ResultOf(done).refused_count(), 2);
+  const auto items = Items(done.name());
+  ASSERT_THAT(items.items(), SizeIs(2));
+  EXPECT_EQ(items.items(0).name(), gold[3]);
+  EXPECT_EQ(items.items(0).reason(), "ALREADY_DELETED");
+  EXPECT_EQ(items.items(1).reason(), "ENTITY_NOT_FOUND");
+  Operation again;
+  EXPECT_EQ(ErrorOf(Start(request, again)).reason, "STATE_REFUSED");
+}
+
+TEST_F(OperationsTest, IsCancelledOnce) {
+  v1::AddTargetsRequest add;
+  add.set_parent(kParent);
+  add.add_names(Create(1, "gold")[0]);
+  v1::AddTargetsResponse added;
+  ASSERT_TRUE(operations_->AddTargets(As("administrator").get(), add, &added).ok());
+  google::longrunning::CancelOperationRequest cancel;
+  cancel.set_name(added.operation());
+  google::protobuf::Empty empty;
+  EXPECT_EQ(ErrorOf(running_->CancelOperation(As("agent").get(), cancel, &empty)).reason,
+            "PERMISSION_MISSING");
+  EXPECT_TRUE(running_->CancelOperation(As("administrator").get(), cancel, &empty).ok());
+  EXPECT_EQ(ErrorOf(running_->CancelOperation(As("administrator").get(), cancel, &empty)).reason,
+            "OPERATION_ENDED");
+  EXPECT_EQ(MetadataOf(Await(added.operation())).state(), Metadata::CANCELLED);
+  cancel.set_name("tenants/acme/operations/nobody");
+  EXPECT_EQ(ErrorOf(running_->CancelOperation(As("administrator").get(), cancel, &empty)).reason,
+            "ENTITY_NOT_FOUND");
+}
+
+TEST_F(OperationsTest, RefusesWhatCannotBeSentToMany) {
+  Operation operation;
+  const auto reason_of = [&](const v1::StartOperationRequest& request,
+                             const std::string& principal = "administrator") {
+    return ErrorOf(Start(request, operation, principal));
+  };
+  v1::StartOperationRequest request = Deletion("level = ");
+  EXPECT_EQ(reason_of(request).reason, "INVALID_FILTER");
+  request = Deletion("*");
+  request.set_operation("tenants/acme/operations/x");
+  EXPECT_EQ(reason_of(request).fields, std::vector<std::string>{"filter"});
+  request = Deletion("*");
+  request.mutable_command()->set_type_url("type.googleapis.com/retrace.v1.Nothing");
+  EXPECT_EQ(reason_of(request).fields, std::vector<std::string>{"command"});
+  v1::CreateCustomerRequest create;
+  request.mutable_command()->PackFrom(create);
+  EXPECT_EQ(reason_of(request).fields, std::vector<std::string>{"command"});
+  request = Deletion("*");
+  request.mutable_options()->clear_reason();
+  EXPECT_EQ(reason_of(request).reason, "REASON_REQUIRED");
+  EXPECT_EQ(reason_of(Deletion("*"), "auditor").reason, "PERMISSION_MISSING");
+  request = Undo(1, v1::STRICT);
+  request.set_filter("*");
+  EXPECT_EQ(reason_of(request).fields, std::vector<std::string>{"command"});
+  v1::DeleteCustomerRequest named;
+  named.set_name("tenants/acme/customers/x");
+  request = Deletion("*");
+  request.mutable_command()->PackFrom(named);
+  EXPECT_EQ(reason_of(request).fields, std::vector<std::string>{"command"});
+}
+
+TEST_F(OperationsTest, AStrictUndoIsRefusedBeforeAnythingIsDone) {
+  const auto gold = Create(120, "gold");
+  v1::StartOperationRequest request;
+  request.set_parent(kParent);
+  v1::UpdateCustomerRequest update;
+  update.mutable_customer()->set_level("lead");
+  update.mutable_update_mask()->add_paths("level");
+  request.mutable_command()->PackFrom(update);
+  request.set_filter("level = \"gold\"");
+  const v1::OperationResult updated = ResultOf(Run(request));
+  EXPECT_EQ(updated.ok_count(), 120);
+  Update(gold[50], "silver");
+  const std::string before = Digest();
+  const Operation refused = Run(Undo(updated.change_set()));
+  EXPECT_EQ(MetadataOf(refused).state(), Metadata::FAILED);
+  EXPECT_EQ(ReasonOf(refused), "UNDO_CONFLICT");
+  EXPECT_EQ(Digest(), before);
+  const Operation partial = Run(Undo(updated.change_set(), v1::PARTIAL));
+  EXPECT_EQ(MetadataOf(partial).state(), Metadata::SUCCEEDED);
+  v1::ListCustomersRequest list;
+  list.set_parent(kParent);
+  list.set_filter("level = \"gold\"");
+  list.set_page_size(1000);
+  v1::ListCustomersResponse back;
+  ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &back).ok());
+  EXPECT_THAT(back.customers(), SizeIs(119));
+}
+
+TEST_F(OperationsTest, GoesOnAfterARestart) {
+  Create(900, "gold");
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.mutable_options()->set_acknowledged_count(900);
+  Operation operation;
+  ASSERT_TRUE(Start(request, operation).ok());
+  Close();
+  Open();
+  Connect();
+  EXPECT_EQ(ResultOf(Await(operation.name())).ok_count(), 900);
+  google::longrunning::ListOperationsRequest list;
+  list.set_name(kParent);
+  google::longrunning::ListOperationsResponse listed;
+  ASSERT_TRUE(running_->ListOperations(As("auditor").get(), list, &listed).ok());
+  ASSERT_THAT(listed.operations(), SizeIs(1));
+  EXPECT_EQ(listed.operations(0).name(), operation.name());
+}
+
+}  // namespace
+}  // namespace retrace::server
