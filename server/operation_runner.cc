@@ -23,6 +23,7 @@
 #include "server/operation_plan.h"
 #include "server/operation_targets.h"
 #include "server/row_view.h"
+#include "server/submit.h"
 
 namespace retrace::server {
 namespace {

@@ -95,14 +95,6 @@ absl::StatusOr<const Endpoint*> FindCommand(const Rpc& rpc, const QueryCall& cal
   return endpoint;
 }
 
-// The list parses the filter; a page of one tells.
-absl::Status CheckFilter(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
-                         const OperationTask& task) {
-  const TargetContext context{&rpc, &ledger, nullptr, call.tenant, call.principal, ""};
-  RETRACE_ASSIGN(auto targets, OpenTargets(context, task, 0));
-  return targets->Next().status();
-}
-
 // What a plan's token says about the operation that executes it.
 absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
                       const StartOperationRequest& request, OperationTask& task) {
@@ -214,7 +206,8 @@ absl::StatusOr<ResolvedOperation> ResolveOperation(const Rpc& rpc, Ledger& ledge
   RETRACE_RETURN_IF_ERROR(CheckPolicy(ledger, call, endpoint->method, request.options(), task));
   RETRACE_RETURN_IF_ERROR(TakePlan(rpc, ledger, call, request, task));
   if (!task.filter().empty()) {
-    RETRACE_RETURN_IF_ERROR(CheckFilter(rpc, ledger, call, task));
+    const TargetContext context{&rpc, &ledger, nullptr, call.tenant, call.principal, ""};
+    RETRACE_RETURN_IF_ERROR(CheckFilter(context, task));
   }
   return resolved;
 }

@@ -105,7 +105,7 @@ class FilterTargets : public TargetSource {
     return targets;
   }
 
- private:
+  // Adds the next page, which may be empty before the end.
   absl::Status ReadPage(std::vector<OperationTarget>& targets) {
     QueryCall call;
     call.principal = context_.principal;
@@ -132,6 +132,7 @@ class FilterTargets : public TargetSource {
     return absl::OkStatus();
   }
 
+ private:
   const TargetContext context_;
   const Endpoint& list_;
   const Commands commands_;
@@ -291,6 +292,10 @@ class UndoTargets : public TargetSource {
   size_t judged_ = 0;
 };
 
+absl::Status NoMethod(const std::string& method) {
+  return domain::Refusal(v1::METHOD_UNKNOWN, fmt::format("This server has no method {}.", method));
+}
+
 }  // namespace
 
 std::shared_ptr<Message> Unpack(const google::protobuf::Any& any) {
@@ -318,6 +323,16 @@ void SetName(const Method& method, const std::string& name, Message& request) {
   at->GetReflection()->SetString(at, method.tenant_path.back(), name);
 }
 
+absl::Status CheckFilter(const TargetContext& context, const OperationTask& task) {
+  const Endpoint* endpoint = context.rpc->Find(task.method());
+  const Endpoint* list = endpoint == nullptr ? nullptr : context.rpc->FindList(*endpoint);
+  if (list == nullptr) {
+    return NoMethod(task.method());
+  }
+  std::vector<OperationTarget> page;
+  return FilterTargets(context, task, *list, Commands(context, task)).ReadPage(page);
+}
+
 absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& context,
                                                           const OperationTask& task,
                                                           uint32_t target_parts) {
@@ -329,8 +344,7 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
   const Endpoint* endpoint = context.rpc->Find(task.method());
   const Endpoint* list = endpoint == nullptr ? nullptr : context.rpc->FindList(*endpoint);
   if (!commands.ok() || list == nullptr) {
-    return domain::Refusal(v1::METHOD_UNKNOWN,
-                           fmt::format("This server has no method {}.", task.method()));
+    return NoMethod(task.method());
   }
   if (task.filter().empty()) {
     return std::make_unique<NamedTargets>(context, target_parts, std::move(commands));

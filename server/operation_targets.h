@@ -41,6 +41,9 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
                                                           const store::v1::OperationTask& task,
                                                           uint32_t target_parts);
 
+// Reads one page of what the task's filter finds: INVALID_FILTER when it does not parse.
+absl::Status CheckFilter(const TargetContext& context, const store::v1::OperationTask& task);
+
 // The message that an Any of a known type holds; null when it is of no type that this server knows
 // or does not parse.
 std::shared_ptr<google::protobuf::Message> Unpack(const google::protobuf::Any& any);

@@ -19,6 +19,7 @@
 #include "server/operation_start.h"
 #include "server/row_view.h"
 #include "server/services.h"
+#include "server/submit.h"
 
 namespace retrace::server {
 namespace {

@@ -7,7 +7,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
@@ -488,17 +487,5 @@ void Sequencer::Submit(Command command) { stages_->Submit(std::move(command)); }
 void Sequencer::Drain() { stages_->Drain(); }
 size_t Sequencer::queued() const { return stages_->queued(); }
 Sequencer::Counts Sequencer::counts() const { return stages_->counts(); }
-
-CommandResult SubmitAndAwait(Sequencer& sequencer, Command command) {
-  absl::Notification answered;
-  CommandResult answer;
-  command.done = [&](CommandResult result) {
-    answer = std::move(result);
-    answered.Notify();
-  };
-  sequencer.Submit(std::move(command));
-  answered.WaitForNotification();
-  return answer;
-}
 
 }  // namespace retrace::server

@@ -99,8 +99,4 @@ class Sequencer {
   std::unique_ptr<Stages> stages_;
 };
 
-// Submits a command, whose `done` is unset, and blocks until it is answered. Not for the
-// sequencer's own threads.
-CommandResult SubmitAndAwait(Sequencer& sequencer, Command command);
-
 }  // namespace retrace::server

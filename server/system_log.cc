@@ -8,6 +8,7 @@
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/store/v1/row.pb.h"
 #include "server/row_view.h"
+#include "server/submit.h"
 
 namespace retrace::server {
 namespace {

@@ -15,9 +15,13 @@ EXPECTED = """
 LICENSE
 google/LICENSE
 google/api/annotations.proto
+google/api/client.proto
 google/api/field_behavior.proto
 google/api/http.proto
+google/api/launch_stage.proto
 google/api/resource.proto
+google/longrunning/operations.proto
+google/rpc/status.proto
 retrace/v1/admin.proto
 retrace/v1/annotations.proto
 retrace/v1/common.proto
@@ -25,6 +29,7 @@ retrace/v1/customers.proto
 retrace/v1/errors.proto
 retrace/v1/history.proto
 retrace/v1/members.proto
+retrace/v1/operations.proto
 retrace/v1/plans.proto
 retrace/v1/records.proto
 retrace/v1/tenants.proto
