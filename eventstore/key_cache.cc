@@ -64,6 +64,18 @@ void KeyCache::Insert(TenantNumber tenant, std::string_view key_id, const Secret
   shard.by_name.emplace(name, static_cast<uint32_t>(&slot - shard.slots.data()));
 }
 
+void KeyCache::Erase(TenantNumber tenant, std::string_view key_id) {
+  const Name name = NameOf(tenant, key_id);
+  Shard& shard = ShardOf(name);
+  absl::MutexLock lock(&shard.mutex);
+  const auto found = shard.by_name.find(name);
+  if (found == shard.by_name.end()) return;
+  Slot& slot = shard.slots[found->second];
+  OPENSSL_cleanse(slot.secret.data(), slot.secret.size());
+  slot.taken = false;
+  shard.by_name.erase(found);
+}
+
 KeyCache::Slot& KeyCache::MakeRoom(Shard& shard) {
   while (true) {
     Slot& slot = shard.slots[shard.hand];

@@ -31,6 +31,7 @@ class KeyCache {
   bool Find(TenantNumber tenant, std::string_view key_id, SecretKey& secret) const;
   bool Contains(TenantNumber tenant, std::string_view key_id) const;
   void Insert(TenantNumber tenant, std::string_view key_id, const SecretKey& secret);
+  void Erase(TenantNumber tenant, std::string_view key_id);
   size_t size() const;
 
  private:

@@ -77,6 +77,9 @@ class PooledKeyStore final : public KeyStore {
   ~PooledKeyStore() override;
 
   absl::StatusOr<SubjectKey> NewKey(TenantNumber tenant) override;
+  absl::Status Destroy(TenantNumber tenant, absl::Span<const std::string> key_ids) override;
+  absl::StatusOr<bool> WasDestroyed(TenantNumber tenant, std::string_view key_id) const override;
+  absl::Status Sweep() override;
   absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const override;
   absl::StatusOr<bool> Contains(TenantNumber tenant, std::string_view key_id) const override;
   absl::StatusOr<SecretKey> MacKey(TenantNumber tenant) override;
@@ -100,6 +103,7 @@ class PooledKeyStore final : public KeyStore {
   const std::function<void(const absl::Status&)> on_failure_;
   const std::unique_ptr<WrappedKeys> wrapped_;
   mutable KeyCache cache_;
+  std::atomic<uint64_t> destructions_ = 0;
   std::atomic<bool> failed_ = false;
 
   mutable absl::Mutex load_mutex_;  // held while a tenant's key is read or made
@@ -272,13 +276,17 @@ absl::StatusOr<SecretKey> PooledKeyStore::Find(TenantNumber tenant, std::string_
   const absl::StatusOr<TenantKeys*> keys = Load(tenant);
   if (!keys.ok()) {
     if (!absl::IsNotFound(keys.status())) return keys.status();
-    const absl::StatusOr<bool> orphan = wrapped_->Contains(tenant, key_id);
-    if (!orphan.ok() || !*orphan) return orphan.ok() ? keys.status() : orphan.status();
+    const auto orphan = wrapped_->PresenceOf(tenant, key_id);
+    if (!orphan.ok()) return orphan.status();
+    if (*orphan != WrappedKeys::Presence::kThere) return keys.status();
     return absl::DataLossError(std::string(keys.status().message()) +
                                ", but there are keys wrapped by it");
   }
+  const uint64_t destructions = destructions_;
   absl::StatusOr<SecretKey> found = wrapped_->SubjectSecret(tenant, key_id, (*keys)->secret);
   if (found.ok()) cache_.Insert(tenant, key_id, *found);
+  // It may have been destroyed between the two.
+  if (destructions != destructions_) cache_.Erase(tenant, key_id);
   return found;
 }
 
@@ -287,7 +295,46 @@ absl::StatusOr<bool> PooledKeyStore::Contains(TenantNumber tenant, std::string_v
   if (!usable.ok()) return usable;
   if (key_id.size() != kKeyIdSize) return false;
   if (cache_.Contains(tenant, key_id)) return true;
-  return wrapped_->Contains(tenant, key_id);
+  const auto presence = wrapped_->PresenceOf(tenant, key_id);
+  if (!presence.ok()) return presence.status();
+  return *presence == WrappedKeys::Presence::kThere;
+}
+
+absl::Status PooledKeyStore::Destroy(TenantNumber tenant, absl::Span<const std::string> key_ids) {
+  absl::Status usable = Usable();
+  if (!usable.ok()) return usable;
+  std::vector<std::string> left;
+  for (const std::string& id : key_ids) {
+    if (id.size() != kKeyIdSize) {
+      return absl::InvalidArgumentError(
+          fmt::format("a key id has {} bytes, not {}", kKeyIdSize, id.size()));
+    }
+    const auto presence = wrapped_->PresenceOf(tenant, id);
+    if (!presence.ok()) return presence.status();
+    if (*presence != WrappedKeys::Presence::kDestroyed) left.push_back(id);
+  }
+  if (left.empty()) return absl::OkStatus();
+  const absl::Status destroyed = wrapped_->Destroy(tenant, left);
+  if (!destroyed.ok()) return Fail(destroyed);
+  ++destructions_;
+  for (const std::string& id : left) cache_.Erase(tenant, id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> PooledKeyStore::WasDestroyed(TenantNumber tenant,
+                                                  std::string_view key_id) const {
+  absl::Status usable = Usable();
+  if (!usable.ok()) return usable;
+  const auto presence = wrapped_->PresenceOf(tenant, key_id);
+  if (!presence.ok()) return presence.status();
+  return *presence == WrappedKeys::Presence::kDestroyed;
+}
+
+absl::Status PooledKeyStore::Sweep() {
+  absl::Status usable = Usable();
+  if (!usable.ok()) return usable;
+  const absl::Status swept = wrapped_->Sweep();
+  return swept.ok() ? swept : Fail(swept);
 }
 
 absl::StatusOr<SecretKey> PooledKeyStore::MacKey(TenantNumber tenant) {

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "eventstore/types.h"
 
 namespace rocksdb {
@@ -54,6 +55,15 @@ class KeyStore {
 
   // A fresh key for a subject of the tenant; on disk and synced before this returns.
   virtual absl::StatusOr<SubjectKey> NewKey(TenantNumber tenant) = 0;
+  // Destroys keys for ever; synced before this returns. That they were destroyed is remembered,
+  // also of keys that were not there. To be called again after a crash: it changes nothing then.
+  virtual absl::Status Destroy(TenantNumber tenant, absl::Span<const std::string> key_ids) = 0;
+  // True of a key that was destroyed; false of one that is there, and of one that is lost.
+  virtual absl::StatusOr<bool> WasDestroyed(TenantNumber tenant, std::string_view key_id) const = 0;
+  // Destroyed keys can be opened by nobody through this store, but their bytes are still in files.
+  // Rewrites the files, so that none holds those destroyed before it was called any more. Returns
+  // at once when nothing waits.
+  virtual absl::Status Sweep() = 0;
   // The key of that id. NOT_FOUND when it is not there (destroyed, or lost); DATA_LOSS when it does
   // not unwrap.
   virtual absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const = 0;
@@ -62,6 +72,7 @@ class KeyStore {
   // Key for HMACs of the tenant (request hashes, tokens); derived from the tenant's key, stable.
   virtual absl::StatusOr<SecretKey> MacKey(TenantNumber tenant) = 0;
   // A copy of the wrapped keys, synced; to be kept apart from the log's backup and not for long.
+  // Sweep first, or its files may hold bytes of destroyed keys.
   virtual absl::Status Checkpoint(const std::string& directory) const = 0;
 };
 

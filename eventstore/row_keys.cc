@@ -64,7 +64,8 @@ class Table final : public rocksdb::SliceTransform {
   const char* Name() const override { return "retrace.Table.1"; }
   bool InDomain(const rocksdb::Slice& key) const override { return key.size() > kEntryValueAt; }
   rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
-    return {key.data(), key[kFamilyAt] == kRow ? kRowIdAt : kEntryValueAt};
+    const std::string_view table = TableOf({key.data(), key.size()});
+    return {table.data(), table.size()};
   }
 };
 
@@ -120,6 +121,8 @@ Position PositionOf(std::string_view key) {
 std::string_view StemOf(std::string_view key) { return key.substr(0, key.size() - kPositionSize); }
 
 std::string LayoutStampKey() { return std::string(1, '\0'); }
+
+std::string PendingRemovalsKey() { return std::string(2, '\0'); }
 
 std::string FirstKeyOf(TenantNumber tenant) {
   std::string key;
@@ -194,6 +197,10 @@ bool ParseEntryStem(std::string_view stem, std::string& value, std::string& id) 
   if (stem.size() <= kEntryValueAt || stem[kFamilyAt] != kEntry) return false;
   stem.remove_prefix(kEntryValueAt);
   return TakeString(stem, value) && TakeString(stem, id) && stem.empty();
+}
+
+std::string_view TableOf(std::string_view key) {
+  return key.substr(0, key[kFamilyAt] == kRow ? kRowIdAt : kEntryValueAt);
 }
 
 std::shared_ptr<const rocksdb::SliceTransform> RowPrefix() {

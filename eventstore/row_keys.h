@@ -1,7 +1,8 @@
 // Keys of the row store.
 //
-//   store      = stamp | tenant-keys
+//   store      = stamp | removals | tenant-keys
 //   stamp      = 00                                                       -> the layout stamp
+//   removals   = 00 00                                                    -> PendingRemovals
 //   checkpoint = tenant 01                                                -> RowsCheckpoint
 //   row        = tenant 02 kind string(id) position                       -> the row's bytes
 //   entry      = tenant 03 kind index string(value) string(id) position   -> one byte, a Mark
@@ -46,6 +47,8 @@ Position PositionOf(std::string_view key);
 std::string_view StemOf(std::string_view key);
 
 std::string LayoutStampKey();
+// Before every key of a tenant, as the stamp is.
+std::string PendingRemovalsKey();
 // The bounds of everything that a tenant has: keys from the first (inclusive) to the second.
 std::string FirstKeyOf(TenantNumber tenant);
 std::string EndOf(TenantNumber tenant);
@@ -75,6 +78,8 @@ bool ParseEntryStem(std::string_view stem, std::string& value, std::string& id);
 
 // The prefix that bloom filters hold, see above.
 std::shared_ptr<const rocksdb::SliceTransform> RowPrefix();
+// The first bytes of all keys of the table that a row's or an entry's key lies in.
+std::string_view TableOf(std::string_view key);
 // The part of a key that names its table: a tenant's rows of one kind, or one index of a kind. Keys
 // of a table are often written in rising order, which a memtable can make use of.
 std::shared_ptr<const rocksdb::SliceTransform> TablePrefix();

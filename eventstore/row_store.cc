@@ -8,6 +8,7 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -15,8 +16,10 @@
 #include "absl/strings/escaping.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/files.h"
+#include "eventstore/key_changes.h"
 #include "eventstore/row_errors.h"
 #include "eventstore/row_keys.h"
+#include "eventstore/row_removals.h"
 #include "eventstore/version_walk.h"
 #include "retrace/store/v1/row.pb.h"
 
@@ -64,41 +67,12 @@ rocksdb::Options DatabaseOptions(const RowStoreOptions& options,
   // Begins the search for a key's place where the table's last key went.
   result.memtable_insert_with_hint_prefix_extractor = TablePrefix();
   result.keep_log_file_num = 4;
+  // The manifest names the first and last key of every table file, and the log of the database
+  // those of what it compacts. So each change of files begins a manifest without the old ones.
+  result.max_manifest_file_size = 1;
+  result.info_log_level = rocksdb::WARN_LEVEL;
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(std::move(cache))));
   return result;
-}
-
-struct KeyValue {
-  std::string key;
-  std::string_view value;  // of the changes, or of kMarks
-};
-
-// The value of an index entry.
-constexpr char kMarks[] = {0, 1, 2};
-
-// The keys of all commits, in their order: a memtable finds the place of a key that follows the
-// last one with a third of the comparisons. Of equal ones, written twice by one commit, the later
-// one stays the later.
-std::vector<KeyValue> SortedKeys(absl::Span<const RowChanges> commits) {
-  size_t size = 0;
-  for (const RowChanges& commit : commits) size += commit.rows.size() + commit.entries.size();
-  std::vector<KeyValue> pairs;
-  pairs.reserve(size);
-  for (const RowChanges& commit : commits) {
-    for (const RowPut& row : commit.rows) {
-      std::string key = RowStem(commit.tenant, row.kind, row.id);
-      AppendPosition(commit.position, key);
-      pairs.push_back({std::move(key), row.bytes});
-    }
-    for (const IndexPut& entry : commit.entries) {
-      std::string key = EntryStem(commit.tenant, entry.kind, entry.index, entry.value, entry.id);
-      AppendPosition(commit.position, key);
-      pairs.push_back({std::move(key), {&kMarks[static_cast<size_t>(entry.mark)], 1}});
-    }
-  }
-  std::stable_sort(pairs.begin(), pairs.end(),
-                   [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
-  return pairs;
 }
 
 class WalkedIndexScan final : public IndexScan {
@@ -162,12 +136,18 @@ class RocksRowStore final : public RowStore {
  public:
   RocksRowStore(RowStoreOptions options, std::shared_ptr<rocksdb::Cache> cache,
                 std::unique_ptr<rocksdb::DB> db)
-      : options_(std::move(options)), cache_(std::move(cache)), db_(std::move(db)) {}
+      : options_(std::move(options)),
+        cache_(std::move(cache)),
+        db_(std::move(db)),
+        removals_(*db_) {}
 
   absl::Status CheckLayoutStamp();
+  absl::Status ReadRemovals() { return ToStatus(removals_.Read()); }
 
   absl::Status Apply(absl::Span<const RowChanges> commits) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Flush() override;
+  absl::Status Sweep() override ABSL_LOCKS_EXCLUDED(mutex_);
+  std::optional<absl::Time> OldestRemoval() const override { return removals_.Oldest(); }
   absl::StatusOr<RowsCheckpoint> CheckpointOf(TenantNumber tenant) const override
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::vector<TenantNumber>> Tenants() const override;
@@ -192,10 +172,13 @@ class RocksRowStore final : public RowStore {
   absl::StatusOr<RowsCheckpoint> ReadCheckpoint(TenantNumber tenant) const;
   absl::StatusOr<RowsCheckpoint> ParseCheckpoint(TenantNumber tenant, std::string_view bytes) const;
   absl::StatusOr<Checkpoints> CheckpointsAfter(absl::Span<const RowChanges> commits) const;
+  // A failure is final.
+  absl::Status Latched(rocksdb::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const RowStoreOptions options_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::unique_ptr<rocksdb::DB> db_;
+  RowRemovals removals_;
   mutable absl::Mutex mutex_;
   // Those asked for so far; what is on disk follows.
   mutable Checkpoints checkpoints_ ABSL_GUARDED_BY(mutex_);
@@ -220,10 +203,9 @@ absl::Status RocksRowStore::CheckLayoutStamp() {
     return DamagedRow(options_.directory, "no layout stamp", LayoutStampKey());
   }
   if (!any->status().ok()) return ToStatus(any->status());
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  const rocksdb::Status written =
-      db_->Put(unlogged, LayoutStampKey(), ToSlice(options_.layout_stamp));
+  rocksdb::WriteBatch batch;
+  rocksdb::Status written = batch.Put(LayoutStampKey(), ToSlice(options_.layout_stamp));
+  if (written.ok()) written = WriteUnlogged(*db_, batch);
   return written.ok() ? Flush() : ToStatus(written);
 }
 
@@ -232,8 +214,12 @@ absl::Status RocksRowStore::Apply(absl::Span<const RowChanges> commits) {
   if (!checkpoints.ok()) return checkpoints.status();
   rocksdb::WriteBatch batch;
   rocksdb::Status put;
-  for (const KeyValue& pair : SortedKeys(commits)) {
-    if (put.ok()) put = batch.Put(pair.key, ToSlice(pair.value));
+  std::set<std::string> removed_from;
+  for (const KeyChange& change : SortedKeys(commits)) {
+    if (!put.ok()) break;
+    if (!change.value.has_value()) removed_from.emplace(TableOf(change.key));
+    put = change.value.has_value() ? batch.Put(change.key, ToSlice(*change.value))
+                                   : batch.Delete(change.key);
   }
   for (const auto& [tenant, checkpoint] : *checkpoints) {
     store::v1::RowsCheckpoint stored;
@@ -243,14 +229,11 @@ absl::Status RocksRowStore::Apply(absl::Span<const RowChanges> commits) {
     if (put.ok()) put = batch.Put(CheckpointKey(tenant), stored.SerializeAsString());
   }
   if (!put.ok()) return ToStatus(put);
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  const absl::Status written = ToStatus(db_->Write(unlogged, &batch));
+  const absl::Status written =
+      Latched(removed_from.empty() ? WriteUnlogged(*db_, batch)
+                                   : removals_.WriteAndNote(batch, removed_from));
+  if (!written.ok()) return written;
   absl::MutexLock lock(&mutex_);
-  if (!written.ok()) {
-    failure_ = written;
-    return written;
-  }
   for (const auto& [tenant, checkpoint] : *checkpoints) checkpoints_[tenant] = checkpoint;
   return absl::OkStatus();
 }
@@ -280,13 +263,23 @@ absl::StatusOr<RocksRowStore::Checkpoints> RocksRowStore::CheckpointsAfter(
   return after;
 }
 
-absl::Status RocksRowStore::Flush() {
-  const absl::Status status = ToStatus(db_->Flush(rocksdb::FlushOptions()));
-  if (status.ok()) return status;
-  absl::MutexLock lock(&mutex_);
-  failure_ = status;
-  return status;
+absl::Status RocksRowStore::Sweep() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!failure_.ok()) return failure_;
+  }
+  return Latched(removals_.Sweep());
 }
+
+absl::Status RocksRowStore::Latched(rocksdb::Status status) {
+  const absl::Status result = ToStatus(status);
+  if (result.ok()) return result;
+  absl::MutexLock lock(&mutex_);
+  failure_ = result;
+  return result;
+}
+
+absl::Status RocksRowStore::Flush() { return Latched(db_->Flush(rocksdb::FlushOptions())); }
 
 absl::StatusOr<RowsCheckpoint> RocksRowStore::CheckpointOf(TenantNumber tenant) const {
   // Read under the lock: an older checkpoint must not replace one that Apply noted meanwhile.
@@ -453,24 +446,9 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(RowStoreOptions options
                                                std::unique_ptr<rocksdb::DB>(opened));
   const absl::Status stamp = store->CheckLayoutStamp();
   if (!stamp.ok()) return stamp;
+  const absl::Status removals = store->ReadRemovals();
+  if (!removals.ok()) return removals;
   return store;
-}
-
-IndexRange IndexRange::Prefix(TenantNumber tenant, KindNumber kind, IndexNumber index,
-                              std::string_view prefix) {
-  IndexRange range{.tenant = tenant, .kind = kind, .index = index, .lower = std::string(prefix)};
-  // The first value after all that begin with the prefix; none after a prefix of only ff.
-  range.upper = prefix;
-  while (!range.upper.empty() && range.upper.back() == '\xff') range.upper.pop_back();
-  if (!range.upper.empty()) ++range.upper.back();
-  return range;
-}
-
-IndexRange IndexRange::Exactly(TenantNumber tenant, KindNumber kind, IndexNumber index,
-                               std::string_view value) {
-  IndexRange range{.tenant = tenant, .kind = kind, .index = index, .lower = std::string(value)};
-  range.upper = range.lower + '\0';
-  return range;
 }
 
 }  // namespace retrace::eventstore

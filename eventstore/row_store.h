@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "eventstore/types.h"
 
@@ -47,6 +48,8 @@ struct RowPut {
   KindNumber kind = 0;
   std::string id;
   std::string bytes;
+  // Since when it holds; kNoPosition: since its commit.
+  Position position = kNoPosition;
 };
 
 // A new version of an index entry.
@@ -56,9 +59,27 @@ struct IndexPut {
   std::string value;  // encoded order-preserving by the caller; any bytes
   std::string id;
   Mark mark = Mark::kLive;
+  // Since when it holds; kNoPosition: since its commit.
+  Position position = kNoPosition;
 };
 
-// Everything that one commit changes.
+// A version of a row that is removed for ever.
+struct RowRemoval {
+  KindNumber kind = 0;
+  std::string id;
+  Position position = kNoPosition;
+};
+
+// A version of an index entry that is removed for ever.
+struct IndexRemoval {
+  KindNumber kind = 0;
+  IndexNumber index = 0;
+  std::string value;
+  std::string id;
+  Position position = kNoPosition;
+};
+
+// Everything that one commit changes: first what it removes, then what it puts.
 struct RowChanges {
   TenantNumber tenant = 0;
   Position position = kNoPosition;
@@ -66,6 +87,8 @@ struct RowChanges {
   Sha256Digest commit_hash{};
   std::vector<RowPut> rows;
   std::vector<IndexPut> entries;
+  std::vector<RowRemoval> removed_rows;
+  std::vector<IndexRemoval> removed_entries;
 };
 
 // How far a tenant's rows have come: exactly this commit.
@@ -159,6 +182,14 @@ class RowStore {
 
   // Writes everything that was applied to disk.
   virtual absl::Status Flush() = 0;
+
+  // What was removed is out of sight at once, but its bytes are still in files. Rewrites the tables
+  // concerned, so that no file of the store holds them any more; takes as long as reading and
+  // writing those tables. Returns at once when nothing waits. Called by one thread at a time,
+  // beside any others.
+  virtual absl::Status Sweep() = 0;
+  // When the oldest removal was applied that waits for Sweep; survives a restart.
+  virtual std::optional<absl::Time> OldestRemoval() const = 0;
 
   // The tenant's checkpoint; position 0 when nothing was applied.
   virtual absl::StatusOr<RowsCheckpoint> CheckpointOf(TenantNumber tenant) const = 0;

@@ -50,6 +50,8 @@ std::string SubjectKeyName(TenantNumber tenant, std::string_view id) {
 
 std::string BatchesKey() { return std::string(1, '\x03'); }
 
+std::string UnsweptKey() { return std::string(1, '\x04'); }
+
 std::string WitnessDirectory(const std::string& directory) { return directory + "/witness"; }
 
 // 0 when nothing was ever written; nothing when the value is damaged.
@@ -311,6 +313,10 @@ absl::StatusOr<SecretKey> WrappedKeys::Read(const std::string& key, std::string_
   if (!read.ok()) return ToStatus(read, "reading");
   SecretKey secret{};
   if (Unwrap(value, purpose, tenant, id, under, secret)) return secret;
+  store::v1::WrappedKey wrapped;
+  if (wrapped.ParseFromString(value) && wrapped.destroyed()) {
+    return absl::NotFoundError(fmt::format("keys in {}: the {} was destroyed", directory_, name));
+  }
   return absl::DataLossError(
       fmt::format("keys in {}: the {} does not unwrap. {}", directory_, name, kNextStep));
 }
@@ -324,13 +330,16 @@ absl::StatusOr<SecretKey> WrappedKeys::SubjectSecret(TenantNumber tenant, std::s
   return Read(SubjectKeyName(tenant, id), kSubject, tenant, id, tenant_key);
 }
 
-absl::StatusOr<bool> WrappedKeys::Contains(TenantNumber tenant, std::string_view id) const {
+absl::StatusOr<WrappedKeys::Presence> WrappedKeys::PresenceOf(TenantNumber tenant,
+                                                              std::string_view id) const {
   rocksdb::PinnableSlice value;
   const rocksdb::Status read =
       db_->Get({}, db_->DefaultColumnFamily(), SubjectKeyName(tenant, id), &value);
-  if (read.ok()) return true;
-  if (read.IsNotFound()) return false;
-  return ToStatus(read, "reading");
+  if (read.IsNotFound()) return Presence::kNone;
+  if (!read.ok()) return ToStatus(read, "reading");
+  store::v1::WrappedKey wrapped;
+  const bool parsed = wrapped.ParseFromArray(value.data(), static_cast<int>(value.size()));
+  return parsed && wrapped.destroyed() ? Presence::kDestroyed : Presence::kThere;
 }
 
 absl::Status WrappedKeys::AddTenantKey(TenantNumber tenant, const SecretKey& secret) {
@@ -351,8 +360,51 @@ absl::Status WrappedKeys::AddSubjectKeys(absl::Span<const Addition> additions) {
   return Write(batch);
 }
 
+absl::Status WrappedKeys::Destroy(TenantNumber tenant, absl::Span<const std::string> ids) {
+  store::v1::WrappedKey remains;
+  remains.set_tenant(tenant);
+  remains.set_destroyed(true);
+  const std::string value = remains.SerializeAsString();
+  rocksdb::WriteBatch batch;
+  rocksdb::Status put = batch.Put(UnsweptKey(), "");
+  for (const std::string& id : ids) {
+    if (put.ok()) put = batch.Put(SubjectKeyName(tenant, id), value);
+  }
+  if (!put.ok()) return ToStatus(put, "destroying");
+  absl::MutexLock lock(&write_mutex_);
+  ++destructions_;
+  return WriteLocked(batch);
+}
+
+absl::Status WrappedKeys::Sweep() {
+  uint64_t swept = 0;
+  {
+    absl::MutexLock lock(&write_mutex_);
+    std::string ignored;
+    const rocksdb::Status unswept = db_->Get({}, UnsweptKey(), &ignored);
+    if (unswept.IsNotFound()) return absl::OkStatus();
+    if (!unswept.ok()) return ToStatus(unswept, "reading");
+    swept = destructions_;
+  }
+  // A flush lets go of the write-ahead log.
+  rocksdb::Status status = db_->Flush(rocksdb::FlushOptions());
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  if (status.ok()) status = db_->CompactRange(options, nullptr, nullptr);
+  if (!status.ok()) return ToStatus(status, "sweeping");
+  absl::MutexLock lock(&write_mutex_);
+  if (destructions_ != swept) return absl::OkStatus();  // of which files may hold bytes
+  rocksdb::WriteBatch batch;
+  const rocksdb::Status removed = batch.Delete(UnsweptKey());
+  return removed.ok() ? WriteLocked(batch) : ToStatus(removed, "sweeping");
+}
+
 absl::Status WrappedKeys::Write(rocksdb::WriteBatch& batch) {
   absl::MutexLock lock(&write_mutex_);
+  return WriteLocked(batch);
+}
+
+absl::Status WrappedKeys::WriteLocked(rocksdb::WriteBatch& batch) {
   std::string number;
   for (int shift = 56; shift >= 0; shift -= 8) {
     number.push_back(static_cast<char>((batches_ + 1) >> shift));

@@ -4,6 +4,7 @@
 //   01 tenant               -> the tenant's key, under the master key
 //   02 tenant key-id        -> a subject's key, under the tenant's
 //   03                      -> how many batches of keys were written, 8 bytes, big endian
+//   04                      -> there only while files may hold bytes of destroyed keys
 //
 // tenant: 4 bytes, big endian; key-id: 16 random bytes. Values are WrappedKey; bound to each are
 // its purpose, tenant and key id, so that none stands for another.
@@ -51,14 +52,20 @@ class WrappedKeys {
 
   // NOT_FOUND when the tenant has none; DATA_LOSS when it does not unwrap.
   absl::StatusOr<SecretKey> TenantKey(TenantNumber tenant) const;
-  // NOT_FOUND when there is none; DATA_LOSS when it does not unwrap.
+  // NOT_FOUND when there is none, or it was destroyed; DATA_LOSS when it does not unwrap.
   absl::StatusOr<SecretKey> SubjectSecret(TenantNumber tenant, std::string_view id,
                                           const SecretKey& tenant_key) const;
-  absl::StatusOr<bool> Contains(TenantNumber tenant, std::string_view id) const;
+  // What there is of a subject's key.
+  enum class Presence { kNone, kThere, kDestroyed };
+  absl::StatusOr<Presence> PresenceOf(TenantNumber tenant, std::string_view id) const;
 
-  // Both return when everything is synced. After an error the store must not be used any more.
+  // All return when everything is synced. After an error the store must not be used any more.
   absl::Status AddTenantKey(TenantNumber tenant, const SecretKey& secret);
   absl::Status AddSubjectKeys(absl::Span<const Addition> additions);
+  absl::Status Destroy(TenantNumber tenant, absl::Span<const std::string> ids);
+
+  // See KeyStore.
+  absl::Status Sweep();
 
   // Removes keys that nothing refers to; not synced.
   absl::Status RemoveUnused(TenantNumber tenant, absl::Span<const std::string_view> ids);
@@ -84,6 +91,7 @@ class WrappedKeys {
                                  const SecretKey& under) const;
   // Of keys: numbered, synced and witnessed.
   absl::Status Write(rocksdb::WriteBatch& batch) ABSL_LOCKS_EXCLUDED(write_mutex_);
+  absl::Status WriteLocked(rocksdb::WriteBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
   const std::string directory_;
   const std::string master_key_file_;
@@ -93,6 +101,7 @@ class WrappedKeys {
   const bool on_disk_;  // not in a test's file system
   absl::Mutex write_mutex_;
   uint64_t batches_ ABSL_GUARDED_BY(write_mutex_) = 0;
+  uint64_t destructions_ ABSL_GUARDED_BY(write_mutex_) = 0;
   std::unique_ptr<Witness> witness_ ABSL_GUARDED_BY(write_mutex_);
 };
 

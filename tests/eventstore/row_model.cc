@@ -18,12 +18,34 @@ using eventstore::TenantNumber;
 
 void RowModel::Apply(const RowChanges& commit) {
   heads_[commit.tenant] = commit.position;
+  for (const auto& row : commit.removed_rows) {
+    rows_[{commit.tenant, row.kind, row.id}].erase(row.position);
+  }
+  for (const auto& entry : commit.removed_entries) {
+    entries_[{commit.tenant, entry.kind, entry.index, entry.value, entry.id}].erase(entry.position);
+  }
+  const auto since = [&](Position position) { return position == 0 ? commit.position : position; };
   for (const auto& row : commit.rows) {
-    rows_[{commit.tenant, row.kind, row.id}][commit.position] = row.bytes;
+    rows_[{commit.tenant, row.kind, row.id}][since(row.position)] = row.bytes;
   }
   for (const auto& entry : commit.entries) {
-    entries_[{commit.tenant, entry.kind, entry.index, entry.value, entry.id}][commit.position] =
-        entry.mark;
+    entries_[{commit.tenant, entry.kind, entry.index, entry.value, entry.id}]
+            [since(entry.position)] = entry.mark;
+  }
+}
+
+void RowModel::RemoveAll(KindNumber kind, const std::string& id, RowChanges& commit) const {
+  if (const auto row = rows_.find({commit.tenant, kind, id}); row != rows_.end()) {
+    for (const auto& [position, bytes] : row->second) {
+      commit.removed_rows.push_back({kind, id, position});
+    }
+  }
+  for (const auto& [key, versions] : entries_) {
+    const auto& [tenant, of_kind, index, value, of_id] = key;
+    if (tenant != commit.tenant || of_kind != kind || of_id != id) continue;
+    for (const auto& [position, mark] : versions) {
+      commit.removed_entries.push_back({kind, index, value, id, position});
+    }
   }
 }
 
@@ -82,7 +104,7 @@ RandomHistory::RandomHistory(uint64_t seed) : bits_(seed) {}
 RowChanges RandomHistory::NextCommit() {
   RowChanges commit;
   commit.tenant = Tenant();
-  commit.position = ++heads_[commit.tenant];
+  commit.position = model_.HeadOf(commit.tenant) + 1;
   commit.epoch = 7;
   for (auto& byte : commit.commit_hash) byte = static_cast<uint8_t>(Below(256));
   const uint64_t rows = Below(4);
@@ -93,9 +115,18 @@ RowChanges RandomHistory::NextCommit() {
   for (uint64_t i = 0; i < entries; ++i) {
     commit.entries.push_back({Kind(), Index(), Value(), Id(), static_cast<Mark>(Below(3))});
   }
+  if (OneIn(12)) {
+    const KindNumber kind = Kind();
+    const std::string id = Id();
+    model_.RemoveAll(kind, id, commit);
+    // What is left of it stands where it began.
+    commit.rows.push_back({kind, id, "removed", 1 + Below(commit.position)});
+    commit.entries.push_back({kind, Index(), Value(), id, Mark::kLive, 1 + Below(commit.position)});
+  }
   // One entry and row of every history change all the time.
   if (OneIn(2)) commit.entries.push_back({1, 1, "ab", "a", static_cast<Mark>(Below(3))});
   if (OneIn(2)) commit.rows.push_back({1, "a", std::to_string(commit.position)});
+  model_.Apply(commit);
   return commit;
 }
 
@@ -129,7 +160,7 @@ std::string RandomHistory::Id() {
 
 Position RandomHistory::AsOf(TenantNumber tenant) {
   if (OneIn(4)) return eventstore::kLatest;
-  return Below(heads_[tenant] + 3);
+  return Below(model_.HeadOf(tenant) + 3);
 }
 
 IndexRange RandomHistory::Range() {

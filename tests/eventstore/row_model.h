@@ -31,6 +31,9 @@ class RowModel {
                                       eventstore::Position as_of) const;
   // 0 for a tenant without commits.
   eventstore::Position HeadOf(eventstore::TenantNumber tenant) const;
+  // Adds to the commit the removal of every version of the entity's row and entries.
+  void RemoveAll(eventstore::KindNumber kind, const std::string& id,
+                 eventstore::RowChanges& commit) const;
 
  private:
   using RowKey = std::tuple<eventstore::TenantNumber, eventstore::KindNumber, std::string>;
@@ -43,7 +46,7 @@ class RowModel {
 
 // Makes commits out of few tenants, kinds, indexes, values and ids, so that they meet often: values
 // and ids that begin each other, that hold zero and ff bytes; a few entities with very many
-// versions.
+// versions; some entities are removed with all of them, and come again.
 class RandomHistory {
  public:
   explicit RandomHistory(uint64_t seed);
@@ -64,7 +67,7 @@ class RandomHistory {
 
  private:
   std::mt19937_64 bits_;
-  std::map<eventstore::TenantNumber, eventstore::Position> heads_;
+  RowModel model_;
 };
 
 }  // namespace retrace::testing

@@ -99,6 +99,8 @@ std::vector<Remains> RunAndCut(Reference& reference, uint64_t seed) {
       ++applied;
       EXPECT_TRUE((*store)->Apply(batch).ok());
       if (!reference.history.OneIn(4)) continue;
+      EXPECT_TRUE((reference.history.OneIn(3) ? (*store)->Sweep() : (*store)->Flush()).ok());
+      // Sweeping flushes only when something waits for it.
       EXPECT_TRUE((*store)->Flush().ok());
       flushed = applied.load();
     }

@@ -78,6 +78,9 @@ void Grow(RandomHistory& history, RowModel& model, RowStore& store, int commits)
     if (history.OneIn(20)) {
       ASSERT_TRUE(store.Flush().ok());
     }
+    if (history.OneIn(30)) {
+      ASSERT_TRUE(store.Sweep().ok());
+    }
   }
 }
 
@@ -337,7 +340,7 @@ TEST_F(RowStoreTest, FullDigestIsThatOfTheCommitsAndNotOfTheirBatches) {
     for (int i = 0; i < 80; ++i) commits.push_back(history.NextCommit());
     for (RowChanges& commit : commits) commit.epoch = epoch;
     RowChanges& last = commits[static_cast<size_t>(std::max(spoil, 0))];
-    if (spoil >= 0) last.rows.push_back({1, "a", "spoilt"});
+    if (spoil >= 0) last.rows.push_back({7, "spoilt", "spoilt"});
     if (one_by_one) {
       for (const RowChanges& commit : commits) EXPECT_TRUE(store_->Apply({&commit, 1}).ok());
       EXPECT_TRUE(store_->Flush().ok());

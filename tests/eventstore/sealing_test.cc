@@ -51,7 +51,14 @@ class KeysInMemory final : public KeyStore {
   }
   absl::StatusOr<SecretKey> MacKey(TenantNumber) override { return SecretKey{}; }
   absl::Status Checkpoint(const std::string&) const override { return absl::OkStatus(); }
-  void Destroy(TenantNumber tenant, const std::string& id) { keys_.erase({tenant, id}); }
+  absl::Status Destroy(TenantNumber tenant, absl::Span<const std::string> key_ids) override {
+    for (const std::string& id : key_ids) keys_.erase({tenant, id});
+    return absl::OkStatus();
+  }
+  absl::StatusOr<bool> WasDestroyed(TenantNumber tenant, std::string_view id) const override {
+    return !keys_.contains({tenant, std::string(id)});
+  }
+  absl::Status Sweep() override { return absl::OkStatus(); }
 
   bool unavailable = false;
 
@@ -140,7 +147,7 @@ TEST_F(SealingTest, WithoutTheKeyEverythingButThePersonalFieldsIsThere) {
 
 TEST_F(SealingTest, ADestroyedKeyErasesOnlyItsSubject) {
   const StoredEvent stored = Sealed(Example());
-  keys_.Destroy(kTenant, key_.id);
+  ASSERT_TRUE(keys_.Destroy(kTenant, {key_.id}).ok());
   CustomerCreated opened;
   bool erased = false;
   ASSERT_TRUE(Open(stored, place_, kTenant, keys_, opened, &erased).ok());
@@ -232,7 +239,7 @@ TEST_F(SealingTest, ThatANestedMessageIsThereIsNotPersonal) {
   CustomerCreated named;
   named.mutable_customer()->set_display_name("Ada");
   const StoredEvent stored = Sealed(named);
-  keys_.Destroy(kTenant, key_.id);
+  ASSERT_TRUE(keys_.Destroy(kTenant, {key_.id}).ok());
   opened.Clear();
   ASSERT_TRUE(Open(stored, place_, kTenant, keys_, opened, nullptr).ok());
   EXPECT_TRUE(opened.has_customer());
