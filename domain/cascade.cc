@@ -239,7 +239,8 @@ void NoteLeft(const std::vector<std::string>& names, std::string_view why, Draft
 
 }  // namespace
 
-absl::Status UndeleteWithRelated(const Found& customer, Draft& draft) {
+absl::Status UndeleteWithRelated(const Found& customer, const std::set<EntityRef>& left,
+                                 Draft& draft) {
   const std::string& tenant = draft.header().tenant;
   const std::string name = NameOf(tenant, customer.entity);
   const Position deletion = customer.row->head.deletion().position();
@@ -251,6 +252,9 @@ absl::Status UndeleteWithRelated(const Found& customer, Draft& draft) {
   std::vector<std::string> moved, deleted;
   for (const Found& record : taken) {
     const store::v1::Deletion& of_record = record.row->head.deletion();
+    if (left.contains(record.entity)) {
+      continue;
+    }
     if (of_record.position() == deletion && FromStored(of_record.root()) == customer.entity) {
       RETRACE_RETURN_IF_ERROR(EmitUndeleted(record, draft));
       ++restored;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -42,8 +43,10 @@ class Cascade {
 };
 
 // Brings a customer back with the records that its own deletion took or detached; what somebody
-// attached elsewhere or deleted since is left and named in a note. The customer must be a target.
-absl::Status UndeleteWithRelated(const Found& customer, Draft& draft);
+// attached elsewhere or deleted since is left and named in a note, and so is what is to be `left`.
+// The customer must be a target.
+absl::Status UndeleteWithRelated(const Found& customer, const std::set<EntityRef>& left,
+                                 Draft& draft);
 // A record that just left the bin, and lay there when the customer that it was detached from came
 // back: it is attached again, as it would have been then.
 absl::Status ReattachToLive(const EntityRef& record, Draft& draft);

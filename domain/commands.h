@@ -34,6 +34,11 @@ class UpdatePolicyRequest;
 class BeginChangeSetRequest;
 class EndChangeSetRequest;
 class AddTargetsRequest;
+class PlaceHoldRequest;
+class ReleaseHoldRequest;
+class RestoreEntitiesRequest;
+class PurgeEntitiesRequest;
+class EmptyBinRequest;
 }  // namespace retrace::v1
 namespace retrace::store::v1 {
 class EpochBegan;
@@ -87,6 +92,12 @@ absl::Status Decide(const v1::AddTargetsRequest& request, Draft& draft, const Co
 absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
                     const Context& context);
 absl::Status Decide(const store::v1::OperationCancel& cancel, Draft& draft, const Context& context);
+absl::Status Decide(const v1::PlaceHoldRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ReleaseHoldRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

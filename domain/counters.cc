@@ -36,7 +36,9 @@ void CounterChanges::Change(const Kind& kind, const Row* before, const Row& afte
   if (before != nullptr) {
     Add(kind, *before, -1);
   }
-  Add(kind, after, 1);
+  if (!after.purged()) {
+    Add(kind, after, 1);
+  }
 }
 
 void CounterChanges::Add(const Kind& kind, const Row& row, int sign) {

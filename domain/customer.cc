@@ -218,6 +218,7 @@ Kind CustomerKind() {
   kind.apply = ApplyResourceEvent;
   kind.check = CheckCustomer;
   kind.subject = SubjectOfCustomer;
+  kind.restore = UndeleteWithRelated;
   kind.contribute = ContributeCustomer;
   return kind;
 }
@@ -290,11 +291,7 @@ absl::Status Decide(const v1::BatchDeleteCustomersRequest& request, Draft& draft
 
 absl::Status Decide(const v1::UndeleteCustomerRequest& request, Draft& draft,
                     const Context& context) {
-  RETRACE_ASSIGN(Found found, FindBinned(KindNumber::kCustomer, request.name(), request.options(),
-                                         draft, context));
-  RETRACE_RETURN_IF_ERROR(CheckMayUndelete(found, context));
-  draft.Target(found.entity);
-  return UndeleteWithRelated(found, draft);
+  return DecideUndelete(KindNumber::kCustomer, request.name(), request.options(), draft, context);
 }
 
 }  // namespace retrace::domain

@@ -1,7 +1,10 @@
 #include "domain/decider.h"
 
+#include <set>
 #include <utility>
 
+#include "absl/time/time.h"
+#include "domain/batch.h"
 #include "domain/kind.h"
 #include "domain/resource.h"
 #include "fmt/format.h"
@@ -32,6 +35,9 @@ absl::StatusOr<Found> FindNamed(const Kind& kind, const std::string& name, const
   if (found.row == nullptr) {
     return NotFound(kind, name);
   }
+  if (found.row->purged()) {
+    return WasPurged(found.entity, *found.row, context.header.tenant);
+  }
   return found;
 }
 
@@ -48,6 +54,21 @@ absl::Status CheckEtag(const Found& found, const v1::CommandOptions& options,
 }
 
 }  // namespace
+
+absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view tenant) {
+  const store::v1::Purge& purge = row.head.purge();
+  const std::string time = absl::FormatTime(
+      absl::RFC3339_full, absl::FromUnixMicros(purge.time_us()), absl::UTCTimeZone());
+  const std::string name = NameOf(tenant, entity);
+  return Refusal(v1::ENTITY_PURGED, fmt::format("`{}` was purged by {} at {}, in commit {}.", name,
+                                                purge.actor(), time, purge.position()))
+      .With("position", fmt::format("{}", purge.position()))
+      .With("time", time)
+      .With("actor", purge.actor())
+      .With("method", purge.method())
+      .About(KindOf(entity.kind).singular, name)
+      .Next("Nothing brings it back; its id is never used again.");
+}
 
 std::string EtagOf(const Row& row) {
   // The time tells apart equal revisions of two epochs.
@@ -81,6 +102,43 @@ absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name,
         .Next("There is nothing to do.");
   }
   RETRACE_RETURN_IF_ERROR(CheckEtag(found, options, name));
+  return found;
+}
+
+absl::StatusOr<Found> FindKept(const std::string& name, const View& view, const Context& context,
+                               std::string_view field) {
+  RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, field));
+  const Kind* kind = FindKind(parsed.collection);
+  if (kind == nullptr || kind->derived) {
+    return Refusal(v1::INVALID_FIELD,
+                   fmt::format("There is no collection `{}`.", parsed.collection))
+        .Field(field, "Give a name like `tenants/acme/customers/4hj2`.");
+  }
+  return FindNamed(*kind, name, view, context, field);
+}
+
+absl::StatusOr<std::vector<Found>> FindNamedBinned(
+    const google::protobuf::RepeatedPtrField<std::string>& names, const v1::CommandOptions& options,
+    const View& view, const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckBatchSize(names.size(), "names"));
+  if (names.size() > 1 && !options.etag().empty()) {
+    return Refusal(v1::INVALID_FIELD, "options.etag cannot fit several entities.")
+        .Field("options.etag", "Leave it empty, or name one entity.");
+  }
+  std::vector<Found> found;
+  std::set<std::string> seen;
+  for (int i = 0; i < names.size(); ++i) {
+    const std::string element = fmt::format("names[{}]", i);
+    if (!seen.insert(names[i]).second) {
+      return Refusal(v1::INVALID_FIELD, element + " is in the list already.")
+          .Field(element, "Give each name once.");
+    }
+    absl::StatusOr<Found> kept = FindKept(names[i], view, context);
+    RETRACE_RETURN_IF_ERROR(Inside(element, kept.status()));
+    absl::StatusOr<Found> one = FindBinned(kept->entity.kind, names[i], options, view, context);
+    RETRACE_RETURN_IF_ERROR(Inside(element, one.status()));
+    found.push_back(*std::move(one));
+  }
   return found;
 }
 

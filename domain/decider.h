@@ -23,6 +23,9 @@
 // import end in the same check.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "domain/context.h"
 #include "domain/draft.h"
 #include "domain/refusal.h"
@@ -50,6 +53,19 @@ absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
 absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name,
                                  const v1::CommandOptions& options, const View& view,
                                  const Context& context, std::string_view field = "name");
+
+// Finds the entity of whatever kind that `name` names, live or binned. Refuses like FindLive.
+absl::StatusOr<Found> FindKept(const std::string& name, const View& view, const Context& context,
+                               std::string_view field = "name");
+
+// Finds entities of any kinds that lie in the bin, each once. Faults are said of `names[i]`; more
+// than one commit takes are refused (USE_OPERATION), and an etag with more than one.
+absl::StatusOr<std::vector<Found>> FindNamedBinned(
+    const google::protobuf::RepeatedPtrField<std::string>& names, const v1::CommandOptions& options,
+    const View& view, const Context& context);
+
+// The refusal for a purged entity, which tells who purged it, when and how.
+absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view tenant);
 
 // Refuses a parent that is not the context's tenant.
 absl::Status CheckParent(std::string_view parent, const Context& context);

@@ -45,7 +45,7 @@ std::shared_ptr<Row> NewRow(const CommitHeader& header) {
 
 // Keeps the head's subject true; another subject's key is not known yet.
 void UpdateSubject(const Kind& kind, const EntityRef& entity, Row& row) {
-  if (kind.subject == nullptr || row.resource == nullptr) {
+  if (kind.subject == nullptr || row.resource == nullptr || row.purged()) {
     return;
   }
   std::string subject = kind.subject(entity, row);
@@ -114,6 +114,9 @@ const Draft::Overlay& Draft::OverlayOf(KindNumber kind, uint8_t number) const {
     for (auto it = touched_.lower_bound({kind, ""}); it != touched_.end() && it->first.kind == kind;
          ++it) {
       const Row& row = *it->second.after;
+      if (row.purged()) {
+        continue;
+      }
       for (std::string& value : IndexValues(*index, *row.resource)) {
         found->second.emplace(std::pair(std::move(value), it->first.id),
                               row.binned() ? Mark::kBinned : Mark::kLive);
@@ -139,7 +142,7 @@ void Draft::Lay(const EntityRef& entity, const Row& row) {
   for (auto& [index, overlay] : overlays_) {
     const IndexDeclaration* declared =
         index.first == entity.kind ? FindIndex(KindOf(entity.kind), index.second) : nullptr;
-    if (declared != nullptr && row.resource != nullptr) {
+    if (declared != nullptr && row.resource != nullptr && !row.purged()) {
       for (std::string& value : IndexValues(*declared, *row.resource)) {
         overlay[{std::move(value), entity.id}] = row.binned() ? Mark::kBinned : Mark::kLive;
       }

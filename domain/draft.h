@@ -33,6 +33,8 @@ struct ProjectedRow {
   RowPtr row;
   // Serialised store::v1::StoredRow.
   std::string bytes;
+  // Since when it holds; 0: since its commit.
+  Position position = 0;
 };
 
 struct ProjectedEntry {
@@ -41,12 +43,22 @@ struct ProjectedEntry {
   std::string value;
   std::string id;
   Mark mark = Mark::kLive;
+  // Since when it holds; 0: since its commit. Of a removal: the version.
+  Position position = 0;
 };
 
-// The keys that one commit writes into rows.
+// A version of a row that is removed for ever.
+struct RemovedRow {
+  EntityRef entity;
+  Position position = 0;
+};
+
+// The keys that one commit writes into rows, after removing others for ever.
 struct Projection {
   std::vector<ProjectedRow> rows;
   std::vector<ProjectedEntry> entries;
+  std::vector<RemovedRow> removed_rows;
+  std::vector<ProjectedEntry> removed_entries;
 };
 
 // Lives for one command and one thread: it remembers between reads, so not even const calls may run
@@ -80,8 +92,8 @@ class Draft : public View {
     losses_.push_back({entity, std::move(sentence)});
   }
 
-  // Judges the outcome: each kind's check, unique keys, sizes (10,000 events, 1,000 entities, event
-  // 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant.
+  // Judges the outcome: each kind's check, legal holds, unique keys, sizes (10,000 events, 1,000
+  // entities, event 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant.
   absl::Status Check(const Context& context) const;
   // Keys of rows, index entries, counters, request and change set tally.
   absl::StatusOr<Projection> Project() const;
@@ -90,6 +102,8 @@ class Draft : public View {
   // happens when the entity's subject is empty or another one by now.
   void SetKey(const EntityRef& entity, const std::string& subject, const std::string& key_id);
 
+  // What the draft lies over.
+  const View& base() const { return base_; }
   const std::vector<DraftEvent>& events() const { return events_; }
   const std::vector<EntityRef>& targets() const { return targets_; }
   const std::vector<std::string>& notes() const { return notes_; }

@@ -3,6 +3,7 @@
 #include "domain/counters.h"
 #include "domain/draft.h"
 #include "domain/fields.h"
+#include "domain/hold.h"
 #include "domain/kind.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
@@ -71,6 +72,17 @@ absl::Status CheckResource(const Kind& kind, const Draft::Touched& touched) {
   return absl::OkStatus();
 }
 
+// Only the bin is purged, and only once.
+absl::Status CheckPurge(const EntityRef& entity, const Draft::Touched& touched,
+                        const Context& context) {
+  if (touched.before != nullptr && touched.before->binned()) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::STATE_REFUSED, fmt::format("{} does not lie in the recycle bin.",
+                                                NameOf(context.header.tenant, entity)))
+      .Next("Delete it first.");
+}
+
 }  // namespace
 
 absl::Status Draft::Check(const Context& context) const {
@@ -78,14 +90,19 @@ absl::Status Draft::Check(const Context& context) const {
   CounterChanges counters;
   for (const auto& [entity, touched] : touched_) {
     const Kind& kind = KindOf(entity.kind);
+    counters.Change(kind, touched.before.get(), *touched.after);
+    if (touched.after->purged()) {
+      RETRACE_RETURN_IF_ERROR(Inside(ElementOf(entity), CheckPurge(entity, touched, context)));
+      continue;
+    }
     if (kind.check != nullptr) {
       RETRACE_RETURN_IF_ERROR(
           Inside(ElementOf(entity),
                  kind.check(entity, touched.before.get(), *touched.after, *this, context)));
     }
     RETRACE_RETURN_IF_ERROR(Inside(ElementOf(entity), CheckResource(kind, touched)));
-    counters.Change(kind, touched.before.get(), *touched.after);
   }
+  RETRACE_RETURN_IF_ERROR(CheckHolds(*this, context));
   RETRACE_RETURN_IF_ERROR(CheckUniqueKeys(*this, base_));
   RETRACE_ASSIGN(const size_t stages, counters.StagesIfMore(base_));
   if (stages > kMostStages) {

@@ -24,6 +24,7 @@ enum class KindNumber : uint16_t {
   kRecord = 5,
   kChangeSet = 6,       // only those begun with History.BeginChangeSet; id: decimal position
   kServer = 7,          // in tenant `system`: epochs and administrative acts, id "server"
+  kHold = 8,
   kOperation = 10,      // see operation.h
   kOperationPart = 11,  // id: that of the operation and a number
   kFirstDerived = 256,
@@ -50,6 +51,8 @@ struct Row {
   bool binned() const { return head.lifecycle() == store::v1::RowHead::BINNED; }
   // This version was made by an undo.
   bool undone() const { return head.taken_back_size() > 0; }
+  // A tombstone: its resource is empty.
+  bool purged() const { return head.lifecycle() == store::v1::RowHead::PURGED; }
   // The resource as its own type; the caller knows the kind.
   template <typename Resource>
   const Resource& As() const {

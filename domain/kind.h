@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@
 
 namespace retrace::domain {
 
+class Draft;
+struct Found;
+
 // How field values become index values; see index_values.h.
 enum class Normaliser {
   kExact,      // the bytes
@@ -30,13 +34,24 @@ enum class Normaliser {
 };
 
 struct IndexDeclaration {
-  uint8_t number = 0;               // on disk: never changed within a layout
+  uint8_t number = 0;               // on disk: never changed within a layout; below kFirstReserved
   std::string_view name;            // e.g. "phone"
   std::vector<std::string> fields;  // paths of the resource, e.g. "emails", "phones"
   Normaliser normaliser = Normaliser::kExact;
   bool orders = false;  // order_by may name fields[0]
   std::string_view
       unique_key;  // name in Policy.unique_keys, e.g. "customers.email"; empty: never unique
+};
+
+// Indexes that every kind has without declaring them.
+enum ReservedIndex : uint8_t {
+  kFirstReserved = 250,
+  // What lies in the bin, by the position of the deletion (EncodeNumber).
+  kBinIndex = 253,
+  // Tombstones by the position of the purge (EncodeNumber), since the position of the creation.
+  kPurgedIndex = 254,
+  // Entities whose past is sealed under the key of a subject that they left, by that subject.
+  kFormerSubjectIndex = 255,
 };
 
 // What an entity adds to the counters of one owner.
@@ -87,6 +102,10 @@ struct Kind {
                         const View& view, const Context& context) = nullptr;
   // Whose personal data the entity holds, e.g. `customers/01h...`; null: nobody's.
   std::string (*subject)(const EntityRef& entity, const Row& row) = nullptr;
+  // Brings a binned entity back, with exactly what its deletion took or detached but for `left`;
+  // null: it took nothing.
+  absl::Status (*restore)(const Found& binned, const std::set<EntityRef>& left,
+                          Draft& draft) = nullptr;
   // What the entity adds to counters; null: nothing.
   void (*contribute)(const Row& row, std::vector<Contribution>& contributions) = nullptr;
 };

@@ -7,6 +7,7 @@
 #include "domain/field_traits.h"
 #include "domain/kind.h"
 #include "domain/resource.h"
+#include "domain/restore.h"
 #include "domain/reverted.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
@@ -48,6 +49,57 @@ void ApplyDetached(const store::v1::Detached& event, const CommitHeader& header,
   *row.head.mutable_detached() = std::move(detachment);
 }
 
+void ApplyPurged(const CommitHeader& header, Row& row) {
+  store::v1::RowHead tombstone;
+  tombstone.set_lifecycle(store::v1::RowHead::PURGED);
+  tombstone.set_revision(row.head.revision());
+  tombstone.set_create_position(row.head.create_position());
+  tombstone.set_update_position(header.position);
+  store::v1::Purge& purge = *tombstone.mutable_purge();
+  purge.set_position(header.position);
+  purge.set_time_us(header.time_us);
+  purge.set_actor(header.actor);
+  purge.set_method(header.method);
+  row.head = std::move(tombstone);
+  row.resource.reset(row.resource->New());
+}
+
+void ApplyPastRemoved(const store::v1::PastRemoved& event, const CommitHeader& header, Row& row) {
+  row.head.set_past_removed(header.position);
+  // Nothing brings it back, so nothing will be attached to it again.
+  if (row.head.has_detached() &&
+      FromStored(row.head.detached().from()) == FromStored(event.purged())) {
+    row.head.clear_detached();
+  }
+}
+
+// On a row whose personal fields are gone the values are not there, either.
+void ApplyValuesDropped(const store::v1::ValuesDropped& event, Row& row) {
+  std::shared_ptr<Message> changed(row.resource->New());
+  changed->CopyFrom(*row.resource);
+  const auto& reflection = *changed->GetReflection();
+  for (const auto& value : event.values()) {
+    const FieldDescriptor* field = changed->GetDescriptor()->FindFieldByName(value.field());
+    if (field == nullptr) {
+      continue;
+    }
+    if (!field->is_repeated()) {
+      reflection.ClearField(changed.get(), field);
+      continue;
+    }
+    const int size = reflection.FieldSize(*changed, field);
+    const int element = static_cast<int>(value.element());
+    if (element >= size) {
+      continue;
+    }
+    for (int i = element; i + 1 < size; ++i) {
+      reflection.SwapElements(changed.get(), field, i, i + 1);
+    }
+    reflection.RemoveLast(changed.get(), field);
+  }
+  row.resource = std::move(changed);
+}
+
 // Emits `event` unless the entity's own state is what the event leads to.
 absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
                               const v1::CommandOptions& options, std::string_view wanted,
@@ -62,11 +114,12 @@ absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
 }  // namespace
 
 std::span<const Message* const> LifecycleEvents() {
-  static const std::array<const Message*, 7> events = {
-      &store::v1::Deleted::default_instance(),     &store::v1::Undeleted::default_instance(),
-      &store::v1::Detached::default_instance(),    &store::v1::Reattached::default_instance(),
-      &store::v1::Deactivated::default_instance(), &store::v1::Activated::default_instance(),
-      &store::v1::Reverted::default_instance(),
+  static const std::array<const Message*, 10> events = {
+      &store::v1::Deleted::default_instance(),       &store::v1::Undeleted::default_instance(),
+      &store::v1::Detached::default_instance(),      &store::v1::Reattached::default_instance(),
+      &store::v1::Deactivated::default_instance(),   &store::v1::Activated::default_instance(),
+      &store::v1::Purged::default_instance(),        &store::v1::PastRemoved::default_instance(),
+      &store::v1::ValuesDropped::default_instance(), &store::v1::Reverted::default_instance(),
   };
   return events;
 }
@@ -89,6 +142,12 @@ bool ApplyLifecycle(const Message& event, const Kind& kind, const CommitHeader& 
     SetOwnState(row, "ACTIVE");
   } else if (type == store::v1::Reverted::descriptor()) {
     ApplyReverted(static_cast<const store::v1::Reverted&>(event), kind, header, row);
+  } else if (type == store::v1::Purged::descriptor()) {
+    ApplyPurged(header, row);
+  } else if (type == store::v1::PastRemoved::descriptor()) {
+    ApplyPastRemoved(static_cast<const store::v1::PastRemoved&>(event), header, row);
+  } else if (type == store::v1::ValuesDropped::descriptor()) {
+    ApplyValuesDropped(static_cast<const store::v1::ValuesDropped&>(event), row);
   } else {
     return false;
   }
@@ -162,7 +221,7 @@ absl::Status DecideUndelete(KindNumber kind, const std::string& name,
   RETRACE_ASSIGN(Found found, FindBinned(kind, name, options, draft, context));
   RETRACE_RETURN_IF_ERROR(CheckMayUndelete(found, context));
   draft.Target(found.entity);
-  return EmitUndeleted(found, draft);
+  return Restore(found, {}, draft);
 }
 
 absl::Status EmitDeleted(const EntityRef& entity, const EntityRef& root, Draft& draft) {

@@ -45,7 +45,7 @@ absl::Status DecideActivate(KindNumber kind, const std::string& name,
 // Of an entity that nothing refers to with a choice.
 absl::Status DecideDelete(KindNumber kind, const std::string& name,
                           const v1::CommandOptions& options, Draft& draft, const Context& context);
-// Of an entity that took nothing along.
+// With what its deletion took along.
 absl::Status DecideUndelete(KindNumber kind, const std::string& name,
                             const v1::CommandOptions& options, Draft& draft,
                             const Context& context);

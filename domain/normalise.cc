@@ -173,6 +173,14 @@ absl::Status CheckReference(std::string_view name, KindNumber number, std::strin
     return absl::OkStatus();
   }
   const std::string shown(name);
+  if (row != nullptr && row->purged()) {
+    return Refusal(v1::REFERENCE_BROKEN,
+                   fmt::format("{}: the {} `{}` was purged.", field, kind.singular, shown))
+        .With("field", field)
+        .About(kind.singular, shown)
+        .Unmet("REFERENCE", shown, "was purged")
+        .Next("Name another, or leave it empty.");
+  }
   return Refusal(v1::REFERENCE_BROKEN,
                  row == nullptr
                      ? fmt::format("{}: there is no {} `{}`.", field, kind.singular, shown)

@@ -11,6 +11,7 @@
 #include "domain/normalise.h"
 #include "domain/phone.h"
 #include "domain/resource.h"
+#include "domain/retention.h"
 #include "domain/standard.h"
 #include "domain/unique_keys.h"
 #include "fmt/format.h"
@@ -50,7 +51,8 @@ void NormaliseKeys(v1::Policy& policy, FieldFaults& faults) {
   policy.mutable_unique_keys()->Assign(kept.begin(), kept.end());
 }
 
-absl::Status Normalise(v1::Policy& policy, const std::vector<std::string>& paths) {
+absl::Status Normalise(const v1::Policy& before, const std::vector<std::string>& paths,
+                       int64_t now_us, v1::Policy& policy) {
   FieldFaults faults("policy");
   if (Names(paths, "region_code")) {
     absl::AsciiStrToUpper(policy.mutable_region_code());
@@ -82,6 +84,9 @@ absl::Status Normalise(v1::Policy& policy, const std::vector<std::string>& paths
   }
   if (policy.acknowledge_above_services() < 0) {
     faults.Add("acknowledge_above_services", "Is negative; 0 stands for the default.");
+  }
+  if (Names(paths, "retentions")) {
+    NormaliseRetentions(before, now_us, policy, faults);
   }
   return faults.ToStatus();
 }
@@ -205,7 +210,7 @@ absl::Status Decide(const v1::UpdatePolicyRequest& request, Draft& draft, const 
   const v1::Policy before = row == nullptr ? v1::Policy() : row->As<v1::Policy>();
   v1::Policy after = before;
   CopyPaths(paths, wanted, after);
-  RETRACE_RETURN_IF_ERROR(Normalise(after, paths));
+  RETRACE_RETURN_IF_ERROR(Normalise(before, paths, context.header.time_us, after));
   return EmitUpdate<store::v1::PolicyUpdated>(PolicyRef(), before, after, paths, draft);
 }
 

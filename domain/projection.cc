@@ -67,6 +67,29 @@ bool MayChange(const IndexDeclaration& index, const Row* before, const Row& afte
          });
 }
 
+// What every kind has without declaring it.
+void ProjectReserved(const Kind& kind, const std::string& id, const Row* before, const Row& after,
+                     std::vector<ProjectedEntry>& entries) {
+  const auto add = [&](uint8_t index, std::string value, Mark mark) {
+    entries.push_back({kind.number, index, std::move(value), id, mark});
+  };
+  const auto deleted_at = [](const Row* row) {
+    return row != nullptr && row->binned() ? row->head.deletion().position() : 0;
+  };
+  const Position was = deleted_at(before), is = deleted_at(&after);
+  if (was != is && was != 0) {
+    add(kBinIndex, EncodeNumber(static_cast<int64_t>(was)), Mark::kGone);
+  }
+  if (was != is && is != 0) {
+    add(kBinIndex, EncodeNumber(static_cast<int64_t>(is)), Mark::kBinned);
+  }
+  if (before != nullptr && !before->head.subject().empty() &&
+      before->head.subject() != after.head.subject() &&
+      before->head.subject() != fmt::format("{}/{}", kind.collection, id)) {
+    add(kFormerSubjectIndex, before->head.subject(), Mark::kLive);
+  }
+}
+
 ProjectedRow Derived(EntityRef entity, RowPtr row) {
   std::string bytes = SerializeRow(*row);
   return {std::move(entity), std::move(row), std::move(bytes)};
@@ -136,6 +159,66 @@ void ProjectEntries(const Kind& kind, const std::string& id, const Row* before, 
       ProjectIndex(kind, index, id, before, after, entries);
     }
   }
+  ProjectReserved(kind, id, before, after, entries);
+}
+
+namespace {
+
+// Removes every version of the entity's row and entries, from `last` back: the keys of each version
+// follow from it and the one before, as they did when it was written.
+absl::Status ProjectRemoval(const EntityRef& entity, RowPtr last, const View& base,
+                            Projection& projection) {
+  const Kind& kind = KindOf(entity.kind);
+  while (last != nullptr && !last->purged()) {
+    const Position position = last->head.update_position();
+    RETRACE_ASSIGN(RowPtr before, VersionBefore(entity, *last, base));
+    projection.removed_rows.push_back({entity, position});
+    const size_t first = projection.removed_entries.size();
+    ProjectEntries(kind, entity.id, before.get(), *last, projection.removed_entries);
+    for (size_t i = first; i < projection.removed_entries.size(); ++i) {
+      projection.removed_entries[i].position = position;
+    }
+    last = std::move(before);
+  }
+  return absl::OkStatus();
+}
+
+// What is left of a purged entity, since it was created: as of any moment there is the tombstone.
+void ProjectTombstone(const EntityRef& entity, RowPtr row, Projection& projection) {
+  const Position created = row->head.create_position();
+  projection.entries.push_back({entity.kind, kPurgedIndex,
+                                EncodeNumber(static_cast<int64_t>(row->head.purge().position())),
+                                entity.id, Mark::kLive, created});
+  std::string bytes = SerializeRow(*row);
+  projection.rows.push_back({entity, std::move(row), std::move(bytes), created});
+}
+
+absl::Status ProjectEntity(const EntityRef& entity, const Draft::Touched& touched, const View& base,
+                           Position position, Projection& projection) {
+  const RowPtr& before = touched.before;
+  const RowPtr after = touched.after;
+  const bool past_removed = after->head.past_removed() == position;
+  if (after->purged() || past_removed) {
+    RETRACE_RETURN_IF_ERROR(ProjectRemoval(entity, before, base, projection));
+  }
+  if (after->purged()) {
+    ProjectTombstone(entity, after, projection);
+    return absl::OkStatus();
+  }
+  projection.rows.push_back({entity, after, SerializeRow(*after)});
+  ProjectEntries(KindOf(entity.kind), entity.id, past_removed ? nullptr : before.get(), *after,
+                 projection.entries);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<RowPtr> VersionBefore(const EntityRef& entity, const Row& row, const View& view) {
+  const Position position = row.head.update_position();
+  if (position <= std::max(row.head.create_position(), row.head.past_removed())) {
+    return nullptr;
+  }
+  return view.GetAt(entity, position - 1);
 }
 
 absl::StatusOr<Projection> Draft::Project() const {
@@ -144,10 +227,8 @@ absl::StatusOr<Projection> Draft::Project() const {
   CounterChanges counters;
   bool begins_change_set = false;
   for (const auto& [entity, touched] : touched_) {
-    const Kind& kind = KindOf(entity.kind);
-    projection.rows.push_back({entity, touched.after, SerializeRow(*touched.after)});
-    ProjectEntries(kind, entity.id, touched.before.get(), *touched.after, projection.entries);
-    counters.Change(kind, touched.before.get(), *touched.after);
+    RETRACE_RETURN_IF_ERROR(ProjectEntity(entity, touched, base_, header_.position, projection));
+    counters.Change(KindOf(entity.kind), touched.before.get(), *touched.after);
     begins_change_set |= entity.kind == KindNumber::kChangeSet && touched.before == nullptr;
   }
   RETRACE_ASSIGN(auto changed, counters.Rows(base_));

@@ -16,8 +16,13 @@ Kind RequestKind();
 Kind ChangeSetTallyKind();
 
 // Appends what changes in the entity's index entries: values gone, new ones, and all of them when
-// the entity went to the bin or came back. `before` is null for a new entity.
+// the entity went to the bin or came back. `before` is null for a new entity. Pure: what a version
+// wrote can be told from it and the one before.
 void ProjectEntries(const Kind& kind, const std::string& id, const Row* before, const Row& after,
                     std::vector<ProjectedEntry>& entries);
+
+// The version of the entity before the one that `row` is; null when there is none, or its past was
+// removed.
+absl::StatusOr<RowPtr> VersionBefore(const EntityRef& entity, const Row& row, const View& view);
 
 }  // namespace retrace::domain

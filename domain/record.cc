@@ -1,6 +1,7 @@
 #include "domain/record.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -215,6 +216,12 @@ std::vector<IndexDeclaration> RecordIndexes() {
   };
 }
 
+// Attached again when the customer that it was detached from came back meanwhile.
+absl::Status RestoreRecord(const Found& binned, const std::set<EntityRef>& /*left*/, Draft& draft) {
+  RETRACE_RETURN_IF_ERROR(EmitUndeleted(binned, draft));
+  return ReattachToLive(binned.entity, draft);
+}
+
 }  // namespace
 
 Kind RecordKind() {
@@ -232,6 +239,7 @@ Kind RecordKind() {
   kind.derive = DeriveRecord;
   kind.check = CheckRecord;
   kind.subject = SubjectOfRecord;
+  kind.restore = RestoreRecord;
   kind.contribute = ContributeRecord;
   return kind;
 }
@@ -290,9 +298,7 @@ absl::Status Decide(const v1::BatchDeleteRecordsRequest& request, Draft& draft,
 
 absl::Status Decide(const v1::UndeleteRecordRequest& request, Draft& draft,
                     const Context& context) {
-  RETRACE_RETURN_IF_ERROR(
-      DecideUndelete(KindNumber::kRecord, request.name(), request.options(), draft, context));
-  return ReattachToLive(draft.targets().front(), draft);
+  return DecideUndelete(KindNumber::kRecord, request.name(), request.options(), draft, context);
 }
 
 }  // namespace retrace::domain

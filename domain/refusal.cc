@@ -52,6 +52,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::ENTITY_NOT_FOUND:
     case v1::ALREADY_DELETED:
     case v1::TENANT_NOT_FOUND:
+    case v1::ENTITY_PURGED:
       return absl::StatusCode::kNotFound;
     case v1::ID_TAKEN:
     case v1::KEY_TAKEN:
@@ -74,6 +75,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::PLAN_REQUIRED:
     case v1::ACKNOWLEDGEMENT_REQUIRED:
     case v1::REASON_REQUIRED:
+    case v1::HELD:
       return absl::StatusCode::kFailedPrecondition;
     case v1::ETAG_MISMATCH:
       return absl::StatusCode::kAborted;

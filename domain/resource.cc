@@ -157,6 +157,11 @@ std::string NameOf(std::string_view tenant, const EntityRef& entity) {
 
 void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row,
                   Message& resource) {
+  if (row.purged()) {
+    resource.Clear();
+    SetText(resource, "name", NameOf(tenant, entity));
+    return;
+  }
   if (row.resource != nullptr) {
     // Not CopyFrom: Debian's protobuf then searches both for one being part of the other.
     resource.Clear();

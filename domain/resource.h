@@ -30,7 +30,7 @@ absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view f
 std::string NameOf(std::string_view tenant, const EntityRef& entity);
 
 // Fills `resource` (of the kind's resource type) from a row: the stored fields, and what the head
-// determines: name, etag, times, the DELETED state, detached_from.
+// determines: name, etag, times, the DELETED state, detached_from. Of a purged entity the name.
 void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row,
                   google::protobuf::Message& resource);
 

@@ -19,15 +19,6 @@ constexpr size_t kMostNamed = 20;
 constexpr size_t kPage = 1000;
 constexpr size_t kMostEntries = 1'000'000;
 
-// A value of a key that somebody claims and somebody else holds.
-struct Clash {
-  std::string_view key;
-  std::string value;
-  EntityRef claimant;
-  EntityRef holder;
-  bool came_back = false;  // the claimant, from the bin
-};
-
 // e.g. "external id" for `customers.external_id`.
 std::string KeyWords(std::string_view key) {
   std::string words(key.substr(key.find('.') + 1));
@@ -46,7 +37,7 @@ class Claims {
 
   absl::Status Add(const EntityRef& entity, const Draft::Touched& touched);
   // Looks for other holders of everything that was claimed anew.
-  absl::StatusOr<std::vector<Clash>> Clashes() const;
+  absl::StatusOr<std::vector<KeyClash>> Clashes() const;
 
  private:
   struct Claim {
@@ -132,8 +123,8 @@ absl::StatusOr<std::optional<EntityRef>> Claims::HolderInBase(const Claim& claim
   }
 }
 
-absl::StatusOr<std::vector<Clash>> Claims::Clashes() const {
-  std::vector<Clash> clashes;
+absl::StatusOr<std::vector<KeyClash>> Claims::Clashes() const {
+  std::vector<KeyClash> clashes;
   for (const Claim& claim : claims_) {
     RETRACE_ASSIGN(std::optional<EntityRef> holder, HolderInBase(claim));
     const auto& inside = holders_.at({claim.kind->number, claim.index->number, claim.value});
@@ -146,15 +137,15 @@ absl::StatusOr<std::vector<Clash>> Claims::Clashes() const {
       }
     }
     if (holder) {
-      clashes.push_back(
-          {claim.index->unique_key, claim.value, claim.claimant, *holder, claim.came_back});
+      clashes.push_back({claim.index->unique_key, claim.index, claim.value, claim.claimant, *holder,
+                         claim.came_back});
     }
   }
   return clashes;
 }
 
 // How the caller knows the holder: its name, or its place in the same batch.
-std::string HolderName(const Clash& clash, const Draft& draft) {
+std::string HolderName(const KeyClash& clash, const Draft& draft) {
   const auto touched = draft.touched().find(clash.holder);
   const bool is_new = touched != draft.touched().end() && touched->second.before == nullptr;
   const std::string_view element = draft.ElementOf(clash.holder);
@@ -162,11 +153,11 @@ std::string HolderName(const Clash& clash, const Draft& draft) {
                                     : NameOf(draft.header().tenant, clash.holder);
 }
 
-absl::Status Refuse(const std::vector<Clash>& clashes, const Draft& draft) {
-  const Clash& first = clashes.front();
+absl::Status Refuse(const std::vector<KeyClash>& clashes, const Draft& draft) {
+  const KeyClash& first = clashes.front();
   const std::string holder = HolderName(first, draft);
   const bool came_back = std::any_of(clashes.begin(), clashes.end(),
-                                     [](const Clash& clash) { return clash.came_back; });
+                                     [](const KeyClash& clash) { return clash.came_back; });
   std::string message =
       fmt::format("The {} `{}` is held by {}.", KeyWords(first.key), first.value, holder);
   if (clashes.size() > 1) {
@@ -182,7 +173,7 @@ absl::Status Refuse(const std::vector<Clash>& clashes, const Draft& draft) {
     return Inside(draft.ElementOf(first.claimant),
                   std::move(refusal).Next("Change the value, or delete its holder first."));
   }
-  for (const Clash& clash : clashes) {
+  for (const KeyClash& clash : clashes) {
     std::move(refusal).Unmet(
         clash.key, HolderName(clash, draft),
         fmt::format("holds the {} `{}` of {}", KeyWords(clash.key), clash.value,
@@ -195,12 +186,16 @@ absl::Status Refuse(const std::vector<Clash>& clashes, const Draft& draft) {
 
 }  // namespace
 
-absl::Status CheckUniqueKeys(const Draft& draft, const View& base) {
+absl::StatusOr<std::vector<KeyClash>> KeyClashes(const Draft& draft, const View& base) {
   Claims claims(draft, base);
   for (const auto& [entity, touched] : draft.touched()) {
     RETRACE_RETURN_IF_ERROR(claims.Add(entity, touched));
   }
-  RETRACE_ASSIGN(const std::vector<Clash> clashes, claims.Clashes());
+  return claims.Clashes();
+}
+
+absl::Status CheckUniqueKeys(const Draft& draft, const View& base) {
+  RETRACE_ASSIGN(const std::vector<KeyClash> clashes, KeyClashes(draft, base));
   return clashes.empty() ? absl::OkStatus() : Refuse(clashes, draft);
 }
 

@@ -13,6 +13,19 @@
 
 namespace retrace::domain {
 
+// A value of a key that somebody claims and somebody else holds.
+struct KeyClash {
+  std::string_view key;
+  const IndexDeclaration* index = nullptr;
+  std::string value;  // as the index has it
+  EntityRef claimant;
+  EntityRef holder;
+  bool came_back = false;  // the claimant, from the bin
+};
+
+// Every value of a key in force that a touched entity newly holds while another live one does.
+absl::StatusOr<std::vector<KeyClash>> KeyClashes(const Draft& draft, const View& base);
+
 // Refuses an outcome in which two live entities hold one value of a key in force (KEY_TAKEN). Looks
 // at touched entities only, and of those at values that they did not hold before. `base` is what
 // the draft lies over. When entities came back from the bin the code is FAILED_PRECONDITION and

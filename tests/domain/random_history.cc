@@ -283,6 +283,47 @@ Reply RandomHistory::ChangeSet() {
   return Do(request);
 }
 
+Reply RandomHistory::BinStep() {
+  const std::string collection = Chance(60) ? "customers" : Chance(80) ? "records" : "members";
+  if (Chance(15)) {
+    v1::PlaceHoldRequest request;
+    request.set_parent(kParent);
+    request.mutable_hold()->set_case_number("c1");
+    if (Chance(70)) request.mutable_hold()->set_entity(Name(collection));
+    if (request.hold().entity().empty()) {
+      request.mutable_hold()->set_collection("customers");
+      request.mutable_hold()->set_filter("level = \"gold\"");
+    }
+    request.mutable_options()->set_reason("case");
+    const Reply reply = Do(request);
+    if (reply.ok()) holds_.push_back(domain::NameOf(tenant_.id(), reply.targets.at(0)));
+    return reply;
+  }
+  if (!holds_.empty() && Chance(25)) {
+    v1::ReleaseHoldRequest request;
+    request.set_name(OneOf(holds_));
+    request.mutable_options()->set_reason("closed");
+    return Do(request);
+  }
+  if (Chance(40)) {
+    v1::RestoreEntitiesRequest request;
+    request.set_parent(kParent);
+    for (size_t i = 1 + Below(2); i > 0; --i) request.add_names(Name(collection));
+    request.set_on_clash(static_cast<v1::ClashRule>(Below(4)));
+    return Do(request);
+  }
+  v1::PurgeEntitiesRequest request;
+  request.set_parent(kParent);
+  if (Chance(85)) {
+    request.add_names(Name(collection));
+  } else {
+    request.set_collection(collection);
+    request.set_filter(Chance(50) ? "*" : "tags:a");
+    request.set_force(Chance(50));
+  }
+  return Do(request);
+}
+
 Reply RandomHistory::Step() {
   if (Chance(10)) {
     tenant_.ActAs(OneOf({"ann", "bob"}),

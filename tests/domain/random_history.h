@@ -17,6 +17,8 @@ class RandomHistory {
 
   // One random command; refusals are part of life.
   Reply Step();
+  // One random command on the bin: a restore, a purge by name or by filter, a hold.
+  Reply BinStep();
   // Deletes a random customer with a random choice per kind and undeletes it. Returns what differs
   // between the content before and after; empty when nothing does, or when there was nobody to
   // delete.
@@ -59,6 +61,7 @@ class RandomHistory {
   std::mt19937_64 random_;
   TestTenant tenant_;
   std::map<std::string, std::vector<std::string>> names_;
+  std::vector<std::string> holds_;
   std::vector<uint64_t> change_sets_;
   int last_request_ = 0;
   int last_member_ = 0;

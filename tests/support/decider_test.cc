@@ -12,6 +12,7 @@
 #include "google/protobuf/text_format.h"
 #include "google/rpc/error_details.pb.h"
 #include "retrace/store/v1/entities.pb.h"
+#include "retrace/v1/annotations.pb.h"
 
 namespace retrace::testing {
 namespace {
@@ -40,6 +41,20 @@ bool IsPersonal(const google::protobuf::Message& event) {
     return static_cast<const store::v1::Reverted&>(event).personal_paths_size() > 0;
   }
   return type.ends_with("Created") || type.ends_with("Updated");
+}
+
+// What opening an event leaves when its key is gone.
+void ClearPersonal(google::protobuf::Message& message) {
+  const auto& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->options().GetExtension(v1::personal)) {
+      reflection.ClearField(&message, field);
+    } else if (field->message_type() != nullptr && !field->is_repeated()) {
+      ClearPersonal(*reflection.MutableMessage(&message, field));
+    }
+  }
 }
 
 template <typename Detail>
@@ -160,8 +175,22 @@ absl::Status TestTenant::Commit(domain::Draft& draft, Reply& reply) {
   return rows_.Apply(projection, reply.position);
 }
 
+std::set<std::string> TestTenant::DestroyedKeys() const {
+  std::set<std::string> destroyed;
+  for (const LoggedCommit& commit : log_) {
+    for (const LoggedEvent& event : commit.events) {
+      store::v1::Purged purged;
+      if (event.type == "Purged" && purged.ParseFromString(event.bytes)) {
+        destroyed.insert(purged.key_ids().begin(), purged.key_ids().end());
+      }
+    }
+  }
+  return destroyed;
+}
+
 absl::StatusOr<MemoryRows> TestTenant::Replay() const {
   MemoryRows rows;
+  const std::set<std::string> destroyed = DestroyedKeys();
   for (const LoggedCommit& commit : log_) {
     const MemoryView now(rows);
     domain::Draft draft(now, commit.header);
@@ -172,6 +201,9 @@ absl::StatusOr<MemoryRows> TestTenant::Replay() const {
       }
       std::shared_ptr<google::protobuf::Message> message(prototype->New());
       message->ParseFromString(event.bytes);
+      if (!event.subject.empty() && destroyed.contains(KeyOf(event.subject))) {
+        ClearPersonal(*message);
+      }
       RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, std::move(message)));
       if (draft.events().back().revision != event.revision) {
         return absl::DataLossError("another revision than was stored");

@@ -25,8 +25,10 @@
 #include "retrace/v1/common.pb.h"
 #include "retrace/v1/customers.pb.h"
 #include "retrace/v1/history.pb.h"
+#include "retrace/v1/holds.pb.h"
 #include "retrace/v1/members.pb.h"
 #include "retrace/v1/records.pb.h"
+#include "retrace/v1/recycle_bin.pb.h"
 #include "retrace/v1/tenants.pb.h"
 #include "tests/support/memory_view.h"
 
@@ -154,7 +156,9 @@ class TestTenant {
   // Digest form of everything that the content digest covers.
   std::string Content() const;
 
-  // Rows built anew from the log.
+  // The keys that purges destroyed.
+  std::set<std::string> DestroyedKeys() const;
+  // Rows built anew from the log, without the personal content that destroyed keys would open.
   absl::StatusOr<MemoryRows> Replay() const;
 
  private:

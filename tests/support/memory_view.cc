@@ -18,12 +18,31 @@ const Value* VersionAt(const std::map<domain::Position, Value>& versions, domain
 }  // namespace
 
 absl::Status MemoryRows::Apply(const domain::Projection& projection, domain::Position position) {
+  // A removal of what was never written is a fault in what removes.
+  const auto remove = [](auto& all, const auto& key, domain::Position version) -> absl::Status {
+    const auto found = all.find(key);
+    if (found == all.end() || found->second.erase(version) == 0) {
+      return absl::DataLossError("a key is removed that is not there");
+    }
+    if (found->second.empty()) {
+      all.erase(found);
+    }
+    return absl::OkStatus();
+  };
+  for (const domain::RemovedRow& row : projection.removed_rows) {
+    RETRACE_RETURN_IF_ERROR(remove(rows_, row.entity, row.position));
+  }
+  for (const domain::ProjectedEntry& entry : projection.removed_entries) {
+    const EntryKey key{entry.kind, entry.index, entry.value, entry.id};
+    RETRACE_RETURN_IF_ERROR(remove(entries_, key, entry.position));
+  }
+  const auto since = [&](domain::Position own) { return own == 0 ? position : own; };
   for (const domain::ProjectedRow& row : projection.rows) {
     RETRACE_RETURN_IF_ERROR(domain::ParseRow(row.entity.kind, row.bytes).status());
-    rows_[row.entity][position] = row.bytes;
+    rows_[row.entity][since(row.position)] = row.bytes;
   }
   for (const domain::ProjectedEntry& entry : projection.entries) {
-    entries_[{entry.kind, entry.index, entry.value, entry.id}][position] = entry.mark;
+    entries_[{entry.kind, entry.index, entry.value, entry.id}][since(entry.position)] = entry.mark;
   }
   return absl::OkStatus();
 }
@@ -72,6 +91,18 @@ std::map<MemoryRows::EntryKey, domain::Mark> MemoryRows::EntriesAt(domain::Posit
     const domain::Mark* mark = VersionAt(versions, as_of);
     if (mark != nullptr && *mark != domain::Mark::kGone) {
       entries.emplace(key, *mark);
+    }
+  }
+  return entries;
+}
+
+std::vector<std::pair<uint8_t, std::string>> MemoryRows::EntriesOf(
+    const domain::EntityRef& entity) const {
+  std::vector<std::pair<uint8_t, std::string>> entries;
+  for (const auto& [key, versions] : entries_) {
+    const auto& [kind, index, value, id] = key;
+    if (kind == entity.kind && id == entity.id) {
+      entries.emplace_back(index, value);
     }
   }
   return entries;

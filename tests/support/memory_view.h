@@ -32,6 +32,8 @@ class MemoryRows {
   std::map<domain::EntityRef, std::string> RowsAt(domain::Position as_of) const;
   // All entries as of a position but gone ones.
   std::map<EntryKey, domain::Mark> EntriesAt(domain::Position as_of) const;
+  // Indexes and values of all versions of the entity's entries, gone ones too.
+  std::vector<std::pair<uint8_t, std::string>> EntriesOf(const domain::EntityRef& entity) const;
   // Keys that the commit at `position` wrote.
   size_t KeysWrittenAt(domain::Position position) const;
 
