@@ -92,8 +92,8 @@ absl::Status Purge::TakeBelow(const EntityRef& parent, const EntityRef& root) {
     if (kind.reference.field.empty() || kind.reference.to != parent.kind) {
       continue;
     }
-    RETRACE_ASSIGN(const auto hits,
-                   draft_.Find(Exactly(kind.number, kind.reference.index, name), kMostEntities + 1));
+    RETRACE_ASSIGN(const auto hits, draft_.Find(Exactly(kind.number, kind.reference.index, name),
+                                                kMostEntities + 1));
     for (const IndexHit& hit : hits) {
       Found child{{kind.number, hit.id}, nullptr};
       if (hit.mark != Mark::kBinned || !seen_.insert(child.entity).second) {

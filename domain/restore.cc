@@ -210,7 +210,9 @@ absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
   }
   // What others belong to first, so that these find it live.
   std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    const auto below = [](const Found& one) { return !KindOf(one.entity.kind).reference.field.empty(); };
+    const auto below = [](const Found& one) {
+      return !KindOf(one.entity.kind).reference.field.empty();
+    };
     return below(a) < below(b);
   });
   std::set<EntityRef> left;

@@ -129,6 +129,7 @@ absl::StatusOr<store::v1::BackupManifest> MakeBackup(Backend& backend, const std
       eventstore::Backup(
           backend.ledger->rocks_log(),
           {.directory = directory, .layout_stamp = domain::LayoutStamp(), .time = absl::Now()}));
+  RETRACE_RETURN_IF_ERROR(backend.ledger->keys().Sweep());
   RETRACE_RETURN_IF_ERROR(backend.ledger->keys().Checkpoint(key_directory));
   unfinished.Finish();
   return manifest;

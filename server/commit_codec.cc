@@ -171,6 +171,22 @@ absl::Status CheckKnown(const store::v1::Commit& commit) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// True when the key of a sealed part is gone without having been destroyed.
+absl::StatusOr<bool> AnyKeyLost(const store::v1::StoredEvent& stored,
+                                eventstore::TenantNumber tenant, const eventstore::KeyStore& keys) {
+  for (const store::v1::SealedPart& part : stored.sealed()) {
+    RETRACE_ASSIGN(const bool there, keys.Contains(tenant, part.key_id()));
+    if (there) continue;
+    RETRACE_ASSIGN(const bool destroyed, keys.WasDestroyed(tenant, part.key_id()));
+    if (!destroyed) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
                                         eventstore::TenantNumber tenant,
                                         const eventstore::KeyStore& keys) {
@@ -189,6 +205,10 @@ absl::StatusOr<OpenedCommit> OpenCommit(const store::v1::Commit& commit,
     bool erased = false;
     RETRACE_RETURN_IF_ERROR(eventstore::Open(stored, place, tenant, keys, *message, &erased));
     opened.erased |= erased;
+    if (erased) {
+      RETRACE_ASSIGN(const bool lost, AnyKeyLost(stored, tenant, keys));
+      opened.key_lost |= lost;
+    }
     event.event = std::move(message);
     if (stored.sealed_size() > 0) {
       opened.keys.push_back({event.entity, stored.sealed(0).subject(), stored.sealed(0).key_id()});

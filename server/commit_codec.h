@@ -25,7 +25,8 @@ struct OpenedCommit {
   std::vector<domain::EntityRef> targets;
   std::vector<std::string> notes;
   uint64_t undoes = 0;
-  bool erased = false;  // some personal part could not be opened: its key was destroyed
+  bool erased = false;    // some personal part could not be opened: its key is gone
+  bool key_lost = false;  // and it was not destroyed
   // Key of every sealed event's subject: {entity, subject, key id}, for the rows.
   struct Key {
     domain::EntityRef entity;

@@ -50,7 +50,7 @@ void ShowEnvelope(const Tenant& tenant, const Envelope& envelope, std::string_vi
 }
 
 std::unique_ptr<Message> Shown(const Tenant& tenant, const EntityRef& entity, const Row* row) {
-  if (row == nullptr) return nullptr;
+  if (row == nullptr || row->purged()) return nullptr;
   std::unique_ptr<Message> resource(domain::KindOf(entity.kind).resource->New());
   domain::ShowResource(tenant.id, entity, *row, *resource);
   return resource;
@@ -74,6 +74,7 @@ absl::Status ShowPayloads(Ledger& ledger, const Tenant& tenant, std::string_view
   RETRACE_ASSIGN(store::v1::Commit parsed, ParseCommit(stored));
   RETRACE_ASSIGN(OpenedCommit opened, OpenCommit(parsed, tenant.number, ledger.keys()));
   for (int i = 0; i < commit.events_size() && i < static_cast<int>(opened.events.size()); ++i) {
+    if (commit.events(i).purged()) continue;
     RETRACE_RETURN_IF_ERROR(
         ShowPayload(*opened.events[i].event, *commit.mutable_events(i)->mutable_payload()));
   }
@@ -132,12 +133,15 @@ absl::StatusOr<v1::Commit> ShowCommit(Ledger& ledger, const Tenant& tenant, std:
   RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored, /*with_events=*/true, envelope));
   v1::Commit commit;
   ShowEnvelope(tenant, envelope, stored, commit);
+  const RowView newest(ledger.rows(), tenant.number, eventstore::kLatest);
   for (const Envelope::Event& happened : envelope.events) {
     RETRACE_ASSIGN(EntityRef entity, EntityOf(happened));
     v1::Event& event = *commit.add_events();
     event.set_entity(domain::NameOf(tenant.id, entity));
     event.set_revision(static_cast<int64_t>(happened.revision));
     event.set_type(std::string(happened.type));
+    RETRACE_ASSIGN(RowPtr now, newest.Get(entity));
+    event.set_purged(now != nullptr && now->purged());
   }
   if (view >= v1::CHANGES) RETRACE_RETURN_IF_ERROR(ShowChanges(ledger, tenant, envelope, commit));
   if (view >= v1::EVENTS) RETRACE_RETURN_IF_ERROR(ShowPayloads(ledger, tenant, stored, commit));

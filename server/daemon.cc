@@ -30,6 +30,7 @@
 #include "server/scrub.h"
 #include "server/sequencer.h"
 #include "server/services.h"
+#include "server/sweeper.h"
 #include "server/system_log.h"
 
 namespace retrace::server {
@@ -106,6 +107,7 @@ class Assembly {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Scrub> scrub_;
+  std::unique_ptr<Sweeper> sweeper_;
   absl::Time last_progress_ = absl::InfinitePast();
 };
 
@@ -256,6 +258,9 @@ void Assembly::Serve() {
                  static_cast<double>(sequencer_->queued()));
     metrics_.Set("retrace_rows_memory_bytes", "Memory that the rows' store holds.",
                  static_cast<double>(ledger_->rows().MemoryBytes()));
+    metrics_.Set("retrace_oldest_removal_seconds",
+                 "How long the oldest purge waits to leave the files.",
+                 absl::ToDoubleSeconds(OldestRemovalAge(*ledger_)));
     metrics_.Set("retrace_open_streams", "Streams that are open.",
                  static_cast<double>(rpc_->streams().running()));
   });
@@ -263,6 +268,8 @@ void Assembly::Serve() {
     if (!status.ok()) DieOfStorage(status);
     Log(LogLevel::kInfo, "scrubbed", {{"commits", static_cast<int64_t>(commits)}});
   });
+  sweeper_ = std::make_unique<Sweeper>(
+      *ledger_, [this](const absl::Status& status) { DieOfStorage(status); });
   listener_->SetServing(true);
   Log(LogLevel::kInfo, "serving",
       {{"release", Release()}, {"data_dir", config_.data_dir}, {"rows", ledger_->rows_origin()}});
@@ -275,6 +282,7 @@ ExitCode Assembly::Stop() {
   listener_->Stop(absl::Now() + kDrain);
   housekeeping_.reset();
   scrub_.reset();
+  sweeper_.reset();
   sequencer_->Drain();
   backend_.Close();
   listener_.reset();

@@ -180,6 +180,7 @@ absl::Status DecideStage::Encode(domain::Draft& draft, TenantState& state, Item&
                               std::move(projection));
   item.result.outcome = OutcomeOf(header, draft.notes());
   TakeNewTenants(draft, item);
+  AddDestroyedKeys(draft.events(), item.destroyed_keys);
   return absl::OkStatus();
 }
 

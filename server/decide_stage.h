@@ -29,6 +29,8 @@ struct Item {
   std::string commit_id;
   std::string bytes;
   eventstore::RowChanges changes;
+  // To be destroyed once the commit is durable.
+  std::vector<std::string> destroyed_keys;
   int64_t time_us = 0;
   // Tenants that this commit created: id and number.
   std::vector<std::pair<std::string, eventstore::TenantNumber>> new_tenants;

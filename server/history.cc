@@ -136,6 +136,18 @@ v1::ListChangesResponse::Entry ShowEntry(const EntityRef& entity, const Envelope
   return entry;
 }
 
+// All that history tells of a purged entity.
+absl::StatusOr<v1::ListChangesResponse::Entry> ShowPurge(Ledger& ledger, const Tenant& tenant,
+                                                         const EntityRef& entity,
+                                                         const domain::Row& tombstone) {
+  RETRACE_ASSIGN(std::string stored, ledger.ReadStored(tenant, tombstone.head.purge().position()));
+  Envelope envelope;
+  RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored, /*with_events=*/true, envelope));
+  v1::ListChangesResponse::Entry entry = ShowEntry(entity, envelope);
+  entry.set_purged(true);
+  return entry;
+}
+
 absl::Status DeadlinePassed() {
   return Refusal(v1::DEADLINE_PASSED, "The deadline passed before the digest was complete.")
       .Next("Give the call a longer deadline.");
@@ -256,6 +268,14 @@ absl::StatusOr<v1::ListChangesResponse> History::Answer(
         .Next("Check the name; with as_of it may have been created later.");
   }
   v1::ListChangesResponse response;
+  if (!versions.empty()) {
+    RETRACE_ASSIGN(RowPtr newest, domain::ParseRow(entity.kind, versions.front().bytes));
+    if (newest->purged()) {
+      RETRACE_ASSIGN(*response.add_entries(), ShowPurge(ledger_, *call.tenant, entity, *newest));
+      *response.mutable_answered() = std::move(moment.answered);
+      return response;
+    }
+  }
   RETRACE_RETURN_IF_ERROR(ShowVersions(call, entity, versions, wanted, response));
   if (!response.entries().empty() && response.entries_size() < static_cast<int>(versions.size())) {
     token.set_position(moment.position);

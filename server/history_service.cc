@@ -94,6 +94,8 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddMembersService(rpc, backend);
   AddHistoryService(rpc, backend);
   AddOperationsService(rpc, backend);
+  AddRecycleBinService(rpc, backend);
+  AddHoldsService(rpc, backend);
   AddTenantsService(rpc, backend);
   AddAdminService(rpc, backend);
 }

@@ -74,7 +74,7 @@ absl::StatusOr<std::string> TenantIdOf(const eventstore::CommitLog& log,
 }
 
 // Replays one tenant's commits from the rows' checkpoint up to `until`.
-absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::KeyStore& keys,
+absl::Status ReplayTenant(const eventstore::CommitLog& log, eventstore::KeyStore& keys,
                           RowStore& rows, eventstore::TenantNumber tenant, Position until,
                           const std::function<void(uint64_t)>& on_done) {
   RETRACE_ASSIGN(RowsCheckpoint checkpoint, rows.CheckpointOf(tenant));
@@ -94,7 +94,7 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, const eventstore::Ke
 
 // The system tenant first: it says which tenants there are.
 absl::Status ReplayAll(
-    const eventstore::CommitLog& log, const eventstore::KeyStore& keys, RowStore& rows,
+    const eventstore::CommitLog& log, eventstore::KeyStore& keys, RowStore& rows,
     const std::function<absl::StatusOr<Position>(eventstore::TenantNumber)>& until,
     const std::function<void(uint64_t, uint64_t)>& on_progress) {
   RETRACE_ASSIGN(uint64_t total, CommitsAhead(log, rows));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "domain/filter.h"
+#include "domain/index_values.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
@@ -59,6 +60,7 @@ absl::StatusOr<AskedOrder> ParseOrder(const ListDeclaration& declaration,
 // Which entries a list looks at. A filter that names one state says so; one that mentions states
 // otherwise gets all.
 WantedMarks MarksOf(const Filter& filter, const ListQuestion& question) {
+  if (question.only_binned) return {.live = false, .binned = true};
   if (!filter.Mentions("state")) return {.live = true, .binned = question.show_deleted};
   WantedMarks marks{.live = true, .binned = true};
   for (const domain::Restriction* restriction : filter.Conjuncts()) {
@@ -71,6 +73,15 @@ WantedMarks MarksOf(const Filter& filter, const ListQuestion& question) {
     marks.binned = marks.binned && deleted;
   }
   return marks;
+}
+
+// Tombstones stand since their entity was created, so that those of a moment are found at once.
+absl::StatusOr<int64_t> PurgedSince(const domain::Kind& kind, const RowView& view, size_t most) {
+  RETRACE_ASSIGN(const std::vector<domain::IndexHit> hits,
+                 view.Find({kind.number, domain::kPurgedIndex,
+                            domain::EncodeNumber(static_cast<int64_t>(view.position()) + 1), ""},
+                           most));
+  return static_cast<int64_t>(hits.size());
 }
 
 }  // namespace
@@ -113,7 +124,7 @@ absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
                       .order_given = order.given,
                       .backwards = order.backwards,
                       .filter = filter,
-                      .filter_decides_state = filter.Mentions("state"),
+                      .filter_decides_state = question.only_binned || filter.Mentions("state"),
                       .show_inactive = question.show_inactive,
                       .marks = MarksOf(filter, question),
                       .search = std::move(search),
@@ -122,6 +133,7 @@ absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
   PageReader reader(call, limits, task, view, sink);
   RETRACE_ASSIGN(std::optional<PageToken> next, reader.Read());
   ListAnswer answer;
+  RETRACE_ASSIGN(answer.purged, PurgedSince(kind, view, limits.max_reads));
   answer.answered = std::move(moment.answered);
   if (next.has_value()) {
     next->set_position(moment.position);

@@ -25,6 +25,8 @@ struct ListQuestion {
   std::string_view query;
   bool show_inactive = false;
   bool show_deleted = false;
+  // What lies in the bin, and nothing else, active or not.
+  bool only_binned = false;
   const v1::AsOf& as_of;
 };
 
@@ -33,6 +35,8 @@ using ListSink = std::function<google::protobuf::Message*()>;
 
 struct ListAnswer {
   std::string next_page_token;
+  // Entities of the kind that existed at the moment and were purged since, up to max_reads.
+  int64_t purged = 0;
   v1::Answered answered;
 };
 

@@ -310,7 +310,7 @@ absl::StatusOr<RowPtr> PageReader::Judge(const std::string& id) {
   ++rows_;
   const EntityRef entity{task_.kind.number, id};
   RETRACE_ASSIGN(RowPtr row, view_.Get(entity));
-  if (row == nullptr || row->resource == nullptr) return nullptr;
+  if (row == nullptr || row->purged()) return nullptr;
   if (!task_.marks.Has(row->binned() ? eventstore::Mark::kBinned : eventstore::Mark::kLive))
     return nullptr;
   if (!task_.filter_decides_state && !task_.show_inactive && domain::StateName(*row) == "INACTIVE")

@@ -15,29 +15,36 @@ using domain::RowPtr;
 
 void PendingKeys::Add(Position position, const domain::Projection& projection) {
   CommitKeys keys{.position = position};
+  for (const domain::RemovedRow& row : projection.removed_rows) {
+    rows_[row.entity] = {.versions = {}, .removed_by = position};
+  }
   keys.rows.reserve(projection.rows.size());
   for (const domain::ProjectedRow& row : projection.rows) {
     const auto place = rows_.try_emplace(row.entity).first;
-    place->second.push_back({position, row.row});
+    const Position since = row.position == 0 ? position : row.position;
+    place->second.versions.push_back({since, position, row.row});
     keys.rows.push_back(place);
   }
-  keys.entries.reserve(projection.entries.size());
-  for (const domain::ProjectedEntry& entry : projection.entries) {
+  const auto add = [&](const domain::ProjectedEntry& entry, Mark mark) {
     const auto place = entries_.try_emplace({entry.kind, entry.index, entry.value, entry.id}).first;
-    place->second = {entry.mark, position};
-    keys.entries.push_back(place);
-  }
+    if (place->second.position != position) keys.entries.push_back(place);
+    place->second = {mark, position};
+  };
+  keys.entries.reserve(projection.entries.size() + projection.removed_entries.size());
+  for (const domain::ProjectedEntry& entry : projection.removed_entries) add(entry, Mark::kGone);
+  for (const domain::ProjectedEntry& entry : projection.entries) add(entry, entry.mark);
   commits_.push_back(std::move(keys));
 }
 
 void PendingKeys::Forget(Position position) {
   while (!commits_.empty() && commits_.front().position <= position) {
     const CommitKeys& keys = commits_.front();
-    for (const Rows::iterator row : keys.rows) {
-      std::vector<Version>& versions = row->second;
-      std::erase_if(versions,
-                    [&](const Version& version) { return version.position <= keys.position; });
-      if (versions.empty()) rows_.erase(row);
+    for (const Rows::iterator place : keys.rows) {
+      Versions& row = place->second;
+      std::erase_if(row.versions,
+                    [&](const Version& version) { return version.written_by <= keys.position; });
+      if (row.removed_by <= keys.position) row.removed_by = 0;
+      if (row.versions.empty()) rows_.erase(place);
     }
     for (const Entries::iterator entry : keys.entries) {
       if (entry->second.position <= keys.position) entries_.erase(entry);
@@ -52,13 +59,14 @@ void PendingKeys::Clear() {
   commits_.clear();
 }
 
-RowPtr PendingKeys::Get(const EntityRef& entity, Position position) const {
+std::optional<RowPtr> PendingKeys::Get(const EntityRef& entity, Position position) const {
   auto it = rows_.find(entity);
-  if (it == rows_.end()) return nullptr;
-  for (auto version = it->second.rbegin(); version != it->second.rend(); ++version) {
-    if (version->position <= position) return version->row;
+  if (it == rows_.end()) return std::nullopt;
+  const std::vector<Version>& versions = it->second.versions;
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    if (version->since <= position) return version->row;
   }
-  return nullptr;
+  return it->second.removed_by == 0 ? std::nullopt : std::optional<RowPtr>(nullptr);
 }
 
 const RowPtr* RecentRows::Find(const EntityRef& entity) const {
@@ -89,7 +97,7 @@ absl::StatusOr<RowPtr> LiveView::Get(const EntityRef& entity) const {
 }
 
 absl::StatusOr<RowPtr> LiveView::GetAt(const EntityRef& entity, Position position) const {
-  if (RowPtr row = pending_.Get(entity, position)) return row;
+  if (std::optional<RowPtr> row = pending_.Get(entity, position)) return *std::move(row);
   return base_.GetAt(entity, position);
 }
 

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,23 +28,31 @@ class PendingKeys {
   void Clear();
   bool empty() const { return commits_.empty(); }
 
-  // The newest pending row at or below `position`; null when none is pending.
-  domain::RowPtr Get(const domain::EntityRef& entity, domain::Position position) const;
+  // The newest pending row at or below `position`; nothing when none is pending, null when what the
+  // row store holds of it is removed.
+  std::optional<domain::RowPtr> Get(const domain::EntityRef& entity,
+                                    domain::Position position) const;
 
   // Kind, index, value, id of an entry.
   using EntryKey = std::tuple<domain::KindNumber, uint8_t, std::string, std::string>;
   struct Entry {
-    domain::Mark mark;
-    domain::Position position;
+    domain::Mark mark{};
+    domain::Position position = 0;
   };
   const std::map<EntryKey, Entry>& entries() const { return entries_; }
 
  private:
   struct Version {
-    domain::Position position;
+    domain::Position since;
+    domain::Position written_by;  // later than `since` when the commit removed what was before
     domain::RowPtr row;
   };
-  using Rows = std::map<domain::EntityRef, std::vector<Version>>;
+  struct Versions {
+    std::vector<Version> versions;
+    // The commit that removed all that the row store holds, and wrote the row anew; 0: none.
+    domain::Position removed_by = 0;
+  };
+  using Rows = std::map<domain::EntityRef, Versions>;
   using Entries = std::map<EntryKey, Entry>;
   // Where a commit's keys lie, none twice. A place stays until the last commit that wrote there is
   // forgotten.

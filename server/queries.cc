@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "domain/decider.h"
 #include "domain/kind.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
@@ -13,6 +14,7 @@
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/row.pb.h"
+#include "server/list_declarations.h"
 #include "server/lists.h"
 #include "server/moment.h"
 #include "server/page_token.h"
@@ -25,43 +27,6 @@ using domain::EntityRef;
 using domain::KindNumber;
 using domain::Refusal;
 using domain::RowPtr;
-
-const ListDeclaration& CustomerList() {
-  static const auto* const kList = new ListDeclaration{
-      .kind = KindNumber::kCustomer,
-      .filter_fields = {"name", "number", "display_name", "given_name", "family_name",
-                        "organization_name", "level", "phones", "emails", "owner", "tags",
-                        "external_id", "attributes", "state", "create_time", "update_time"},
-      .orders = {{.name = "number"},
-                 {.name = "display_name"},
-                 {.name = "update_time", .via = ListOrder::Via::kTime},
-                 {.name = "create_time", .via = ListOrder::Via::kTime}}};
-  return *kList;
-}
-
-const ListDeclaration& RecordList() {
-  static const auto* const kList = new ListDeclaration{
-      .kind = KindNumber::kRecord,
-      .filter_fields = {"name", "kind", "customer", "title", "owner", "amount", "stage",
-                        "start_time", "due_time", "close_time", "phones", "emails", "tags",
-                        "external_id", "attributes", "state", "create_time", "update_time"},
-      .orders = {{.name = "create_time", .via = ListOrder::Via::kId},
-                 {.name = "title"},
-                 {.name = "close_time", .may_be_unset = true},
-                 {.name = "update_time", .via = ListOrder::Via::kTime}}};
-  return *kList;
-}
-
-const ListDeclaration& MemberList() {
-  static const auto* const kList = new ListDeclaration{
-      .kind = KindNumber::kMember,
-      .filter_fields = {"name", "display_name", "email", "team", "language", "principal", "lead",
-                        "state", "create_time", "update_time"},
-      .orders = {{.name = "display_name"},
-                 {.name = "create_time", .via = ListOrder::Via::kTime},
-                 {.name = "update_time", .via = ListOrder::Via::kTime}}};
-  return *kList;
-}
 
 template <typename Request>
 ListQuestion QuestionOf(const Request& request) {
@@ -80,6 +45,8 @@ template <typename Response>
 absl::StatusOr<Response> Finish(absl::StatusOr<ListAnswer> answer, Response response) {
   if (!answer.ok()) return std::move(answer).status();
   response.set_next_page_token(std::move(answer->next_page_token));
+  if constexpr (requires { response.set_purged_count(0); })
+    response.set_purged_count(answer->purged);
   *response.mutable_answered() = std::move(answer->answered);
   return response;
 }
@@ -114,6 +81,7 @@ absl::StatusOr<Moment> ShowEntity(Ledger& ledger, const QueryCall& call, KindNum
   const RowView view(ledger.rows(), call.tenant->number, moment.position);
   RETRACE_ASSIGN(RowPtr row, view.Get(entity));
   if (row == nullptr) return NotFound(kind, request.name(), request.has_as_of());
+  if (row->purged()) return domain::WasPurged(entity, *row, call.tenant->id);
   domain::ShowResource(call.tenant->id, entity, *row, resource);
   return moment;
 }
@@ -182,24 +150,50 @@ absl::StatusOr<v1::GetMemberResponse> Queries::Answer(const QueryCall& call,
 absl::StatusOr<v1::ListCustomersResponse> Queries::Answer(
     const QueryCall& call, const v1::ListCustomersRequest& request) const {
   v1::ListCustomersResponse response;
-  auto answer = AnswerList(ledger_, limits_, CustomerList(), call, QuestionOf(request),
-                           [&response] { return response.add_customers(); });
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kCustomer), call,
+                           QuestionOf(request), [&response] { return response.add_customers(); });
   return Finish(std::move(answer), std::move(response));
 }
 
 absl::StatusOr<v1::ListRecordsResponse> Queries::Answer(
     const QueryCall& call, const v1::ListRecordsRequest& request) const {
   v1::ListRecordsResponse response;
-  auto answer = AnswerList(ledger_, limits_, RecordList(), call, QuestionOf(request),
-                           [&response] { return response.add_records(); });
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kRecord), call,
+                           QuestionOf(request), [&response] { return response.add_records(); });
   return Finish(std::move(answer), std::move(response));
 }
 
 absl::StatusOr<v1::ListMembersResponse> Queries::Answer(
     const QueryCall& call, const v1::ListMembersRequest& request) const {
   v1::ListMembersResponse response;
-  auto answer = AnswerList(ledger_, limits_, MemberList(), call, QuestionOf(request),
-                           [&response] { return response.add_members(); });
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kMember), call,
+                           QuestionOf(request), [&response] { return response.add_members(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::GetHoldResponse> Queries::Answer(const QueryCall& call,
+                                                    const v1::GetHoldRequest& request) const {
+  v1::GetHoldResponse response;
+  RETRACE_ASSIGN(Moment moment,
+                 ShowEntity(ledger_, call, KindNumber::kHold, request, *response.mutable_hold()));
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
+absl::StatusOr<v1::ListHoldsResponse> Queries::Answer(const QueryCall& call,
+                                                      const v1::ListHoldsRequest& request) const {
+  v1::ListHoldsResponse response;
+  std::string filter = request.filter();
+  if (!request.show_released() && filter.find("state") == std::string::npos) {
+    filter = filter.empty() ? "state = ACTIVE" : fmt::format("({}) AND state = ACTIVE", filter);
+  }
+  const ListQuestion question{.request = request,
+                              .page_size = request.page_size(),
+                              .page_token = request.page_token(),
+                              .filter = filter,
+                              .as_of = request.as_of()};
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kHold), call, question,
+                           [&response] { return response.add_holds(); });
   return Finish(std::move(answer), std::move(response));
 }
 
@@ -218,6 +212,8 @@ absl::StatusOr<v1::SummarizeResponse> Queries::Answer(const QueryCall& call,
     RETRACE_ASSIGN(RowPtr customer, view.Get({KindNumber::kCustomer, name.id}));
     if (customer == nullptr)
       return NotFound(KindNumber::kCustomer, request.name(), request.has_as_of());
+    if (customer->purged())
+      return domain::WasPurged({KindNumber::kCustomer, name.id}, *customer, call.tenant->id);
   }
   const std::string owner = whole ? std::string() : fmt::format("{}/{}", name.collection, name.id);
   RETRACE_ASSIGN(RowPtr row, view.Get({KindNumber::kCounters, owner}));

@@ -30,6 +30,7 @@
 
 #include "absl/status/statusor.h"
 #include "retrace/v1/customers.pb.h"
+#include "retrace/v1/holds.pb.h"
 #include "retrace/v1/members.pb.h"
 #include "retrace/v1/records.pb.h"
 #include "retrace/v1/tenants.pb.h"
@@ -68,6 +69,10 @@ class Queries {
                                                const v1::GetMemberRequest& request) const;
   absl::StatusOr<v1::ListMembersResponse> Answer(const QueryCall& call,
                                                  const v1::ListMembersRequest& request) const;
+  absl::StatusOr<v1::GetHoldResponse> Answer(const QueryCall& call,
+                                             const v1::GetHoldRequest& request) const;
+  absl::StatusOr<v1::ListHoldsResponse> Answer(const QueryCall& call,
+                                               const v1::ListHoldsRequest& request) const;
   // Tenants are entities of the tenant `system`. One that the caller may not enter is
   // TENANT_NOT_FOUND, like one that does not exist.
   absl::StatusOr<v1::GetTenantResponse> Answer(const QueryCall& call,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "domain/purge.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "server/row_view.h"
@@ -19,15 +20,32 @@ eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant,
   changes.rows.reserve(projection.rows.size());
   for (domain::ProjectedRow& row : projection.rows) {
     changes.rows.push_back({static_cast<eventstore::KindNumber>(row.entity.kind), row.entity.id,
-                            std::move(row.bytes)});
+                            std::move(row.bytes), row.position});
   }
   changes.entries.reserve(projection.entries.size());
   for (domain::ProjectedEntry& entry : projection.entries) {
     changes.entries.push_back({static_cast<eventstore::KindNumber>(entry.kind), entry.index,
                                std::move(entry.value), std::move(entry.id),
-                               static_cast<eventstore::Mark>(entry.mark)});
+                               static_cast<eventstore::Mark>(entry.mark), entry.position});
+  }
+  for (domain::RemovedRow& row : projection.removed_rows) {
+    changes.removed_rows.push_back({static_cast<eventstore::KindNumber>(row.entity.kind),
+                                    std::move(row.entity.id), row.position});
+  }
+  for (domain::ProjectedEntry& entry : projection.removed_entries) {
+    changes.removed_entries.push_back({static_cast<eventstore::KindNumber>(entry.kind), entry.index,
+                                       std::move(entry.value), std::move(entry.id),
+                                       entry.position});
   }
   return changes;
+}
+
+void AddDestroyedKeys(absl::Span<const domain::DraftEvent> events, std::vector<std::string>& keys) {
+  for (const domain::DraftEvent& event : events) {
+    if (const auto* destroyed = domain::DestroyedKeys(*event.event)) {
+      keys.insert(keys.end(), destroyed->begin(), destroyed->end());
+    }
+  }
 }
 
 absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
@@ -69,7 +87,7 @@ Replay::OpenedCommits Replay::Open(const std::vector<eventstore::StoredCommit>& 
                       commit.position(), commit.tenant(), stored.position));
     }
     RETRACE_ASSIGN(OpenedCommit opened, OpenCommit(commit, tenant_, keys_));
-    if (opened.erased) {
+    if (opened.key_lost) {
       return absl::DataLossError(
           fmt::format("The key of a subject in the commit at position {} of tenant {} is missing "
                       "from the key store, and no "
@@ -93,13 +111,17 @@ absl::Status Replay::Project(const std::vector<Opened>& commits) {
   const LiveView view(base, pending_);
   std::vector<eventstore::RowChanges> changes;
   changes.reserve(commits.size());
+  std::vector<std::string> destroyed;
   for (const Opened& opened : commits) {
     const domain::CommitHeader& header = opened.commit.header;
+    AddDestroyedKeys(opened.commit.events, destroyed);
     RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened.commit));
     pending_.Add(header.position, projection);
     changes.push_back(ToRowChanges(tenant_, header, opened.hash, std::move(projection)));
   }
   RETRACE_RETURN_IF_ERROR(AwaitWritten());
+  // Again: a crash may have come between the commit and the end of its keys.
+  if (!destroyed.empty()) RETRACE_RETURN_IF_ERROR(keys_.Destroy(tenant_, destroyed));
   written_to_ = changes.back().position;
   writing_ = std::move(changes);
   written_ = std::async(std::launch::async, [this] { return rows_.Apply(writing_); });

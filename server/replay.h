@@ -2,6 +2,7 @@
 #pragma once
 
 #include <future>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +21,10 @@ eventstore::RowChanges ToRowChanges(eventstore::TenantNumber tenant,
                                     const eventstore::Sha256Digest& commit_hash,
                                     domain::Projection&& projection);
 
+// Adds the keys that these events destroy: once the commit is durable, before its rows are applied,
+// so that a commit whose rows are there has done its work.
+void AddDestroyedKeys(absl::Span<const domain::DraftEvent> events, std::vector<std::string>& keys);
+
 // Applies an opened commit's events to a view and projects them.
 absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
                                                  const OpenedCommit& commit);
@@ -28,8 +33,7 @@ absl::StatusOr<domain::Projection> ProjectStored(const domain::View& view,
 class Replay {
  public:
   // Keys and rows must outlive it.
-  Replay(const eventstore::KeyStore& keys, eventstore::RowStore& rows,
-         eventstore::TenantNumber tenant)
+  Replay(eventstore::KeyStore& keys, eventstore::RowStore& rows, eventstore::TenantNumber tenant)
       : keys_(keys), rows_(rows), tenant_(tenant) {}
 
   // What was given but not awaited may be in the rows or not.
@@ -38,9 +42,10 @@ class Replay {
   Replay& operator=(const Replay&) = delete;
 
   // Takes commits that follow those given before, or the rows' checkpoint. Three things at once:
-  // these are opened while those given before are projected and those before them are written. A
-  // log whose keys are missing without an erase event is DATA_LOSS and names the key. After an
-  // error the replay can only be destroyed.
+  // these are opened while those given before are projected and those before them are written. Keys
+  // that they say are destroyed are destroyed before they are written. A log whose keys are missing
+  // without such an event is DATA_LOSS and names the key. After an error the replay can only be
+  // destroyed.
   absl::Status Apply(std::vector<eventstore::StoredCommit> commits);
   // Returns when everything given so far is in the rows, or why it is not.
   absl::Status Await();
@@ -58,7 +63,7 @@ class Replay {
   absl::Status Advance(std::future<OpenedCommits> opening);
   absl::Status AwaitWritten();
 
-  const eventstore::KeyStore& keys_;
+  eventstore::KeyStore& keys_;
   eventstore::RowStore& rows_;
   const eventstore::TenantNumber tenant_;
   std::future<OpenedCommits> opening_;

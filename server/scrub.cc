@@ -25,6 +25,8 @@ absl::Status CheckKeysOf(const store::v1::Commit& commit, const eventstore::KeyS
     for (const store::v1::SealedPart& part : event.sealed()) {
       RETRACE_ASSIGN(bool there, keys.Contains(tenant.number, part.key_id()));
       if (there) continue;
+      RETRACE_ASSIGN(bool destroyed, keys.WasDestroyed(tenant.number, part.key_id()));
+      if (destroyed) continue;
       return absl::DataLossError(fmt::format(
           "The key {} of {} (commit {} of tenant {}) is missing from the key store, and no event "
           "says that it was destroyed. "

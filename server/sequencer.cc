@@ -1,6 +1,5 @@
 #include "server/sequencer.h"
 
-#include <deque>
 #include <set>
 #include <thread>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "retrace/v1/tenants.pb.h"
+#include "server/channel.h"
 #include "server/decide_stage.h"
 #include "server/fair_queue.h"
 #include "server/replay.h"
@@ -62,51 +62,6 @@ absl::Status DiskFull() {
       .Next("Ask the operator to make space.")
       .RetryAfter(absl::Seconds(10));
 }
-
-// A bounded queue of groups between two stages.
-class Channel {
- public:
-  explicit Channel(size_t capacity) : capacity_(capacity) {}
-  void Put(Group group) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Channel::HasRoom));
-    groups_.push_back(std::move(group));
-  }
-  // Nothing when closed and empty. The stage calls Done when it is through with the group.
-  std::optional<Group> Take() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Channel::HasWork));
-    if (groups_.empty()) return std::nullopt;
-    Group group = std::move(groups_.front());
-    groups_.pop_front();
-    busy_ = true;
-    return group;
-  }
-  void Done() {
-    absl::MutexLock lock(&mutex_);
-    busy_ = false;
-  }
-  void Close() {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
-  }
-  // Blocks until everything put so far is through.
-  void AwaitIdle() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Channel::Idle));
-  }
-
- private:
-  bool HasRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return groups_.size() < capacity_; }
-  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !groups_.empty() || closed_; }
-  bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return groups_.empty() && !busy_; }
-
-  const size_t capacity_;
-  absl::Mutex mutex_;
-  std::deque<Group> groups_ ABSL_GUARDED_BY(mutex_);
-  bool busy_ ABSL_GUARDED_BY(mutex_) = false;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-};
 
 }  // namespace
 
@@ -377,6 +332,15 @@ class Sequencer::Stages {
     }
   }
 
+  // Of what the group's commits purged; before the rows, so that replay does it if a crash comes.
+  absl::Status DestroyKeys(const Group& group) {
+    for (const Item& item : group.items) {
+      if (!item.is_commit || item.destroyed_keys.empty()) continue;
+      RETRACE_RETURN_IF_ERROR(keys_.Destroy(item.command.tenant->number, item.destroyed_keys));
+    }
+    return absl::OkStatus();
+  }
+
   void ApplyLoop() {
     while (std::optional<Group> group = to_apply_.Take()) {
       Apply(*group);
@@ -392,7 +356,8 @@ class Sequencer::Stages {
     for (Item& item : group.items) {
       if (item.is_commit) changes.push_back(std::move(item.changes));
     }
-    const absl::Status applied = rows_.Apply(changes);
+    absl::Status applied = DestroyKeys(group);
+    if (applied.ok()) applied = rows_.Apply(changes);
     if (!applied.ok() && options_.on_failure) options_.on_failure(applied);
     for (Item& item : group.items) {
       if (!item.is_commit) continue;
@@ -474,8 +439,8 @@ class Sequencer::Stages {
   absl::Mutex decide_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   DecideStage decide_stage_ ABSL_GUARDED_BY(decide_mutex_);
 
-  Channel to_apply_;
-  Channel to_reply_;
+  Channel<Group> to_apply_;
+  Channel<Group> to_reply_;
   std::thread deciding_, syncing_, applying_, replying_;
 };
 

@@ -10,6 +10,7 @@
 #include "server/operation_runner.h"
 #include "server/plans.h"
 #include "server/queries.h"
+#include "server/recycle_bin.h"
 #include "server/rpc.h"
 #include "server/sequencer.h"
 
@@ -26,6 +27,7 @@ struct Backend {
     history.emplace(opened);
     plans.emplace(opened);
     runner.emplace(OperationRunner::Parts{&rpc, ledger, sequencer, &*history, &*plans});
+    recycle_bin.emplace(opened);
   }
   // Operations stop where they are. After the sequencer drained: no command is shown any more.
   void Close() { runner.reset(); }
@@ -35,6 +37,7 @@ struct Backend {
   std::optional<History> history;
   std::optional<Plans> plans;
   std::optional<OperationRunner> runner;
+  std::optional<RecycleBin> recycle_bin;
 
   // For Admin.
   absl::Time start_time = absl::Now();
@@ -50,6 +53,8 @@ void AddHistoryService(Rpc& rpc, Backend& backend);
 void AddOperationsService(Rpc& rpc, Backend& backend);
 void AddTenantsService(Rpc& rpc, Backend& backend);
 void AddAdminService(Rpc& rpc, Backend& backend);
+void AddRecycleBinService(Rpc& rpc, Backend& backend);
+void AddHoldsService(Rpc& rpc, Backend& backend);
 void AddAllServices(Rpc& rpc, Backend& backend);
 
 }  // namespace retrace::server

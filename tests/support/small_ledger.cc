@@ -132,6 +132,11 @@ void SmallLedger::Commit(Draft& draft, Tenant& tenant) {
   if (held_) {
     waiting_.push_back({&tenant, std::move(changes), draft.header().time_us});
   } else {
+    std::vector<std::string> destroyed;
+    server::AddDestroyedKeys(draft.events(), destroyed);
+    if (!destroyed.empty()) {
+      MustBeOk(ledger_->keys().Destroy(tenant.number, destroyed), "destroying keys");
+    }
     MakeVisible(tenant, changes, draft.header().time_us);
   }
 }

@@ -1,0 +1,207 @@
+// Purges on a whole ledger: what is left of them in answers, in rebuilt rows, in files, and after a
+// crash between the commit and the end of its keys.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "domain/kind.h"
+#include "domain/refusal.h"
+#include "fmt/format.h"
+#include "server/history.h"
+#include "server/queries.h"
+#include "server/recycle_bin.h"
+#include "tests/support/small_ledger.h"
+
+namespace retrace {
+namespace {
+
+using testing::Done;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using testing::SmallLedger;
+
+class PurgeTest : public ::testing::Test {
+ protected:
+  std::string NewCustomer(const std::string& name) {
+    v1::CreateCustomerRequest request;
+    request.mutable_customer()->set_display_name(name);
+    return "tenants/acme/customers/" + small_.Do(request).id();
+  }
+  Done Delete(const std::string& name, const std::string& reason = "") {
+    v1::DeleteCustomerRequest request;
+    request.set_name(name);
+    request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+    request.mutable_options()->set_reason(reason);
+    return small_.Do(request);
+  }
+  Done Purge(const std::string& name) {
+    v1::PurgeEntitiesRequest request;
+    request.add_names(name);
+    return small_.Do(request);
+  }
+  absl::StatusOr<v1::ListCustomersResponse> List(int64_t position) {
+    v1::ListCustomersRequest request;
+    request.set_parent("tenants/acme");
+    request.set_show_deleted(true);
+    if (position > 0) request.mutable_as_of()->set_position(position);
+    return server::Queries(small_.ledger()).Answer(small_.Call("List"), request);
+  }
+  absl::Status Get(const std::string& name, int64_t position) {
+    v1::GetCustomerRequest request;
+    request.set_name(name);
+    if (position > 0) request.mutable_as_of()->set_position(position);
+    return server::Queries(small_.ledger()).Answer(small_.Call("Get"), request).status();
+  }
+  absl::StatusOr<v1::ListBinnedEntitiesResponse> Bin(v1::ListBinnedEntitiesRequest request) {
+    request.set_parent("tenants/acme");
+    return server::RecycleBin(small_.ledger()).Answer(small_.Call("Bin"), request);
+  }
+  // Key ids in the stored commit at a position.
+  std::vector<std::string> KeysAt(eventstore::Position position) {
+    std::vector<std::string> keys;
+    store::v1::Commit commit;
+    commit.ParseFromString(*small_.ledger().ReadStored(small_.tenant(), position));
+    for (const auto& event : commit.events()) {
+      for (const auto& part : event.sealed()) keys.push_back(part.key_id());
+    }
+    return keys;
+  }
+  // True when rows that are built anew are those that serve, every byte and version.
+  bool RebuildIsEqual() {
+    const testing::TempDirectory directory;
+    auto fresh = small_.ledger().Rebuild(directory.Below("rows"), nullptr, nullptr);
+    EXPECT_TRUE(fresh.ok()) << fresh.status();
+    const auto number = small_.tenant().number;
+    return fresh.ok() &&
+           *(*fresh)->FullDigest(number) == *small_.ledger().rows().FullDigest(number);
+  }
+
+  SmallLedger small_;
+};
+
+TEST_F(PurgeTest, AnswersOfAnyMomentShowTheTombstone) {
+  NewCustomer("Bo");
+  const std::string ann = NewCustomer("Ann Secret");
+  const auto created = static_cast<int64_t>(small_.head());
+  ASSERT_TRUE(Delete(ann).status.ok());
+  const Done purged = Purge(ann);
+  ASSERT_TRUE(purged.status.ok()) << purged.status;
+  for (const int64_t position : {int64_t{0}, created}) {
+    EXPECT_EQ(domain::ReasonOf(Get(ann, position)), v1::ENTITY_PURGED);
+  }
+  EXPECT_EQ(domain::ReasonOf(Get(ann, created - 1)), v1::ENTITY_NOT_FOUND);
+  const auto then = List(created);
+  ASSERT_TRUE(then.ok()) << then.status();
+  EXPECT_EQ(then->customers_size(), 1);
+  EXPECT_EQ(then->purged_count(), 1);
+  EXPECT_EQ(List(created - 1)->purged_count(), 0);  // before it was created
+  EXPECT_EQ(List(0)->purged_count(), 0);
+  v1::ListChangesRequest changes;
+  changes.set_name(ann);
+  const auto history = server::History(small_.ledger()).Answer(small_.Call("Changes"), changes);
+  ASSERT_TRUE(history.ok()) << history.status();
+  ASSERT_EQ(history->entries_size(), 1);
+  EXPECT_TRUE(history->entries(0).purged());
+  EXPECT_EQ(history->entries(0).position(), static_cast<int64_t>(purged.position));
+  EXPECT_EQ(history->entries(0).actor(), "ann");
+  v1::GetCommitRequest commit;
+  commit.set_name(fmt::format("tenants/acme/commits/{}", created));
+  commit.set_view(v1::EVENTS);
+  const auto shown = server::History(small_.ledger()).Answer(small_.Call("Commit"), commit);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  EXPECT_TRUE(shown->commit().events(0).purged());
+  EXPECT_FALSE(shown->commit().events(0).has_payload());
+  EXPECT_THAT(shown->commit().events(0).changes(), IsEmpty());
+}
+
+TEST_F(PurgeTest, RowsBuiltAnewAreEqualThoughTheKeyIsGone) {
+  const std::string ann = NewCustomer("Ann");
+  const auto keys = KeysAt(small_.head());
+  ASSERT_EQ(keys.size(), 1u);
+  v1::CreateRecordRequest record;
+  record.mutable_record()->set_title("a deal that stays");
+  record.mutable_record()->set_kind(v1::Record::DEAL);
+  record.mutable_record()->set_customer(ann);
+  const std::string deal = small_.Do(record).id();
+  v1::DeleteCustomerRequest keep;
+  keep.set_name(ann);
+  keep.mutable_related()->set_all(v1::RelatedRecords::KEEP);
+  ASSERT_TRUE(small_.Do(keep).status.ok());
+  ASSERT_TRUE(Purge(ann).status.ok());
+  EXPECT_TRUE(*small_.ledger().keys().WasDestroyed(small_.tenant().number, keys[0]));
+  EXPECT_TRUE(RebuildIsEqual());
+  // From nothing, too.
+  small_.Reopen(false);
+  v1::GetRecordRequest get;
+  get.set_name("tenants/acme/records/" + deal);
+  const auto kept = server::Queries(small_.ledger()).Answer(small_.Call("Get"), get);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->record().title(), "a deal that stays");
+  EXPECT_EQ(kept->record().detached_from(), "");
+}
+
+TEST_F(PurgeTest, ACrashBetweenCommitAndKeysIsMadeUpForOnOpening) {
+  const std::string ann = NewCustomer("Ann");
+  const auto keys = KeysAt(small_.head());
+  ASSERT_TRUE(Delete(ann).status.ok());
+  small_.Hold();  // the commit is durable, and then everything stops
+  ASSERT_TRUE(Purge(ann).status.ok());
+  ASSERT_FALSE(*small_.ledger().keys().WasDestroyed(small_.tenant().number, keys[0]));
+  small_.Reopen(false);
+  EXPECT_TRUE(*small_.ledger().keys().WasDestroyed(small_.tenant().number, keys[0]));
+  EXPECT_EQ(domain::ReasonOf(Get(ann, 0)), v1::ENTITY_PURGED);
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgeTest, TheBinTellsWhoWhyAndWhatCameAlong) {
+  const std::string ann = NewCustomer("Ann");
+  for (const char* title : {"one", "two"}) {
+    v1::CreateRecordRequest record;
+    record.mutable_record()->set_title(title);
+    record.mutable_record()->set_kind(v1::Record::DEAL);
+    record.mutable_record()->set_customer(ann);
+    ASSERT_TRUE(small_.Do(record).status.ok());
+  }
+  ASSERT_TRUE(Delete(ann, "a mistake").status.ok());
+  NewCustomer("live");
+  // Kind by kind, over pages of one.
+  std::vector<std::string> titles;
+  v1::ListBinnedEntitiesRequest request;
+  request.set_page_size(1);
+  for (int pages = 0; pages < 20; ++pages) {
+    const auto page = Bin(request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const auto& entity : page->entities()) {
+      titles.push_back(entity.title());
+      EXPECT_EQ(entity.actor(), "ann");
+      EXPECT_EQ(entity.reason(), "a mistake");
+      EXPECT_TRUE(entity.has_expire_time());
+      EXPECT_EQ(entity.taken_by(), entity.collection() == "records" ? ann : "");
+      if (entity.collection() == "customers") {
+        ASSERT_EQ(entity.taken_size(), 1);
+        EXPECT_EQ(entity.taken(0).deleted_count(), 2);
+        v1::Customer customer;
+        ASSERT_TRUE(entity.resource().UnpackTo(&customer));
+        EXPECT_EQ(customer.state(), v1::Customer::DELETED);
+      }
+    }
+    request.set_page_token(page->next_page_token());
+    if (page->next_page_token().empty()) break;
+  }
+  EXPECT_THAT(titles, ::testing::UnorderedElementsAre("Ann", "one", "two"));
+  v1::ListBinnedEntitiesRequest filtered;
+  filtered.set_collection("records");
+  filtered.set_filter("title = \"one\"");
+  EXPECT_EQ(Bin(filtered)->entities_size(), 1);
+  filtered.set_collection("");
+  EXPECT_EQ(domain::ReasonOf(Bin(filtered).status()), v1::INVALID_FIELD);
+  filtered.set_collection("planets");
+  EXPECT_EQ(domain::ReasonOf(Bin(filtered).status()), v1::INVALID_FIELD);
+}
+
+}  // namespace
+}  // namespace retrace
