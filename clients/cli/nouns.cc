@@ -13,6 +13,8 @@ const std::vector<Noun>& Nouns() {
       {"undo", "take back what change sets or commits did", &AddUndo},
       {"redo", "take back an undo", &AddRedo},
       {"watch", "commits as they happen", &AddWatch},
+      {"bin", "the recycle bin: list, restore, purge", &AddBinVerbs},
+      {"holds", "legal holds: what must not be taken away", &AddHoldVerbs},
       {"tenants", "the companies that use this server", &AddTenantVerbs},
       {"policy", "what a tenant sets for itself", &AddPolicyVerbs},
       {"admin", "status, backup and verification of the server", &AddAdminVerbs},

@@ -25,6 +25,8 @@ void AddHistoryVerbs(CLI::App& noun, Session& session);
 void AddUndo(CLI::App& noun, Session& session);
 void AddRedo(CLI::App& noun, Session& session);
 void AddWatch(CLI::App& noun, Session& session);
+void AddBinVerbs(CLI::App& noun, Session& session);
+void AddHoldVerbs(CLI::App& noun, Session& session);
 void AddTenantVerbs(CLI::App& noun, Session& session);
 void AddPolicyVerbs(CLI::App& noun, Session& session);
 void AddAdminVerbs(CLI::App& noun, Session& session);

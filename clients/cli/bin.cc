@@ -1,0 +1,239 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "clients/cli/app.h"
+#include "clients/cli/entity_verbs.h"
+#include "clients/cli/named_entities.h"
+#include "clients/cli/nouns.h"
+#include "retrace/v1/recycle_bin.pb.h"
+
+namespace retrace::cli {
+namespace {
+
+constexpr int64_t kLargestPage = 1000;
+
+struct BinFlags {
+  std::vector<std::string> names;
+  std::string collection, filter, query, order_by, clash = "abort";
+  std::vector<std::string> choices;
+  int64_t limit = 50;
+  int64_t deleted_by = 0;
+  bool force = false;
+};
+
+absl::Status RunBinList(Session& session, const BinFlags& flags) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  v1::ListBinnedEntitiesRequest request;
+  request.set_parent(*tenant);
+  request.set_collection(flags.collection);
+  request.set_filter(flags.filter);
+  request.set_query(flags.query);
+  request.set_order_by(flags.order_by);
+  RowOutput rows(*style,
+                 {{"KIND", "collection"},
+                  {"ID", "name"},
+                  {"TITLE", "title"},
+                  {"DELETED", "delete_time"},
+                  {"BY", "actor"},
+                  {"REASON", "reason"},
+                  {"CHANGE SET", "change_set"},
+                  {"TAKEN BY", "taken_by"},
+                  {"EXPIRES", "expire_time"},
+                  {"CASE", "case_number"}},
+                 *v1::BinnedEntity::descriptor(), session.out());
+  for (int64_t left = flags.limit; left > 0;) {
+    request.set_page_size(static_cast<int32_t>(std::min(left, kLargestPage)));
+    const auto reply =
+        session.Ask<v1::ListBinnedEntitiesResponse>("RecycleBin.ListBinnedEntities", request);
+    if (!reply.ok()) return reply.status();
+    for (const auto& entity : reply->entities()) rows.Add(entity);
+    left -= reply->entities_size();
+    if (reply->next_page_token().empty()) break;
+    request.set_page_token(reply->next_page_token());
+  }
+  rows.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status RunBinGet(Session& session, const BinFlags& flags) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  absl::StatusOr<std::string> name = NameOfAny(session, flags.names.at(0));
+  if (!name.ok()) return name.status();
+  v1::GetBinnedEntityRequest request;
+  request.set_name(*std::move(name));
+  const auto reply =
+      session.Ask<v1::GetBinnedEntityResponse>("RecycleBin.GetBinnedEntity", request);
+  if (!reply.ok()) return reply.status();
+  v1::BinnedEntity entity = reply->entity();
+  // Bytes of a message that the table cannot show; -o json has it.
+  if (style->format == OutputFormat::kTable) entity.clear_resource();
+  PrintMessage(entity, *style, session.out());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ClashRule> ParseRule(const std::string& text) {
+  if (text == "abort") return v1::ABORT;
+  if (text == "without-value") return v1::WITHOUT_VALUE;
+  if (text == "skip") return v1::SKIP;
+  return absl::InvalidArgumentError(
+      absl::StrCat("`", text, "` is no rule: abort, without-value or skip"));
+}
+
+absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  v1::RestoreEntitiesRequest request;
+  request.set_parent(*tenant);
+  request.set_change_set(flags.deleted_by);
+  for (const std::string& text : flags.names) {
+    absl::StatusOr<std::string> name = NameOfAny(session, text);
+    if (!name.ok()) return name.status();
+    request.add_names(*std::move(name));
+  }
+  absl::StatusOr<v1::ClashRule> rule = ParseRule(flags.clash);
+  if (!rule.ok()) return rule.status();
+  request.set_on_clash(*rule);
+  for (const std::string& choice : flags.choices) {
+    const auto split = SplitSetting(choice);
+    if (!split.ok()) return split.status();
+    absl::StatusOr<std::string> name = NameOfAny(session, split->first);
+    if (!name.ok()) return name.status();
+    absl::StatusOr<v1::ClashRule> of_one = ParseRule(split->second);
+    if (!of_one.ok()) return of_one.status();
+    auto& one = *request.add_choices();
+    one.set_name(*std::move(name));
+    one.set_rule(*of_one);
+  }
+  const auto reply =
+      session.Ask<v1::RestoreEntitiesResponse>("RecycleBin.RestoreEntities", request);
+  if (!reply.ok()) return reply.status();
+  for (const std::string& name : reply->names()) session.out() << "restored " << name << "\n";
+  for (const std::string& name : reply->skipped_names()) {
+    session.out() << "left in the bin " << name << "\n";
+  }
+  session.NoteOutcome(reply->outcome());
+  return absl::OkStatus();
+}
+
+template <typename Response>
+void PrintPurge(Session& session, bool done, const Response& reply) {
+  session.out() << (done ? "purged " : "would purge ") << reply.purge_count()
+                << (reply.purge_count() == 1 ? " entity" : " entities")
+                << (done ? "" : "; --force does it") << "\n";
+  for (const std::string& name : reply.purge_sample()) session.out() << "  " << name << "\n";
+  if (done) session.NoteOutcome(reply.outcome());
+}
+
+absl::Status RunBinPurge(Session& session, const BinFlags& flags) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  v1::PurgeEntitiesRequest request;
+  request.set_parent(*tenant);
+  for (const std::string& text : flags.names) {
+    absl::StatusOr<std::string> name = NameOfAny(session, text);
+    if (!name.ok()) return name.status();
+    request.add_names(*std::move(name));
+  }
+  request.set_collection(flags.collection);
+  request.set_filter(flags.filter);
+  request.set_force(flags.force);
+  const auto reply = session.Ask<v1::PurgeEntitiesResponse>("RecycleBin.PurgeEntities", request);
+  if (!reply.ok()) return reply.status();
+  PrintPurge(session, flags.force || !flags.names.empty(), *reply);
+  return absl::OkStatus();
+}
+
+absl::Status RunBinEmpty(Session& session, const BinFlags& flags) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  v1::EmptyBinRequest request;
+  request.set_parent(*tenant);
+  request.set_collection(flags.collection);
+  request.set_force(flags.force);
+  const auto reply = session.Ask<v1::EmptyBinResponse>("RecycleBin.EmptyBin", request);
+  if (!reply.ok()) return reply.status();
+  PrintPurge(session, flags.force, *reply);
+  return absl::OkStatus();
+}
+
+void AddCollection(CLI::App& verb, BinFlags& flags) {
+  verb.add_option("--kind", flags.collection, "only this kind, e.g. customers")
+      ->option_text("KIND");
+}
+
+void AddFilter(CLI::App& verb, BinFlags& flags) {
+  verb.add_option("--filter", flags.filter, "AIP-160 filter, with --kind")->option_text("FILTER");
+}
+
+void AddForce(CLI::App& verb, BinFlags& flags) {
+  verb.add_flag("--force", flags.force, "do it; without it only count and sample");
+}
+
+CLI::Option* AddNames(CLI::App& verb, BinFlags& flags) {
+  return verb
+      .add_option("names", flags.names, "full names, or customers/ID, customers/ext:EXTERNAL")
+      ->option_text("NAME...");
+}
+
+using Run = absl::Status (*)(Session&, const BinFlags&);
+
+std::shared_ptr<BinFlags> Begin(CLI::App* verb, Session& session, Run run) {
+  auto flags = std::make_shared<BinFlags>();
+  verb->callback([&session, flags, run] {
+    session.Choose([&session, flags, run] { return run(session, *flags); });
+  });
+  return flags;
+}
+
+}  // namespace
+
+void AddBinVerbs(CLI::App& noun, Session& session) {
+  CLI::App* list = AddVerb(noun, "list", "what lies in the bin, who deleted it, why, until when",
+                           "retrace bin list --kind customers --filter 'level = \"gold\"'");
+  auto flags = Begin(list, session, RunBinList);
+  AddCollection(*list, *flags);
+  AddFilter(*list, *flags);
+  list->add_option("--query", flags->query, "search, as in lists")->option_text("WORDS");
+  list->add_option("--order-by", flags->order_by, "with --kind")->option_text("FIELD");
+  list->add_option("--limit", flags->limit, "how many at most (50)")
+      ->option_text("N")
+      ->check(AtLeastOne());
+  CLI::App* get = AddVerb(noun, "get", "one of it, with what it took along",
+                          "retrace bin get customers/ext:H-1");
+  AddNames(*get, *Begin(get, session, RunBinGet))->required()->expected(1);
+  CLI::App* restore = AddVerb(noun, "restore", "bring back, with exactly what a deletion took",
+                              "retrace bin restore customers/ext:H-1\n  "
+                              "retrace bin restore --deleted-by 42 --on-clash skip");
+  flags = Begin(restore, session, RunBinRestore);
+  AddNames(*restore, *flags);
+  restore->add_option("--deleted-by", flags->deleted_by, "all that this change set deleted")
+      ->option_text("CHANGE_SET");
+  restore
+      ->add_option("--on-clash", flags->clash,
+                   "what to do where others hold unique keys by now: abort, without-value, skip")
+      ->option_text("RULE");
+  restore->add_option("--choice", flags->choices, "the same for one entity")
+      ->option_text("NAME=RULE");
+  CLI::App* purge = AddVerb(noun, "purge", "end for ever, at every moment of the past",
+                            "retrace bin purge customers/ext:H-1 --reason \"asked for\"\n  "
+                            "retrace bin purge --kind customers --filter 'level = \"gold\"'");
+  flags = Begin(purge, session, RunBinPurge);
+  AddNames(*purge, *flags);
+  AddCollection(*purge, *flags);
+  AddFilter(*purge, *flags);
+  AddForce(*purge, *flags);
+  CLI::App* empty =
+      AddVerb(noun, "empty", "purge all of it", "retrace bin empty --kind records --force");
+  flags = Begin(empty, session, RunBinEmpty);
+  AddCollection(*empty, *flags);
+  AddForce(*empty, *flags);
+}
+
+}  // namespace retrace::cli

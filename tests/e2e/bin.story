@@ -1,0 +1,102 @@
+# What was deleted lies in the bin with who, when, why, and what came along; it is restored whole, or purged for ever.
+$ retrace tenants create acme > /dev/null
+committed at position 2, change set 2
+
+$ retrace customers create --display-name "Canary Quetzal" --external-id Q-1 > /dev/null
+committed at position 1, change set 1
+
+$ retrace records create --kind CONTACT --customer ext:Q-1 --title "Contact Wrenfeather" --external-id R-1 > /dev/null
+committed at position 2, change set 2
+
+$ retrace customers create --display-name "Heron Osprey" --external-id Q-2 > /dev/null
+committed at position 3, change set 3
+
+$ retrace customers delete ext:Q-1 --related delete --reason "a test" > /dev/null
+committed at position 4, change set 4
+note: 1 record deleted, 0 kept.
+
+$ retrace bin list -o csv 2> /dev/null | cut -d, -f1,3,6,7
+collection,title,reason,change_set
+customers,Canary Quetzal,a test,4
+records,Contact Wrenfeather,a test,4
+
+$ retrace bin restore customers/ext:Q-1
+restored tenants/acme/customers/<id 1>
+committed at position 5, change set 5
+note: 1 record restored, 0 attached again.
+
+$ retrace customers delete ext:Q-1 --related delete --reason "asked by the customer" > /dev/null
+committed at position 6, change set 6
+note: 1 record deleted, 0 kept.
+
+# A stop writes rows into files; so the names are in some.
+! stop
+
+! start
+
+$ grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" && echo "in files"
+in files
+
+# A legal hold keeps what lies in the bin, too.
+$ retrace holds place customers/ext:Q-1 --case 17/26 --reason "law suit" > /dev/null
+committed at position 7, change set 7
+
+$ retrace bin purge customers/ext:Q-1
+retrace: `tenants/acme/customers/<id 1>` is kept by a legal hold, case 17/26. Ask who placed the hold; release it when the case is closed. (HELD)
+  tenants/acme/holds/<id 2>: case 17/26 is open
+  see tenants/acme/customers/<id 1>
+[exit 8]
+
+$ retrace holds list -o csv 2> /dev/null | cut -d, -f2,7,8
+case_number,reason,state
+17/26,law suit,ACTIVE
+
+$ retrace holds release "$(retrace holds list -o csv 2> /dev/null | tail -1 | cut -d, -f1)" --reason "settled" > /dev/null
+committed at position 8, change set 8
+
+# By filter it counts first.
+$ retrace bin purge --kind customers --filter 'external_id = "Q-1"'
+would purge 1 entity; --force does it
+  tenants/acme/customers/<id 1>
+
+$ retrace bin purge --kind customers --filter 'external_id = "Q-1"' --force --reason "asked by the customer"
+purged 1 entity
+  tenants/acme/customers/<id 1>
+committed at position 10, change set 10
+
+# Nothing of it is left at any moment; who ended it, when and how is.
+$ retrace customers list --as-of 4 -o csv 2> /dev/null | cut -d, -f3
+display_name
+Heron Osprey
+
+$ retrace bin purge "$(retrace history commits --limit 1 -o json | grep -o 'tenants/acme/customers/[0-9a-z]*' | head -1)"
+retrace: names[0]: `tenants/acme/customers/<id 1>` was purged by root at <time>, in commit 10. Nothing brings it back; its id is never used again. (ENTITY_PURGED)
+  see tenants/acme/customers/<id 1>
+[exit 6]
+
+$ retrace history commits --limit 1
+POSITION  TIME                  ACTOR  METHOD         ENTITIES                                                                  REASON
+      10  <time>                root   PurgeEntities  customers/<id 1>, records/<id 3>                      asked by the customer
+
+# No file under the data directory holds the names, once the files were swept.
+$ for i in $(seq 600); do grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l; grep -rqai osprey "$RETRACED_DATA" && echo "what stays is there"
+0
+what stays is there
+
+# A restart serves, though keys are missing: the log says that they were destroyed. So do rows built anew.
+! stop
+
+! remove rows
+
+! start
+
+$ retrace customers list -o csv 2> /dev/null | cut -d, -f3
+display_name
+Heron Osprey
+
+$ retrace admin verify
+ok       true
+commits  12
+
+$ grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
+0
