@@ -51,6 +51,13 @@ struct Row {
   bool binned() const { return head.lifecycle() == store::v1::RowHead::BINNED; }
   // This version was made by an undo.
   bool undone() const { return head.taken_back_size() > 0; }
+  // Position of the commit that brought it into the bin; 0: it is not there.
+  Position binned_at() const {
+    const store::v1::Deletion& deletion = head.deletion();
+    return !binned()                         ? 0
+           : deletion.redone_position() != 0 ? deletion.redone_position()
+                                             : deletion.position();
+  }
   // A tombstone: its resource is empty.
   bool purged() const { return head.lifecycle() == store::v1::RowHead::PURGED; }
   // The resource as its own type; the caller knows the kind.

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "domain/projection.h"
 #include "domain/refusal.h"
 #include "domain/reverted.h"
 #include "domain/status_macros.h"
@@ -59,24 +60,28 @@ bool Exists(const RowPtr& row) { return row != nullptr && (row->live() || row->b
 
 }  // namespace
 
+bool EntityWrites::LacksOneOf(const std::set<Position, std::greater<>>& positions) const {
+  return *positions.rbegin() <= past_removed_;
+}
+
 absl::StatusOr<EntityWrites> EntityWrites::Read(const EntityRef& entity, Position oldest,
                                                 const View& view, int& versions_left) {
   EntityWrites writes;
   const Kind& kind = KindOf(entity.kind);
   RETRACE_ASSIGN(RowPtr after, view.Get(entity));
+  if (Exists(after)) {
+    writes.past_removed_ = after->head.past_removed();
+  }
   while (Exists(after) && after->head.update_position() >= oldest) {
     if (--versions_left < 0) {
       return Refusal(v1::USE_OPERATION,
                      "Too much happened to these entities since for one command to look through.")
           .Next("Undo fewer entities at once.");
     }
-    RowPtr before;
-    if (after->head.update_position() > after->head.create_position()) {
-      RETRACE_ASSIGN(before, view.GetAt(entity, after->head.update_position() - 1));
-      if (!Exists(before)) {
-        break;  // purged below this
-      }
+    if (after->head.update_position() == writes.past_removed_) {
+      break;  // what was before is gone, and so is what this wrote
     }
+    RETRACE_ASSIGN(RowPtr before, VersionBefore(entity, *after, view));
     RowPtr next = before;
     writes.writes_.push_back(MakeWrite(kind, std::move(before), std::move(after)));
     after = std::move(next);

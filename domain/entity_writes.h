@@ -1,6 +1,7 @@
 // What the commits of one entity's history wrote, path by path, read from the versions of its row.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <vector>
@@ -47,6 +48,9 @@ class EntityWrites {
   // Null when the commit wrote nothing.
   const Write* At(Position position) const;
 
+  // True when one of the commits lies in the past that a purge of another entity removed.
+  bool LacksOneOf(const std::set<Position, std::greater<>>& positions) const;
+
   // How a write of a path is seen from now, if an undo takes `taken` back first.
   struct Standing {
     // No standing undo took it back.
@@ -59,6 +63,7 @@ class EntityWrites {
 
  private:
   std::vector<Write> writes_;
+  Position past_removed_ = 0;  // nothing is known up to here
 };
 
 }  // namespace retrace::domain

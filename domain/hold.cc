@@ -52,7 +52,7 @@ absl::Status CheckHoldMove(const EntityRef& entity, const Row* before, const Row
   }
   return Refusal(v1::STATE_REFUSED, fmt::format("{} is placed and released, nothing else.",
                                                 NameOf(context.header.tenant, entity)))
-      .Next("Place a new hold instead.");
+      .Next("Release it when its case is closed; to change it, place another.");
 }
 
 std::string SubjectOfHold(const EntityRef& entity, const Row& /*row*/) {

@@ -169,7 +169,8 @@ class Description {
     std::string subkind;
     std::vector<Contribution> contributions;
     if (kind.contribute != nullptr) {
-      kind.contribute(*touched.after, contributions);
+      // A tombstone says nothing of what it was.
+      kind.contribute(touched.after->purged() ? *touched.before : *touched.after, contributions);
     }
     for (const Contribution& one : contributions) {
       if (one.owner.empty()) {

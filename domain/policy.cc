@@ -109,8 +109,9 @@ absl::Status CheckPolicy(const EntityRef& /*entity*/, const Row* before, const R
     return Refusal(v1::STATE_REFUSED, "The policy's unique keys would be `none` and others.")
         .Next("Set `policy.unique_keys` to what it shall be.");
   }
-  const std::vector<std::string> was =
-      KeysOf(before == nullptr ? v1::Policy() : before->As<v1::Policy>());
+  const v1::Policy old = before == nullptr ? v1::Policy() : before->As<v1::Policy>();
+  RETRACE_RETURN_IF_ERROR(CheckNotice(old, after.As<v1::Policy>(), context.header.time_us));
+  const std::vector<std::string> was = KeysOf(old);
   for (const std::string& key : KeysOf(after.As<v1::Policy>())) {
     if (std::find(was.begin(), was.end(), key) == was.end()) {
       RETRACE_RETURN_IF_ERROR(CheckNoDuplicates(key, view, context));

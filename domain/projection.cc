@@ -73,10 +73,7 @@ void ProjectReserved(const Kind& kind, const std::string& id, const Row* before,
   const auto add = [&](uint8_t index, std::string value, Mark mark) {
     entries.push_back({kind.number, index, std::move(value), id, mark});
   };
-  const auto deleted_at = [](const Row* row) {
-    return row != nullptr && row->binned() ? row->head.deletion().position() : 0;
-  };
-  const Position was = deleted_at(before), is = deleted_at(&after);
+  const Position was = before == nullptr ? 0 : before->binned_at(), is = after.binned_at();
   if (was != is && was != 0) {
     add(kBinIndex, EncodeNumber(static_cast<int64_t>(was)), Mark::kGone);
   }

@@ -193,8 +193,12 @@ absl::Status Purge::EmitStoredAnew(const Found& kept, const EntityRef& purged) {
 }
 
 absl::Status Purge::Emit() {
+  if (!taken_.empty()) {
+    draft_.Warn("PURGE_IS_FINAL", "What is purged is gone, now and at every moment of the past.");
+  }
   for (const auto& [entity, kept] : kept_) {
     RETRACE_RETURN_IF_ERROR(EmitStoredAnew({entity, kept.first}, kept.second));
+    draft_.Lose(entity, "It stays, but its past was sealed with what is purged, and goes.");
   }
   for (const Taken& taken : taken_) {
     auto event = std::make_shared<store::v1::Purged>();
@@ -203,6 +207,7 @@ absl::Status Purge::Emit() {
       event->add_key_ids(key);
     }
     RETRACE_RETURN_IF_ERROR(draft_.Emit(taken.found.entity, std::move(event)));
+    draft_.Lose(taken.found.entity, "Nothing brings back what is purged.");
   }
   if (!kept_.empty()) {
     draft_.Note(
@@ -253,7 +258,12 @@ absl::StatusOr<const Kind*> BinnableKind(const std::string& collection) {
 }
 
 // Purges them, or only says what would go: the reply counts the targets.
-absl::Status PurgeOrCount(const std::vector<Found>& found, bool force, Draft& draft) {
+absl::Status PurgeOrCount(const std::vector<Found>& found, bool force,
+                          const v1::CommandOptions& options, Draft& draft) {
+  if (!force && (options.plan_only() || !options.plan_token().empty())) {
+    return Refusal(v1::INVALID_FIELD, "A plan is about a purge, not about counting.")
+        .Field("force", "Set it; with plan_only nothing is purged all the same.");
+  }
   for (const Found& one : found) {
     draft.Target(one.entity);
   }
@@ -287,7 +297,7 @@ absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const
   std::vector<Found> found;
   if (!by_filter) {
     RETRACE_ASSIGN(found, FindNamedBinned(request.names(), request.options(), draft, context));
-    return PurgeOrCount(found, /*force=*/true, draft);
+    return PurgeOrCount(found, /*force=*/true, request.options(), draft);
   }
   RETRACE_ASSIGN(const Kind* kind, BinnableKind(request.collection()));
   if (request.filter().empty()) {
@@ -299,7 +309,7 @@ absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const
     RETRACE_ASSIGN(filter, Filter::Parse(request.filter(), *kind->resource->GetDescriptor(), {}));
   }
   RETRACE_RETURN_IF_ERROR(CollectBinned(*kind, filter, draft, found));
-  return PurgeOrCount(found, request.force(), draft);
+  return PurgeOrCount(found, request.force(), request.options(), draft);
 }
 
 absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Context& context) {
@@ -315,7 +325,7 @@ absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Cont
       }
     }
   }
-  return PurgeOrCount(found, request.force(), draft);
+  return PurgeOrCount(found, request.force(), request.options(), draft);
 }
 
 }  // namespace retrace::domain

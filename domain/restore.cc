@@ -82,7 +82,9 @@ absl::StatusOr<std::vector<Found>> Asked(const v1::RestoreEntitiesRequest& reque
   if (found.empty()) {
     return Refusal(v1::ENTITY_NOT_FOUND,
                    fmt::format("Nothing lies in the bin by change set {}.", request.change_set()))
-        .Next("It deleted nothing, or what it deleted was restored or purged.");
+        .Next(
+            "It deleted nothing, or what it deleted was restored or purged, or deleted again "
+            "by a later change set.");
   }
   if (found.size() > kMostEntities) {
     return TooMany("This change set");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "domain/kind.h"
+#include "domain/refusal.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
 
@@ -122,6 +123,20 @@ void NormaliseRetentions(const v1::Policy& before, int64_t now_us, v1::Policy& a
   for (auto& [collection, retention] : stored) {
     *after.add_retentions() = std::move(retention);
   }
+}
+
+absl::Status CheckNotice(const v1::Policy& before, const v1::Policy& after, int64_t now_us) {
+  for (const Kind& kind : Kinds()) {
+    if (RetentionDaysAt(after, kind.collection, now_us) >=
+        RetentionDaysAt(before, kind.collection, now_us)) {
+      continue;
+    }
+    return Refusal(v1::STATE_REFUSED,
+                   fmt::format("The bin would keep {} shorter from now on, without notice.",
+                               kind.collection))
+        .Next("Set `retentions` by an update of the policy, which gives notice of 7 days.");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace retrace::domain

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "domain/normalise.h"
 #include "retrace/v1/tenants.pb.h"
 
@@ -21,5 +22,8 @@ int64_t ExpireTimeUs(const v1::Policy& policy, std::string_view collection, int6
 // shortening against `before` from its effective time, by default 7 days after `now_us`.
 void NormaliseRetentions(const v1::Policy& before, int64_t now_us, v1::Policy& after,
                          FieldFaults& faults);
+
+// Refuses retentions that are shorter at `now_us` than they were: an undo gives no notice.
+absl::Status CheckNotice(const v1::Policy& before, const v1::Policy& after, int64_t now_us);
 
 }  // namespace retrace::domain

@@ -24,6 +24,11 @@ void ApplyBin(const Reverted::Lifecycle& lifecycle, const CommitHeader& header, 
   // A deletion that is redone keeps its position, by which an undelete finds what it took along;
   // but it is this actor's, and its time in the bin begins now.
   deletion.set_position(lifecycle.deletion());
+  if (lifecycle.deletion() == header.position) {
+    deletion.clear_redone_position();
+  } else {
+    deletion.set_redone_position(header.position);
+  }
   *deletion.mutable_root() = lifecycle.root();
   deletion.set_time_us(header.time_us);
   deletion.set_actor(header.actor);

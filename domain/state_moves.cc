@@ -14,6 +14,9 @@ std::vector<StateMove> MovesBetween(const Kind& kind, const Row* before, const R
   if (before == nullptr) {
     return {StateMove::kCreate};
   }
+  if (after.purged()) {
+    return {StateMove::kPurge};
+  }
   if (before->live() != after.live()) {
     moves.push_back(after.live() ? StateMove::kUndelete : StateMove::kDelete);
   }

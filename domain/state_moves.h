@@ -14,6 +14,7 @@ enum class StateMove {
   kCreate,      // nothing -> live
   kDelete,      // live -> the bin
   kUndelete,    // the bin -> live
+  kPurge,       // the bin -> nothing
   kDeactivate,  // ACTIVE -> INACTIVE
   kActivate,    // INACTIVE -> ACTIVE
   kGoOn,        // of what only goes on, like tenants, epochs
@@ -35,6 +36,7 @@ constexpr Reversal ReversalOf(StateMove move) {
     case StateMove::kDeactivate:
     case StateMove::kActivate:
       return Reversal::kReversible;
+    case StateMove::kPurge:
     case StateMove::kGoOn:
       return Reversal::kIrreversible;
   }

@@ -82,6 +82,7 @@ struct Undoing {
   std::vector<std::pair<EntityRef, std::shared_ptr<const store::v1::Reverted>>> events;
   std::vector<UndoConflict> conflicts;
   int purged = 0;
+  int past_removed = 0;
   bool met_undone = false;
 };
 
@@ -93,8 +94,10 @@ absl::StatusOr<Undoing> TakeAllBack(const ResolvedUndo& undo, v1::UndoMode mode,
   for (const auto& [entity, positions] : addressed) {
     RETRACE_ASSIGN(const EntityWrites writes,
                    EntityWrites::Read(entity, *positions.rbegin(), view, versions_left));
+    const bool lacks_past = writes.LacksOneOf(positions);
+    undoing.past_removed += lacks_past ? 1 : 0;
     if (writes.all().empty()) {
-      ++undoing.purged;
+      undoing.purged += lacks_past ? 0 : 1;
       continue;
     }
     EntityUndo one(entity, NameOf(tenant, entity), writes, mode, position);
@@ -274,6 +277,12 @@ void NoteDone(const ResolvedUndo& undo, const Undoing& undoing, v1::UndoMode mod
     draft.Note(fmt::format(
         "{} purged since and left out.",
         undoing.purged == 1 ? "One entity was" : fmt::format("{} entities were", undoing.purged)));
+  }
+  if (undoing.past_removed > 0) {
+    draft.Note(fmt::format("{} lost the past that was to be undone to a purge since.",
+                           undoing.past_removed == 1
+                               ? "One entity"
+                               : fmt::format("{} entities", undoing.past_removed)));
   }
 }
 

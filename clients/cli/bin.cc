@@ -8,6 +8,7 @@
 #include "clients/cli/entity_verbs.h"
 #include "clients/cli/named_entities.h"
 #include "clients/cli/nouns.h"
+#include "clients/cli/plans.h"
 #include "retrace/v1/recycle_bin.pb.h"
 
 namespace retrace::cli {
@@ -21,7 +22,7 @@ struct BinFlags {
   std::vector<std::string> choices;
   int64_t limit = 50;
   int64_t deleted_by = 0;
-  bool force = false;
+  PlanFlags plan;
 };
 
 absl::Status RunBinList(Session& session, const BinFlags& flags) {
@@ -86,17 +87,24 @@ absl::StatusOr<v1::ClashRule> ParseRule(const std::string& text) {
       absl::StrCat("`", text, "` is no rule: abort, without-value or skip"));
 }
 
-absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
-  absl::StatusOr<std::string> tenant = session.Tenant();
-  if (!tenant.ok()) return tenant.status();
-  v1::RestoreEntitiesRequest request;
-  request.set_parent(*tenant);
-  request.set_change_set(flags.deleted_by);
+template <typename Request>
+absl::Status FillNames(Session& session, const BinFlags& flags, Request& request) {
   for (const std::string& text : flags.names) {
     absl::StatusOr<std::string> name = NameOfAny(session, text);
     if (!name.ok()) return name.status();
     request.add_names(*std::move(name));
   }
+  return absl::OkStatus();
+}
+
+absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  Exchange exchange = NewExchange("RecycleBin.RestoreEntities");
+  auto& request = static_cast<v1::RestoreEntitiesRequest&>(*exchange.request);
+  request.set_parent(*tenant);
+  request.set_change_set(flags.deleted_by);
+  if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
   absl::StatusOr<v1::ClashRule> rule = ParseRule(flags.clash);
   if (!rule.ok()) return rule.status();
   request.set_on_clash(*rule);
@@ -111,56 +119,48 @@ absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
     one.set_name(*std::move(name));
     one.set_rule(*of_one);
   }
-  const auto reply =
-      session.Ask<v1::RestoreEntitiesResponse>("RecycleBin.RestoreEntities", request);
-  if (!reply.ok()) return reply.status();
-  for (const std::string& name : reply->names()) session.out() << "restored " << name << "\n";
-  for (const std::string& name : reply->skipped_names()) {
+  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  if (!done.ok() || !*done) return done.status();
+  const auto& reply = static_cast<const v1::RestoreEntitiesResponse&>(*exchange.response);
+  for (const std::string& name : reply.names()) session.out() << "restored " << name << "\n";
+  for (const std::string& name : reply.skipped_names()) {
     session.out() << "left in the bin " << name << "\n";
   }
-  session.NoteOutcome(reply->outcome());
+  session.NoteOutcome(reply.outcome());
   return absl::OkStatus();
 }
 
-template <typename Response>
-void PrintPurge(Session& session, bool done, const Response& reply) {
-  session.out() << (done ? "purged " : "would purge ") << reply.purge_count()
-                << (reply.purge_count() == 1 ? " entity" : " entities")
-                << (done ? "" : "; --force does it") << "\n";
+// Calls a purge. What it would do is a matter of its plan, so it never only counts.
+template <typename Request, typename Response>
+absl::Status RunPurge(Session& session, const BinFlags& flags, absl::string_view method) {
+  absl::StatusOr<std::string> tenant = session.Tenant();
+  if (!tenant.ok()) return tenant.status();
+  Exchange exchange = NewExchange(method);
+  auto& request = static_cast<Request&>(*exchange.request);
+  request.set_parent(*tenant);
+  request.set_collection(flags.collection);
+  request.set_force(true);
+  if constexpr (requires { request.add_names(""); }) {
+    if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
+    request.set_filter(flags.filter);
+  }
+  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  if (!done.ok() || !*done) return done.status();
+  const auto& reply = static_cast<const Response&>(*exchange.response);
+  session.out() << "purged " << reply.purge_count()
+                << (reply.purge_count() == 1 ? " entity" : " entities") << "\n";
   for (const std::string& name : reply.purge_sample()) session.out() << "  " << name << "\n";
-  if (done) session.NoteOutcome(reply.outcome());
+  session.NoteOutcome(reply.outcome());
+  return absl::OkStatus();
 }
 
 absl::Status RunBinPurge(Session& session, const BinFlags& flags) {
-  absl::StatusOr<std::string> tenant = session.Tenant();
-  if (!tenant.ok()) return tenant.status();
-  v1::PurgeEntitiesRequest request;
-  request.set_parent(*tenant);
-  for (const std::string& text : flags.names) {
-    absl::StatusOr<std::string> name = NameOfAny(session, text);
-    if (!name.ok()) return name.status();
-    request.add_names(*std::move(name));
-  }
-  request.set_collection(flags.collection);
-  request.set_filter(flags.filter);
-  request.set_force(flags.force);
-  const auto reply = session.Ask<v1::PurgeEntitiesResponse>("RecycleBin.PurgeEntities", request);
-  if (!reply.ok()) return reply.status();
-  PrintPurge(session, flags.force || !flags.names.empty(), *reply);
-  return absl::OkStatus();
+  return RunPurge<v1::PurgeEntitiesRequest, v1::PurgeEntitiesResponse>(session, flags,
+                                                                       "RecycleBin.PurgeEntities");
 }
 
 absl::Status RunBinEmpty(Session& session, const BinFlags& flags) {
-  absl::StatusOr<std::string> tenant = session.Tenant();
-  if (!tenant.ok()) return tenant.status();
-  v1::EmptyBinRequest request;
-  request.set_parent(*tenant);
-  request.set_collection(flags.collection);
-  request.set_force(flags.force);
-  const auto reply = session.Ask<v1::EmptyBinResponse>("RecycleBin.EmptyBin", request);
-  if (!reply.ok()) return reply.status();
-  PrintPurge(session, flags.force, *reply);
-  return absl::OkStatus();
+  return RunPurge<v1::EmptyBinRequest, v1::EmptyBinResponse>(session, flags, "RecycleBin.EmptyBin");
 }
 
 void AddCollection(CLI::App& verb, BinFlags& flags) {
@@ -170,10 +170,6 @@ void AddCollection(CLI::App& verb, BinFlags& flags) {
 
 void AddFilter(CLI::App& verb, BinFlags& flags) {
   verb.add_option("--filter", flags.filter, "AIP-160 filter, with --kind")->option_text("FILTER");
-}
-
-void AddForce(CLI::App& verb, BinFlags& flags) {
-  verb.add_flag("--force", flags.force, "do it; without it only count and sample");
 }
 
 CLI::Option* AddNames(CLI::App& verb, BinFlags& flags) {
@@ -221,19 +217,21 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
       ->option_text("RULE");
   restore->add_option("--choice", flags->choices, "the same for one entity")
       ->option_text("NAME=RULE");
-  CLI::App* purge = AddVerb(noun, "purge", "end for ever, at every moment of the past",
-                            "retrace bin purge customers/ext:H-1 --reason \"asked for\"\n  "
-                            "retrace bin purge --kind customers --filter 'level = \"gold\"'");
+  AddPlanFlags(*restore, flags->plan);
+  CLI::App* purge =
+      AddVerb(noun, "purge", "end for ever, at every moment of the past",
+              "retrace bin purge customers/ext:H-1 --reason \"asked for\"\n  "
+              "retrace bin purge --kind customers --filter 'level = \"gold\"' --plan");
   flags = Begin(purge, session, RunBinPurge);
   AddNames(*purge, *flags);
   AddCollection(*purge, *flags);
   AddFilter(*purge, *flags);
-  AddForce(*purge, *flags);
+  AddPlanFlags(*purge, flags->plan);
   CLI::App* empty =
-      AddVerb(noun, "empty", "purge all of it", "retrace bin empty --kind records --force");
+      AddVerb(noun, "empty", "purge all of it", "retrace bin empty --kind records --plan");
   flags = Begin(empty, session, RunBinEmpty);
   AddCollection(*empty, *flags);
-  AddForce(*empty, *flags);
+  AddPlanFlags(*empty, flags->plan);
 }
 
 }  // namespace retrace::cli

@@ -184,16 +184,18 @@ TEST_F(DraftTest, ProjectsOnlyEntriesThatChange) {
                   .ok());
   EXPECT_THAT(Told(*retagged.Project()), ElementsAre("8:a gone", "8:c live"));
 
+  const std::string in_bin =
+      fmt::format("{}:{}", +kBinIndex, EncodeNumber(static_cast<int64_t>(header_.position)));
   Draft deleted(view_, header_);
   ASSERT_TRUE(deleted.Emit(kAnn, std::make_shared<store::v1::Deleted>()).ok());
-  EXPECT_THAT(Told(*deleted.Project()),
-              ElementsAre("6:gold binned", "8:a binned", "8:b binned", "9:x binned"));
+  EXPECT_THAT(Told(*deleted.Project()), ElementsAre("6:gold binned", "8:a binned", "8:b binned",
+                                                    "9:x binned", in_bin + " binned"));
   Apply(deleted);
 
   Draft undeleted(view_, header_);
   ASSERT_TRUE(undeleted.Emit(kAnn, std::make_shared<store::v1::Undeleted>()).ok());
   EXPECT_THAT(Told(*undeleted.Project()),
-              ElementsAre("6:gold live", "8:a live", "8:b live", "9:x live"));
+              ElementsAre("6:gold live", "8:a live", "8:b live", "9:x live", in_bin + " gone"));
 }
 
 TEST_F(DraftTest, ACommitWithoutEventsRemembersItsRequest) {

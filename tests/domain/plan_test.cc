@@ -118,6 +118,31 @@ TEST_F(PlanTest, CountsWhatHappensToWhom) {
   });
 }
 
+TEST_F(PlanTest, APurgeNamesWhatIsLostAndWarns) {
+  ASSERT_TRUE(acme_.Do(Deleting(v1::RelatedRecords::DELETE)).ok());
+  v1::PurgeEntitiesRequest request;
+  request.set_parent("tenants/acme");
+  request.add_names(customer_);
+  Decided(request, [&](const Draft& draft) {
+    const auto plan = DescribeOutcome(draft);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    ASSERT_EQ(plan->counts_size(), 2);
+    EXPECT_EQ(plan->counts(1).ShortDebugString(),
+              R"(kind: "records" subkind: "DEAL" change: "Purged" count: 2)");
+    ASSERT_EQ(plan->sums_size(), 1);
+    EXPECT_EQ(plan->sums(0).minor_units(), 350);
+    EXPECT_EQ(plan->loss_count(), 3);
+    ASSERT_EQ(plan->warnings_size(), 1);
+    EXPECT_EQ(plan->warnings(0).id(), "PURGE_IS_FINAL");
+    ASSERT_EQ(plan->samples_size(), 3);
+    EXPECT_EQ(plan->samples(0).title(), "Hottechi");
+  });
+  const auto forms = Forms(request);
+  acme_.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
+                                             customer { display_name: "Other" })pb");
+  EXPECT_EQ(Forms(request), forms);
+}
+
 TEST_F(PlanTest, ShowsTwentySamplesAndCountsTheRest) {
   for (int i = 0; i < 30; ++i) AddDeal(fmt::format("Deal {}", i), i);
   Decided(Deleting(v1::RelatedRecords::DELETE), [&](const Draft& draft) {

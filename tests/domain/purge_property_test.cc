@@ -21,7 +21,9 @@ constexpr int kSteps = 220;
 // A history with deletions enough that much is purged.
 void Grow(RandomHistory& history) {
   for (int i = 0; i < kSteps && !::testing::Test::HasFailure(); ++i) {
-    const Reply reply = i % 4 == 3 ? history.BinStep() : history.Step();
+    const Reply reply = i % 4 == 3    ? history.BinStep()
+                        : i % 16 == 5 ? history.UndoStep()
+                                      : history.Step();
     if (!reply.ok()) {
       EXPECT_NE(reply.reason(), v1::ERROR_REASON_UNSPECIFIED) << reply.status;
     }

@@ -128,6 +128,9 @@ TEST_F(PurgeTest, ByFilterItCountsFirst) {
   reply = acme_.Do(request);
   ASSERT_TRUE(reply.ok()) << reply.status;
   EXPECT_THAT(reply.events, SizeIs(3));
+  request.set_force(false);
+  request.mutable_options()->set_plan_only(true);
+  EXPECT_EQ(acme_.Do(request).reason(), v1::INVALID_FIELD);
   reply = acme_.Do<v1::EmptyBinRequest>(R"pb(parent: "tenants/acme" force: true)pb");
   EXPECT_THAT(reply.events, SizeIs(1));
 }
@@ -236,6 +239,107 @@ TEST_F(PurgeTest, AParentInTheBinIsSaidWithTheWayOut) {
   EXPECT_EQ(reply.reason(), v1::REFERENCE_BROKEN);
   EXPECT_THAT(std::string(reply.status.message()), HasSubstr("Undelete the customer first"));
   EXPECT_TRUE(Restore({deal, ann}).ok());  // in whatever order
+}
+
+TEST_F(PurgeTest, AnUndoSkipsWhatWasPurgedAndSaysSo) {
+  const std::string ann = NewCustomer("Ann"), bo = NewCustomer("Bo");
+  const std::string moved = NewRecord("moved", ann);
+  acme_.Must<v1::UpdateRecordRequest>(absl::Substitute(R"pb(record { name: "$0" customer: "$1" }
+                                                            update_mask { paths: "customer" })pb",
+                                                       moved, bo));
+  const Reply deleted = acme_.Must<v1::BatchDeleteCustomersRequest>(
+      absl::Substitute(R"pb(parent: "tenants/acme"
+                            names: "$0"
+                            names: "$1"
+                            related { all: DELETE })pb",
+                       ann, bo));
+  const Reply purged = Purge({ann});
+  ASSERT_TRUE(purged.ok()) << purged.status;
+  // `moved` lay in the bin with Bo; how it got there went with Ann.
+  const Reply undone = acme_.UndoCommit(deleted.position);
+  ASSERT_TRUE(undone.ok()) << undone.status;
+  EXPECT_TRUE(Row(bo)->live());
+  EXPECT_TRUE(Row(ann)->purged());
+  EXPECT_TRUE(Row(moved)->binned());
+  EXPECT_THAT(undone.notes,
+              ElementsAre("One entity was purged since and left out.",
+                          "One entity lost the past that was to be undone to a purge since."));
+  // A purge itself is taken back by nothing.
+  const Reply nothing = acme_.UndoCommit(purged.position);
+  ASSERT_TRUE(nothing.ok()) << nothing.status;
+  EXPECT_TRUE(nothing.events.empty());
+  EXPECT_THAT(nothing.notes, ::testing::Contains("There was nothing to take back."));
+}
+
+TEST_F(PurgeTest, WhatIsWrittenAfterAPastWentCanBeUndone) {
+  const std::string ann = NewCustomer("Ann"), bo = NewCustomer("Bo");
+  const std::string moved = NewRecord("moved", ann);
+  acme_.Must<v1::UpdateRecordRequest>(absl::Substitute(R"pb(record { name: "$0" customer: "$1" }
+                                                            update_mask { paths: "customer" })pb",
+                                                       moved, bo));
+  ASSERT_TRUE(Delete(ann, v1::RelatedRecords::DELETE).ok());
+  ASSERT_TRUE(Purge({ann}).ok());
+  const Reply renamed = acme_.Must<v1::UpdateRecordRequest>(
+      absl::Substitute(R"pb(record { name: "$0" title: "renamed" })pb", moved));
+  const Reply undone = acme_.UndoCommit(renamed.position);
+  ASSERT_TRUE(undone.ok()) << undone.status;
+  EXPECT_EQ(Row(moved)->As<v1::Record>().title(), "moved");
+  EXPECT_THAT(undone.notes, ::testing::IsEmpty());
+}
+
+TEST_F(PurgeTest, AnUndoThatWouldBinWhatIsHeldIsRefused) {
+  const std::string ann = NewCustomer("Ann");
+  const Position created = acme_.head();
+  const Reply placed = acme_.Must<v1::PlaceHoldRequest>(
+      absl::Substitute(R"pb(parent: "tenants/acme"
+                            hold { entity: "$0" case_number: "17/26" }
+                            options { reason: "suit" })pb",
+                       ann));
+  EXPECT_EQ(acme_.UndoCommit(created).reason(), v1::HELD);
+  EXPECT_EQ(acme_.UndoCommit(created, v1::FORCE).reason(), v1::HELD);
+  EXPECT_TRUE(Row(ann)->live());
+  // Nor does an undo end a hold, or begin one again.
+  EXPECT_EQ(acme_.UndoCommit(placed.position).reason(), v1::STATE_REFUSED);
+  const Reply released =
+      acme_.Must<v1::ReleaseHoldRequest>(absl::Substitute(R"pb(name: "tenants/acme/holds/$0"
+                                                               options { reason: "settled" })pb",
+                                                          placed.id()));
+  EXPECT_EQ(acme_.UndoCommit(released.position).reason(), v1::UNDO_CONFLICT);
+  EXPECT_TRUE(acme_.UndoCommit(created).ok());
+}
+
+TEST_F(PurgeTest, ARedoneDeletionIsRestoredByTheChangeSetThatRedidIt) {
+  const std::string ann = NewCustomer("Ann");
+  const Reply deleted = Delete(ann, v1::RelatedRecords::DELETE);
+  const Reply undone = acme_.UndoCommit(deleted.position);
+  const Reply redone = acme_.UndoCommit(undone.position);
+  ASSERT_TRUE(Row(ann)->binned());
+  EXPECT_EQ(Row(ann)->binned_at(), redone.position);
+  const auto restore = [&](Position change_set) {
+    return acme_.Do<v1::RestoreEntitiesRequest>(
+        absl::Substitute(R"pb(parent: "tenants/acme" change_set: $0)pb", change_set));
+  };
+  EXPECT_EQ(restore(deleted.position).reason(), v1::ENTITY_NOT_FOUND);
+  EXPECT_TRUE(restore(redone.position).ok());
+  EXPECT_TRUE(Row(ann)->live());
+}
+
+TEST(RetentionTest, AnUndoDoesNotShortenItWithoutNotice) {
+  TestTenant acme;
+  const auto set = [&](int days) {
+    return acme.Must<v1::UpdatePolicyRequest>(absl::Substitute(
+        R"pb(policy {
+               name: "tenants/acme/policy"
+               retentions { collection: "customers" days: $0 }
+             }
+             update_mask { paths: "retentions" })pb",
+        days));
+  };
+  const Reply longer = set(90);
+  EXPECT_EQ(acme.UndoCommit(longer.position).reason(), v1::STATE_REFUSED);
+  const Reply shorter = set(30);
+  EXPECT_TRUE(acme.UndoCommit(shorter.position).ok());
+  EXPECT_EQ(RetentionDaysAt(*PolicyOf(acme.view()), "customers", 4'000'000'000'000'000), 90);
 }
 
 TEST(RetentionTest, LengtheningIsInForceAtOnceShorteningFromItsTime) {

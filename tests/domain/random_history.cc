@@ -324,6 +324,12 @@ Reply RandomHistory::BinStep() {
   return Do(request);
 }
 
+Reply RandomHistory::UndoStep() {
+  if (tenant_.head() == 0) return Step();
+  const domain::Position position = 1 + Below(tenant_.head());
+  return tenant_.UndoCommit(position, static_cast<v1::UndoMode>(1 + Below(3)));
+}
+
 Reply RandomHistory::Step() {
   if (Chance(10)) {
     tenant_.ActAs(OneOf({"ann", "bob"}),

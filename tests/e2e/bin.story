@@ -20,7 +20,7 @@ collection,title,reason,change_set
 customers,Canary Quetzal,a test,4
 records,Contact Wrenfeather,a test,4
 
-$ retrace bin restore customers/ext:Q-1
+$ retrace bin restore customers/ext:Q-1 --reason "a mistake"
 restored tenants/acme/customers/<id 1>
 committed at position 5, change set 5
 note: 1 record restored, 0 attached again.
@@ -41,7 +41,7 @@ in files
 $ retrace holds place customers/ext:Q-1 --case 17/26 --reason "law suit" > /dev/null
 committed at position 7, change set 7
 
-$ retrace bin purge customers/ext:Q-1
+$ retrace bin purge customers/ext:Q-1 --reason "asked by the customer"
 retrace: `tenants/acme/customers/<id 1>` is kept by a legal hold, case 17/26. Ask who placed the hold; release it when the case is closed. (HELD)
   tenants/acme/holds/<id 2>: case 17/26 is open
   see tenants/acme/customers/<id 1>
@@ -54,29 +54,53 @@ case_number,reason,state
 $ retrace holds release "$(retrace holds list -o csv 2> /dev/null | tail -1 | cut -d, -f1)" --reason "settled" > /dev/null
 committed at position 8, change set 8
 
-# By filter it counts first.
-$ retrace bin purge --kind customers --filter 'external_id = "Q-1"'
-would purge 1 entity; --force does it
-  tenants/acme/customers/<id 1>
+# The plan says what would go, and that it would be for ever; without that being acknowledged nothing is purged.
+$ retrace bin purge --kind customers --filter 'external_id = "Q-1"' --reason "asked by the customer" --plan 2> how; grep -o -- "--acknowledge .*" how; awk '$1 == "--plan-token" {print $2}' how > plan
+Plan at position 8: 2 entities
+WHAT HAPPENS  TO               HOW MANY
+Purged        customers               1
+Purged        records CONTACT         1
+·
+ID                          NAME                 WHAT HAPPENS
+<id 1>                      Canary Quetzal       Purged
+<id 3>                      Contact Wrenfeather  Purged
+·
+Could not be undone: 2
+  <id 1>: Nothing brings back what is purged.
+  <id 3>: Nothing brings back what is purged.
+warning PURGE_IS_FINAL: What is purged is gone, now and at every moment of the past.
+--acknowledge PURGE_IS_FINAL
 
-$ retrace bin purge --kind customers --filter 'external_id = "Q-1"' --force --reason "asked by the customer"
+$ retrace bin purge --kind customers --filter 'external_id = "Q-1"' --reason "asked by the customer"
+retrace: There are warnings to acknowledge. Read them, then repeat it with their ids in acknowledged_warnings. (ACKNOWLEDGEMENT_REQUIRED)
+  PURGE_IS_FINAL: What is purged is gone, now and at every moment of the past.
+  look first: --plan says what to give to --acknowledge-count and --acknowledge
+[exit 8]
+
+$ retrace bin purge --kind customers --filter 'external_id = "Q-1"' --reason "asked by the customer" --plan-token "$(cat plan)" --acknowledge PURGE_IS_FINAL
 purged 1 entity
   tenants/acme/customers/<id 1>
-committed at position 10, change set 10
+committed at position 9, change set 9
 
 # Nothing of it is left at any moment; who ended it, when and how is.
 $ retrace customers list --as-of 4 -o csv 2> /dev/null | cut -d, -f3
 display_name
 Heron Osprey
 
-$ retrace bin purge "$(retrace history commits --limit 1 -o json | grep -o 'tenants/acme/customers/[0-9a-z]*' | head -1)"
-retrace: names[0]: `tenants/acme/customers/<id 1>` was purged by root at <time>, in commit 10. Nothing brings it back; its id is never used again. (ENTITY_PURGED)
+$ retrace bin purge --reason again "$(retrace history commits --limit 1 -o json | grep -o 'tenants/acme/customers/[0-9a-z]*' | head -1)"
+retrace: names[0]: `tenants/acme/customers/<id 1>` was purged by root at <time>, in commit 9. Nothing brings it back; its id is never used again. (ENTITY_PURGED)
   see tenants/acme/customers/<id 1>
 [exit 6]
 
 $ retrace history commits --limit 1
 POSITION  TIME                  ACTOR  METHOD         ENTITIES                                                                  REASON
-      10  <time>                root   PurgeEntities  customers/<id 1>, records/<id 3>                      asked by the customer
+       9  <time>                root   PurgeEntities  customers/<id 1>, records/<id 3>                      asked by the customer
+
+# An undo of what touched it goes without it, and says so.
+$ retrace undo 4 --reason "a mistake"
+committed at position 10, change set 10
+note: There was nothing to take back.
+note: 2 entities were purged since and left out.
 
 # No file under the data directory holds the names, once the files were swept.
 $ for i in $(seq 600); do grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l; grep -rqai osprey "$RETRACED_DATA" && echo "what stays is there"

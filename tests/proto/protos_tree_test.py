@@ -28,10 +28,12 @@ retrace/v1/common.proto
 retrace/v1/customers.proto
 retrace/v1/errors.proto
 retrace/v1/history.proto
+retrace/v1/holds.proto
 retrace/v1/members.proto
 retrace/v1/operations.proto
 retrace/v1/plans.proto
 retrace/v1/records.proto
+retrace/v1/recycle_bin.proto
 retrace/v1/tenants.proto
 """.split()
 
