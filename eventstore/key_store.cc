@@ -80,6 +80,7 @@ class PooledKeyStore final : public KeyStore {
   absl::Status Destroy(TenantNumber tenant, absl::Span<const std::string> key_ids) override;
   absl::StatusOr<bool> WasDestroyed(TenantNumber tenant, std::string_view key_id) const override;
   absl::Status Sweep() override;
+  absl::Status Import(TenantNumber tenant, absl::Span<const SubjectKey> keys) override;
   absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const override;
   absl::StatusOr<bool> Contains(TenantNumber tenant, std::string_view key_id) const override;
   absl::StatusOr<SecretKey> MacKey(TenantNumber tenant) override;
@@ -262,6 +263,25 @@ absl::Status PooledKeyStore::Refill(absl::Span<TenantKeys* const> tenants) {
     Cleanse(key.secret);
   }
   return added.ok() ? absl::OkStatus() : Fail(added);
+}
+
+absl::Status PooledKeyStore::Import(TenantNumber tenant, absl::Span<const SubjectKey> keys) {
+  absl::Status usable = Usable();
+  if (!usable.ok()) return usable;
+  if (keys.empty()) return absl::OkStatus();
+  const absl::StatusOr<TenantKeys*> tenant_keys = LoadOrMake(tenant);
+  if (!tenant_keys.ok()) return tenant_keys.status();
+  std::vector<WrappedKeys::Addition> additions;
+  additions.reserve(keys.size());
+  for (const SubjectKey& key : keys) {
+    if (key.id.size() != kKeyIdSize) {
+      return absl::InvalidArgumentError(
+          fmt::format("a key id has {} bytes, not {}", kKeyIdSize, key.id.size()));
+    }
+    additions.push_back({tenant, key.id, key.secret, (*tenant_keys)->secret});
+  }
+  const absl::Status added = wrapped_->AddSubjectKeys(additions);
+  return added.ok() ? added : Fail(added);
 }
 
 absl::StatusOr<SecretKey> PooledKeyStore::Find(TenantNumber tenant, std::string_view key_id) const {

@@ -64,6 +64,9 @@ class KeyStore {
   // Rewrites the files, so that none holds those destroyed before it was called any more. Returns
   // at once when nothing waits.
   virtual absl::Status Sweep() = 0;
+  // Adds keys that another store made, with their ids; synced before this returns.
+  // INVALID_ARGUMENT when an id is none.
+  virtual absl::Status Import(TenantNumber tenant, absl::Span<const SubjectKey> keys) = 0;
   // The key of that id. NOT_FOUND when it is not there (destroyed, or lost); DATA_LOSS when it does
   // not unwrap.
   virtual absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const = 0;

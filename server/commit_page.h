@@ -11,6 +11,7 @@
 #include "domain/filter.h"
 #include "google/protobuf/message.h"
 #include "retrace/v1/common.pb.h"
+#include "server/commit_filter.h"
 #include "server/envelope.h"
 #include "server/history.h"
 #include "server/ledger.h"
@@ -28,15 +29,8 @@ bool BeginsChangeSet(const Envelope& envelope);
 // a change set is none of its own.
 bool IsFirstOfChangeSet(const Envelope& envelope);
 
-// What filters over commits, and over change sets, may name.
-const std::vector<std::string>& CommitFilterFields();
+// What filters over change sets may name.
 const std::vector<std::string>& ChangeSetFilterFields();
-
-// Positions that may hold a match, both included.
-struct PositionRange {
-  eventstore::Position first = 1;
-  eventstore::Position last = 0;
-};
 
 // A page over commits, whatever it makes of them. Thread-compatible; lives for one call, and so
 // must all it refers to.

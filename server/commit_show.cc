@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "domain/fields.h"
 #include "domain/kind.h"
+#include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -49,12 +50,16 @@ void ShowEnvelope(const Tenant& tenant, const Envelope& envelope, std::string_vi
       Hex(std::string_view(reinterpret_cast<const char*>(hash.data()), hash.size())));
 }
 
+}  // namespace
+
 std::unique_ptr<Message> Shown(const Tenant& tenant, const EntityRef& entity, const Row* row) {
   if (row == nullptr || row->purged()) return nullptr;
   std::unique_ptr<Message> resource(domain::KindOf(entity.kind).resource->New());
   domain::ShowResource(tenant.id, entity, *row, *resource);
   return resource;
 }
+
+namespace {
 
 // An event's message as a Struct, its fields named as in the proto.
 absl::Status ShowPayload(const Message& event, google::protobuf::Struct& payload) {
@@ -146,6 +151,23 @@ absl::StatusOr<v1::Commit> ShowCommit(Ledger& ledger, const Tenant& tenant, std:
   if (view >= v1::CHANGES) RETRACE_RETURN_IF_ERROR(ShowChanges(ledger, tenant, envelope, commit));
   if (view >= v1::EVENTS) RETRACE_RETURN_IF_ERROR(ShowPayloads(ledger, tenant, stored, commit));
   return commit;
+}
+
+absl::StatusOr<EntityRef> ParseAnyEntity(const Tenant& tenant, std::string_view name,
+                                         std::string_view field) {
+  RETRACE_ASSIGN(domain::ResourceName parsed, domain::ParseName(name, field));
+  const domain::Kind* kind = domain::FindKind(parsed.collection);
+  if (parsed.collection.empty() || kind == nullptr || kind->derived) {
+    return domain::Refusal(v1::INVALID_FIELD,
+                           fmt::format("There is no collection `{}`.", parsed.collection))
+        .Field(field, "must name an entity, such as tenants/TENANT/customers/ID");
+  }
+  if (parsed.tenant != tenant.id) {
+    return domain::Refusal(v1::INVALID_FIELD,
+                           fmt::format("`{}` is of another tenant than `{}`.", name, tenant.id))
+        .Field(field, fmt::format("must begin with tenants/{}/", tenant.id));
+  }
+  return EntityRef{kind->number, std::move(parsed.id)};
 }
 
 }  // namespace retrace::server

@@ -1,6 +1,7 @@
 // Commits as the API shows them: decoded, opened, with what they changed.
 #pragma once
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -28,7 +29,17 @@ absl::StatusOr<std::vector<v1::FieldChange>> ChangesBetween(Ledger& ledger, cons
 std::vector<v1::FieldChange> ChangesOf(const Tenant& tenant, const domain::EntityRef& entity,
                                        const domain::Row* before, const domain::Row* after);
 
+// A row as the API shows it; null when there is none to show.
+std::unique_ptr<google::protobuf::Message> Shown(const Tenant& tenant,
+                                                 const domain::EntityRef& entity,
+                                                 const domain::Row* row);
+
 // The entity that an event happened to. FAILED_PRECONDITION when its kind is of a later release.
 absl::StatusOr<domain::EntityRef> EntityOf(const Envelope::Event& event);
+
+// The entity of any kind that `name` names, in the field `field` of a request. INVALID_FIELD when
+// it names none, or one of another tenant.
+absl::StatusOr<domain::EntityRef> ParseAnyEntity(const Tenant& tenant, std::string_view name,
+                                                 std::string_view field);
 
 }  // namespace retrace::server

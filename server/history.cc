@@ -107,18 +107,6 @@ int64_t OpenAt(const HistoryOptions& options, const Tenant& tenant, const Moment
   return options.wall_us ? options.wall_us() : absl::ToUnixMicros(absl::Now());
 }
 
-// The entity that ListChanges is asked about.
-absl::StatusOr<EntityRef> ParseAnyEntity(std::string_view name) {
-  RETRACE_ASSIGN(domain::ResourceName parsed, domain::ParseName(name, "name"));
-  const domain::Kind* kind = domain::FindKind(parsed.collection);
-  if (parsed.collection.empty() || kind == nullptr || kind->derived) {
-    return Refusal(v1::INVALID_FIELD,
-                   fmt::format("There is no collection `{}`.", parsed.collection))
-        .Field("name", "must name an entity, such as tenants/TENANT/customers/ID");
-  }
-  return EntityRef{kind->number, std::move(parsed.id)};
-}
-
 v1::ListChangesResponse::Entry ShowEntry(const EntityRef& entity, const Envelope& envelope) {
   v1::ListChangesResponse::Entry entry;
   entry.set_position(static_cast<int64_t>(envelope.position));
@@ -243,7 +231,7 @@ absl::StatusOr<v1::GetCommitResponse> History::Answer(const QueryCall& call,
 
 absl::StatusOr<v1::ListChangesResponse> History::Answer(
     const QueryCall& call, const v1::ListChangesRequest& request) const {
-  RETRACE_ASSIGN(EntityRef entity, ParseAnyEntity(request.name()));
+  RETRACE_ASSIGN(EntityRef entity, ParseAnyEntity(*call.tenant, request.name(), "name"));
   RETRACE_ASSIGN(size_t wanted,
                  PageSizeOf(request.page_size(), options_.default_size, options_.max_size));
   PageToken token;

@@ -5,6 +5,10 @@
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "retrace/v1/history.pb.h"
+#include "server/compare.h"
+#include "server/explanation.h"
+#include "server/export.h"
+#include "server/history_replay.h"
 #include "server/services.h"
 #include "server/undo.h"
 #include "server/watch.h"
@@ -49,6 +53,34 @@ absl::Status ShowUndone(const Tenant& tenant, const CommandResult& result, Messa
   return absl::OkStatus();
 }
 
+// What asks the past itself: replay, comparison, explanation, export.
+void AddReplay(RpcService& service, Backend& backend) {
+  service.Stream<v1::ReplayRequest, v1::ReplayResponse>(
+      "Replay",
+      [&backend](const QueryCall& call, const v1::ReplayRequest& request, StreamWriter& writer) {
+        return StreamReplay(*backend.ledger, call, request, writer);
+      });
+  service.Stream<v1::CompareRequest, v1::CompareResponse>(
+      "Compare",
+      [&backend](const QueryCall& call, const v1::CompareRequest& request, StreamWriter& writer) {
+        return StreamComparison(*backend.ledger, call, request, writer);
+      });
+  service.Query<v1::ExplainRequest, v1::ExplainResponse>(
+      "Explain", [&backend](const QueryCall& call, const v1::ExplainRequest& request) {
+        return ExplainEntity(*backend.ledger, call, request);
+      });
+  service.Stream<v1::ExportCommitsRequest, v1::ExportCommitsResponse>(
+      "ExportCommits", [&backend](const QueryCall& call, const v1::ExportCommitsRequest& request,
+                                  StreamWriter& writer) {
+        return StreamStoredCommits(*backend.ledger, call, request, writer);
+      });
+  service.Stream<v1::ExportKeysRequest, v1::ExportKeysResponse>(
+      "ExportKeys", [&backend](const QueryCall& call, const v1::ExportKeysRequest& request,
+                               StreamWriter& writer) {
+        return StreamSubjectKeys(*backend.ledger, call, request, writer);
+      });
+}
+
 }  // namespace
 
 void AddHistoryService(Rpc& rpc, Backend& backend) {
@@ -86,6 +118,7 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
       "WatchCommits",
       [&backend](const QueryCall& call, const v1::WatchCommitsRequest& request,
                  StreamWriter& writer) { return Watch(backend, call, request, writer); });
+  AddReplay(service, backend);
 }
 
 void AddAllServices(Rpc& rpc, Backend& backend) {

@@ -95,24 +95,16 @@ absl::StatusOr<size_t> PageSizeOf(int asked, int default_size, int max_size) {
   return static_cast<size_t>(asked == 0 ? default_size : std::min(asked, max_size));
 }
 
-absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
-                                      const ListDeclaration& declaration, const QueryCall& call,
-                                      const ListQuestion& question, const ListSink& sink) {
+absl::StatusOr<std::optional<PageToken>> ReadListPage(
+    const QueryCall& call, const PageLimits& limits, const ListDeclaration& declaration,
+    const ListQuestion& question, const RowView& view, std::optional<PageToken> resume,
+    const ListSink& sink) {
   const domain::Kind& kind = domain::KindOf(declaration.kind);
   RETRACE_ASSIGN(size_t page_size,
                  PageSizeOf(question.page_size, limits.default_size, limits.max_size));
   RETRACE_ASSIGN(AskedOrder order, ParseOrder(declaration, question.order_by));
   RETRACE_ASSIGN(Filter filter, Filter::Parse(question.filter, *kind.resource->GetDescriptor(),
                                               declaration.filter_fields));
-  std::optional<PageToken> resume;
-  Moment moment;
-  if (question.page_token.empty()) {
-    RETRACE_ASSIGN(moment, ResolveAsOf(ledger, *call.tenant, question.as_of));
-  } else {
-    RETRACE_ASSIGN(resume, OpenPageToken(ledger, call, question.request, question.page_token));
-    RETRACE_ASSIGN(moment, MomentAt(ledger, *call.tenant, resume->position()));
-  }
-  const RowView view(ledger.rows(), call.tenant->number, moment.position);
   std::optional<Search> search;
   if (!IsEmptySearch(question.query)) {
     RETRACE_ASSIGN(v1::Policy policy, domain::PolicyOf(view));
@@ -131,7 +123,23 @@ absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
                       .page_size = page_size,
                       .resume = std::move(resume)};
   PageReader reader(call, limits, task, view, sink);
-  RETRACE_ASSIGN(std::optional<PageToken> next, reader.Read());
+  return reader.Read();
+}
+
+absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
+                                      const ListDeclaration& declaration, const QueryCall& call,
+                                      const ListQuestion& question, const ListSink& sink) {
+  std::optional<PageToken> resume;
+  Moment moment;
+  if (question.page_token.empty()) {
+    RETRACE_ASSIGN(moment, ResolveAsOf(ledger, *call.tenant, question.as_of));
+  } else {
+    RETRACE_ASSIGN(resume, OpenPageToken(ledger, call, question.request, question.page_token));
+    RETRACE_ASSIGN(moment, MomentAt(ledger, *call.tenant, resume->position()));
+  }
+  const RowView view(ledger.rows(), call.tenant->number, moment.position);
+  RETRACE_ASSIGN(std::optional<PageToken> next,
+                 ReadListPage(call, limits, declaration, question, view, std::move(resume), sink));
   ListAnswer answer;
   RETRACE_ASSIGN(answer.purged, PurgedSince(kind, view, limits.max_reads));
   answer.answered = std::move(moment.answered);

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
+#include "retrace/store/v1/page_token.pb.h"
 #include "retrace/v1/common.pb.h"
 #include "server/ledger.h"
 #include "server/list_route.h"
 #include "server/queries.h"
 #include "server/query_call.h"
+#include "server/row_view.h"
 
 namespace retrace::server {
 
@@ -42,6 +45,13 @@ struct ListAnswer {
 
 // 0: the default; above the largest: the largest; INVALID_FIELD when negative.
 absl::StatusOr<size_t> PageSizeOf(int asked, int default_size, int max_size);
+
+// Reads a page as of the view's position, from where the page before stopped. Returns where the
+// next one goes on; nothing at the end of the list. Thread-safe.
+absl::StatusOr<std::optional<store::v1::PageToken>> ReadListPage(
+    const QueryCall& call, const PageLimits& limits, const ListDeclaration& declaration,
+    const ListQuestion& question, const RowView& view, std::optional<store::v1::PageToken> resume,
+    const ListSink& sink);
 
 // Answers a page. Thread-safe.
 absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,

@@ -61,20 +61,23 @@ absl::StatusOr<Position> EndOfEpoch(const Ledger& ledger, const Tenant& tenant, 
 }
 
 absl::StatusOr<Position> PositionOfTime(Ledger& ledger, Tenant& tenant,
-                                        const google::protobuf::Timestamp& time) {
+                                        const google::protobuf::Timestamp& time,
+                                        std::string_view field) {
   if (time.seconds() < kFirstSecond || time.seconds() > kLastSecond || time.nanos() < 0 ||
       time.nanos() > 999999999) {
-    return Refusal(v1::INVALID_FIELD, "The time of as_of is none that a Timestamp can hold.")
-        .Field("as_of.time",
+    return Refusal(v1::INVALID_FIELD,
+                   fmt::format("The time of {} is none that a Timestamp can hold.", field))
+        .Field(fmt::format("{}.time", field),
                "must lie between 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z");
   }
   const int64_t time_us = google::protobuf::util::TimeUtil::TimestampToMicroseconds(time);
   absl::StatusOr<Position> position = ledger.PositionAt(tenant, time_us);
   if (absl::IsOutOfRange(position.status())) {
-    return Refusal(v1::FUTURE_AS_OF, fmt::format("The time {} of as_of lies in the future.",
-                                                 google::protobuf::util::TimeUtil::ToString(time)))
-        .Field("as_of.time", "must not lie in the future")
-        .Next("Leave as_of unset to ask about now.");
+    return Refusal(v1::FUTURE_AS_OF,
+                   fmt::format("The time {} of {} lies in the future.",
+                               google::protobuf::util::TimeUtil::ToString(time), field))
+        .Field(fmt::format("{}.time", field), "must not lie in the future")
+        .Next(fmt::format("Leave {} unset to ask about now.", field));
   }
   return position;
 }
@@ -109,27 +112,57 @@ absl::StatusOr<Moment> MomentAt(const Ledger& ledger, const Tenant& tenant, Posi
   return moment;
 }
 
-absl::StatusOr<Moment> ResolveAsOf(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of) {
+absl::StatusOr<Moment> ResolveAsOf(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of,
+                                   std::string_view field) {
   Position position = tenant.visible;
   if (as_of.has_position()) {
     if (as_of.position() < 0) {
-      return Refusal(v1::INVALID_FIELD, "The position of as_of is negative.")
-          .Field("as_of.position", "must be 0 (before the first commit) or a commit's position");
+      return Refusal(v1::INVALID_FIELD, fmt::format("The position of {} is negative.", field))
+          .Field(fmt::format("{}.position", field),
+                 "must be 0 (before the first commit) or a commit's position");
     }
     if (static_cast<Position>(as_of.position()) > position) {
-      return Refusal(
-                 v1::FUTURE_AS_OF,
-                 fmt::format("Position {} of as_of lies in the future: tenant {} has come to {}.",
-                             as_of.position(), tenant.id, position))
+      return Refusal(v1::FUTURE_AS_OF,
+                     fmt::format("Position {} of {} lies in the future: tenant {} has come to {}.",
+                                 as_of.position(), field, tenant.id, position))
           .With("head", std::to_string(position))
-          .Field("as_of.position", fmt::format("must be at most {}", position))
-          .Next("Leave as_of unset to ask about now.");
+          .Field(fmt::format("{}.position", field), fmt::format("must be at most {}", position))
+          .Next(fmt::format("Leave {} unset to ask about now.", field));
     }
     position = static_cast<Position>(as_of.position());
   } else if (as_of.has_time()) {
-    RETRACE_ASSIGN(position, PositionOfTime(ledger, tenant, as_of.time()));
+    RETRACE_ASSIGN(position, PositionOfTime(ledger, tenant, as_of.time(), field));
   }
   return MomentAt(ledger, tenant, position);
+}
+
+absl::StatusOr<Moment> ResolveEnd(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of,
+                                  std::string_view field) {
+  RETRACE_ASSIGN(Moment moment, ResolveAsOf(ledger, tenant, as_of, field));
+  if (!as_of.has_time() || moment.position > 0) return moment;
+  using google::protobuf::util::TimeUtil;
+  const std::string time = TimeUtil::ToString(as_of.time());
+  if (tenant.visible == 0) {
+    return Refusal(v1::INVALID_FIELD, fmt::format("Tenant {} has no history yet.", tenant.id))
+        .Field(fmt::format("{}.time", field), "must lie within the tenant's history");
+  }
+  RETRACE_ASSIGN(const int64_t first_us, CommitTimeOf(ledger, tenant, 1));
+  const std::string first = TimeUtil::ToString(TimeUtil::MicrosecondsToTimestamp(first_us));
+  return Refusal(v1::INVALID_FIELD,
+                 fmt::format("The time {} of {} lies before the first commit of tenant {}, which "
+                             "was at {}.",
+                             time, field, tenant.id, first))
+      .With("first-commit-time", first)
+      .Field(fmt::format("{}.time", field), fmt::format("must not lie before {}", first));
+}
+
+absl::Status CheckOrder(const Moment& from, const Moment& until) {
+  if (from.position <= until.position) return absl::OkStatus();
+  return Refusal(v1::INVALID_FIELD,
+                 fmt::format("`from` (position {}) comes after `until` (position {}).",
+                             from.position, until.position))
+      .Field("until", "must not lie before `from`")
+      .Next("Swap the two.");
 }
 
 absl::StatusOr<Position> BranchPosition(const Ledger& ledger, const Tenant& tenant, Epoch epoch) {

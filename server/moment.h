@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "retrace/v1/common.pb.h"
@@ -24,8 +26,16 @@ std::string ShowEpoch(eventstore::Epoch epoch);
 // The moment that `as_of` names: unset, what is visible now; a position, that one; a time, the last
 // commit at or before it (position 0 when the first is later). FUTURE_AS_OF for a position above
 // the visible one or a future time, INVALID_FIELD for a negative position or a time that no
-// Timestamp can hold. Resolving a time raises the tenant's floor. Thread-safe.
-absl::StatusOr<Moment> ResolveAsOf(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of);
+// Timestamp can hold. Resolving a time raises the tenant's floor. Errors speak of `field`.
+// Thread-safe.
+absl::StatusOr<Moment> ResolveAsOf(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of,
+                                   std::string_view field = "as_of");
+// The same for one end of a range of history: a time before the tenant's first commit is
+// INVALID_FIELD, too.
+absl::StatusOr<Moment> ResolveEnd(Ledger& ledger, Tenant& tenant, const v1::AsOf& as_of,
+                                  std::string_view field);
+// INVALID_FIELD when the later of two moments comes first.
+absl::Status CheckOrder(const Moment& from, const Moment& until);
 // The moment at a position that is known to be visible, e.g. one that a page token pins.
 absl::StatusOr<Moment> MomentAt(const Ledger& ledger, const Tenant& tenant,
                                 eventstore::Position position);

@@ -2,46 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "domain/status_macros.h"
-#include "eventstore/key_store.h"
 #include "server/digest.h"
+#include "server/scratch_directory.h"
 
 namespace retrace::server {
 namespace {
 
 using eventstore::Position;
 using eventstore::RowStore;
-
-// A directory of its own, gone when this is.
-class ScratchDirectory {
- public:
-  explicit ScratchDirectory(const std::string& below)
-      : path_(below + "/verify-" + absl::BytesToHexString(eventstore::RandomBytes(8))) {}
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  absl::Status Make() const {
-    std::error_code error;
-    std::filesystem::create_directories(path_, error);
-    return error ? absl::UnavailableError(
-                       fmt::format("{} cannot be made: {}", path_, error.message()))
-                 : absl::OkStatus();
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-};
 
 // Compares one tenant's rows with rebuilt ones that stand at `position`.
 class Comparison {
@@ -118,7 +91,7 @@ absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scrat
   for (const auto& [tenant, position] : ends) {
     total += position;
   }
-  const ScratchDirectory directory(scratch);
+  const ScratchDirectory directory(scratch, "verify");
   RETRACE_RETURN_IF_ERROR(directory.Make());
   absl::Status stopped;
   RETRACE_ASSIGN(const std::unique_ptr<RowStore> rebuilt,

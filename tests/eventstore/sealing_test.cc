@@ -40,6 +40,10 @@ class KeysInMemory final : public KeyStore {
     keys_[{tenant, key.id}] = key.secret;
     return key;
   }
+  absl::Status Import(TenantNumber tenant, absl::Span<const SubjectKey> keys) override {
+    for (const SubjectKey& key : keys) keys_[{tenant, key.id}] = key.secret;
+    return absl::OkStatus();
+  }
   absl::StatusOr<SecretKey> Find(TenantNumber tenant, std::string_view key_id) const override {
     if (unavailable) return absl::UnavailableError("no");
     const auto found = keys_.find({tenant, std::string(key_id)});

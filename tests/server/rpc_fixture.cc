@@ -148,6 +148,17 @@ void RpcFixture::AddHistory() {
   service.Stream<v1::WatchCommitsRequest, v1::WatchCommitsResponse>(
       "WatchCommits", [this](const QueryCall& call, const v1::WatchCommitsRequest& request,
                              StreamWriter& writer) { return watch(call, request, writer); });
+  const auto nothing = [](const QueryCall&, const auto&, StreamWriter&) {
+    return absl::OkStatus();
+  };
+  service.Stream<v1::ReplayRequest, v1::ReplayResponse>("Replay", nothing);
+  service.Stream<v1::CompareRequest, v1::CompareResponse>("Compare", nothing);
+  service.Stream<v1::ExportCommitsRequest, v1::ExportCommitsResponse>("ExportCommits", nothing);
+  service.Stream<v1::ExportKeysRequest, v1::ExportKeysResponse>("ExportKeys", nothing);
+  service.Query<v1::ExplainRequest, v1::ExplainResponse>(
+      "Explain", [](const QueryCall&, const v1::ExplainRequest&) {
+        return absl::StatusOr<v1::ExplainResponse>(v1::ExplainResponse());
+      });
 }
 
 void RpcFixture::Start(RpcOptions options, bool serving, bool reflection) {
