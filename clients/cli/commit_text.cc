@@ -20,19 +20,6 @@ std::string Side(const v1::FieldChange& change, const char* field) {
   return text.empty() ? "-" : text;
 }
 
-// `retrace.v1.Customers.DeleteCustomer` is `DeleteCustomer` to the eye.
-std::string ShortMethod(absl::string_view method) {
-  const size_t dot = method.rfind('.');
-  return std::string(dot == method.npos ? method : method.substr(dot + 1));
-}
-
-// `customers/01j` for `tenants/acme/customers/01j`.
-std::string ShortEntity(absl::string_view name) {
-  const size_t last = name.rfind('/');
-  const size_t before = last == name.npos || last == 0 ? name.npos : name.rfind('/', last - 1);
-  return std::string(before == name.npos ? name : name.substr(before + 1));
-}
-
 std::string EntitiesText(const v1::Commit& commit) {
   constexpr int kShown = 3;
   std::vector<std::string> shown;
@@ -46,25 +33,37 @@ std::string EntitiesText(const v1::Commit& commit) {
   return absl::StrJoin(shown, ", ");
 }
 
-std::string ActorText(const std::string& actor, const std::string& on_behalf_of) {
-  return on_behalf_of.empty() ? actor : absl::StrCat(actor, " for ", on_behalf_of);
-}
-
 bool HasContent(const v1::Commit& commit) {
   return std::any_of(commit.events().begin(), commit.events().end(), [](const v1::Event& event) {
     return event.changes_size() > 0 || event.has_payload();
   });
 }
 
-void PrintChangesOf(const v1::Event& event, std::ostream& out) {
-  for (const v1::FieldChange& change : event.changes()) {
-    out << "    " << Printable(change.path()) << ": " << Printable(Side(change, "before")) << " → "
-        << Printable(Side(change, "after")) << '\n';
-  }
-  if (event.has_payload()) out << "    " << Printable(ToJson(event.payload())) << '\n';
+}  // namespace
+
+std::string ShortMethod(absl::string_view method) {
+  const size_t dot = method.rfind('.');
+  return std::string(dot == method.npos ? method : method.substr(dot + 1));
 }
 
-}  // namespace
+std::string ShortEntity(absl::string_view name) {
+  const size_t last = name.rfind('/');
+  const size_t before = last == name.npos || last == 0 ? name.npos : name.rfind('/', last - 1);
+  return std::string(before == name.npos ? name : name.substr(before + 1));
+}
+
+std::string ActorText(const std::string& actor, const std::string& on_behalf_of) {
+  return on_behalf_of.empty() ? actor : absl::StrCat(actor, " for ", on_behalf_of);
+}
+
+void PrintFieldChanges(const google::protobuf::RepeatedPtrField<v1::FieldChange>& changes,
+                       std::ostream& out, const TableStyle& style) {
+  for (const v1::FieldChange& change : changes) {
+    out << "    " << Printable(change.path()) << ": "
+        << Styled(Printable(Side(change, "before")), "31", style.color) << " → "
+        << Styled(Printable(Side(change, "after")), "32", style.color) << '\n';
+  }
+}
 
 absl::StatusOr<v1::CommitView> ParseCommitView(absl::string_view text) {
   v1::CommitView view;
@@ -94,7 +93,8 @@ void PrintCommit(const v1::Commit& commit, std::ostream& out, const TableStyle& 
   for (const v1::Event& event : commit.events()) {
     out << "  " << Printable(event.type()) << ' ' << Printable(ShortEntity(event.entity()))
         << " revision " << event.revision() << '\n';
-    PrintChangesOf(event, out);
+    PrintFieldChanges(event.changes(), out, style);
+    if (event.has_payload()) out << "    " << Printable(ToJson(event.payload())) << '\n';
   }
 }
 

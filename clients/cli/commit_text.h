@@ -15,6 +15,17 @@ absl::StatusOr<v1::CommitView> ParseCommitView(absl::string_view text);
 // One commit for eyes: who, when, why, and what it did to each entity.
 void PrintCommit(const v1::Commit& commit, std::ostream& out, const TableStyle& style);
 
+// A line a field: `level: gold → silver`; on a terminal what was is red and what is now green.
+void PrintFieldChanges(const google::protobuf::RepeatedPtrField<v1::FieldChange>& changes,
+                       std::ostream& out, const TableStyle& style);
+
+// `DeleteCustomer` for `retrace.v1.Customers.DeleteCustomer`.
+std::string ShortMethod(absl::string_view method);
+// `customers/01j` for `tenants/acme/customers/01j`.
+std::string ShortEntity(absl::string_view name);
+// Who, and for whom.
+std::string ActorText(const std::string& actor, const std::string& on_behalf_of);
+
 // One line: position, time, actor, method, entities.
 std::string CommitLine(const v1::Commit& commit);
 

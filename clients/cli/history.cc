@@ -7,6 +7,7 @@
 #include "clients/cli/app.h"
 #include "clients/cli/commit_text.h"
 #include "clients/cli/entity_verbs.h"
+#include "clients/cli/history_streams.h"
 #include "clients/cli/nouns.h"
 #include "clients/cli/time_text.h"
 #include "retrace/v1/history.pb.h"
@@ -281,6 +282,8 @@ void AddHistoryVerbs(CLI::App& noun, Session& session) {
   digest->add_flag("--full", *full, "also over every byte and version, now; takes time");
   digest->callback(
       [&session, full] { session.Choose([&session, full] { return RunDigest(session, *full); }); });
+  AddHistoryReplay(noun, session);
+  AddHistoryExport(noun, session);
   CLI::App* begin = AddVerb(noun, "begin", "begin a change set: what belongs together",
                             "retrace history begin \"spring clean\"");
   auto title = std::make_shared<std::string>();

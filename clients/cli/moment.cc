@@ -10,13 +10,14 @@
 namespace retrace::cli {
 
 absl::StatusOr<Moment> ParseMoment(absl::string_view text,
-                                   absl::FunctionRef<absl::StatusOr<absl::TimeZone>()> zone) {
+                                   absl::FunctionRef<absl::StatusOr<absl::TimeZone>()> zone,
+                                   absl::string_view flag) {
   Moment moment;
   const absl::string_view trimmed = absl::StripAsciiWhitespace(text);
   if (!trimmed.empty() && std::all_of(trimmed.begin(), trimmed.end(), absl::ascii_isdigit)) {
     int64_t position = 0;
     if (!absl::SimpleAtoi(trimmed, &position)) {
-      return absl::InvalidArgumentError(absl::StrCat("--as-of: ", trimmed, " is no position"));
+      return absl::InvalidArgumentError(absl::StrCat(flag, ": ", trimmed, " is no position"));
     }
     moment.as_of.set_position(position);
     return moment;
@@ -31,7 +32,7 @@ absl::StatusOr<Moment> ParseMoment(absl::string_view text,
   }
   if (!read.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--as-of: ", read.status().message(), ", or the number of a position"));
+        absl::StrCat(flag, ": ", read.status().message(), ", or the number of a position"));
   }
   *moment.as_of.mutable_time() = ToTimestamp(read->time);
   moment.understood = absl::FormatTime(absl::RFC3339_full, read->time, used);

@@ -18,9 +18,10 @@ struct Moment {
   std::string understood;
 };
 
-// Reads `--as-of`: a position (digits only), or a time. A time without an offset is read in the
-// zone that `zone` gives; it is asked only then.
+// Reads `--as-of`, or another flag, which errors then speak of: a position (digits only), or a
+// time. A time without an offset is read in the zone that `zone` gives; it is asked only then.
 absl::StatusOr<Moment> ParseMoment(absl::string_view text,
-                                   absl::FunctionRef<absl::StatusOr<absl::TimeZone>()> zone);
+                                   absl::FunctionRef<absl::StatusOr<absl::TimeZone>()> zone,
+                                   absl::string_view flag = "--as-of");
 
 }  // namespace retrace::cli
