@@ -180,6 +180,7 @@ def play(story, bin_dir, directory, data):
     names = Names(directory, data)
     environment = dict(
         os.environ, PATH=f"{bin_dir}:{os.environ['PATH']}", HOME=str(directory), DATA=str(data),
+        STORIES=str(HERE),
         NO_COLOR="1", RETRACE_ENDPOINT=daemon.endpoint, RETRACE_TOKEN=daemon.token,
         RETRACE_TENANT="acme", WORK=str(directory), RETRACED_DATA=str(daemon.data), COLUMNS="120",
         LC_ALL="C.UTF-8", TZ="UTC")

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -9,6 +10,7 @@
 #include "domain/resource.h"
 #include "fmt/format.h"
 #include "google/protobuf/text_format.h"
+#include "retrace/store/v1/undo.pb.h"
 #include "server/commit_codec.h"
 #include "server/replay.h"
 #include "server/row_view.h"
@@ -112,6 +114,27 @@ Done SmallLedger::Run(const std::string& request, const v1::CommandOptions& opti
   Commit(draft, tenant);
   time_us_ += 1'000'000;
   return done;
+}
+
+Done SmallLedger::Undo(domain::Position position) {
+  const std::string stored = Must(ledger_->ReadStored(tenant(tenant_), position), "reading");
+  const store::v1::Commit commit = Must(server::ParseCommit(stored), "parsing");
+  store::v1::ResolvedUndo undo;
+  undo.mutable_request()->set_parent("tenants/" + tenant_);
+  store::v1::UndoneCommit& undone = *undo.add_commits();
+  undone.set_position(position);
+  undone.set_time_us(commit.commit_time_us());
+  undone.set_actor(commit.actor());
+  undone.set_change_set(commit.change_set());
+  std::set<std::string> seen;
+  for (const store::v1::StoredEvent& event : commit.events()) {
+    if (seen.insert(event.entity().SerializeAsString()).second) {
+      *undone.add_entities() = event.entity();
+    }
+  }
+  return Run("UndoRequest", {}, [&undo](Draft& draft, const domain::Context& context) {
+    return domain::Decide(undo, draft, context);
+  });
 }
 
 void SmallLedger::Commit(Draft& draft, Tenant& tenant) {

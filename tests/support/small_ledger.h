@@ -69,6 +69,9 @@ class SmallLedger {
                });
   }
 
+  // Takes back what the commit at the position of the current tenant did.
+  Done Undo(domain::Position position);
+
   void ActAs(std::string actor) { actor_ = std::move(actor); }
   void In(std::string tenant) { tenant_ = std::move(tenant); }
   // The next commit's time; the clock goes on by a second with every commit and begins a day ago.
