@@ -278,6 +278,9 @@ absl::Status PooledKeyStore::Import(TenantNumber tenant, absl::Span<const Subjec
       return absl::InvalidArgumentError(
           fmt::format("a key id has {} bytes, not {}", kKeyIdSize, key.id.size()));
     }
+    const auto presence = wrapped_->PresenceOf(tenant, key.id);
+    if (!presence.ok()) return presence.status();
+    if (*presence == WrappedKeys::Presence::kDestroyed) continue;
     additions.push_back({tenant, key.id, key.secret, (*tenant_keys)->secret});
   }
   const absl::Status added = wrapped_->AddSubjectKeys(additions);

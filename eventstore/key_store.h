@@ -64,7 +64,8 @@ class KeyStore {
   // Rewrites the files, so that none holds those destroyed before it was called any more. Returns
   // at once when nothing waits.
   virtual absl::Status Sweep() = 0;
-  // Adds keys that another store made, with their ids; synced before this returns.
+  // Adds keys that another store made, with their ids, but for those that were destroyed here;
+  // synced before this returns.
   // INVALID_ARGUMENT when an id is none.
   virtual absl::Status Import(TenantNumber tenant, absl::Span<const SubjectKey> keys) = 0;
   // The key of that id. NOT_FOUND when it is not there (destroyed, or lost); DATA_LOSS when it does

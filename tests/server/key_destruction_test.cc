@@ -48,6 +48,9 @@ class WatchedKeys final : public KeyStore {
     return keys_->WasDestroyed(tenant, key_id);
   }
   absl::Status Sweep() override { return keys_->Sweep(); }
+  absl::Status Import(TenantNumber tenant, absl::Span<const eventstore::SubjectKey> keys) override {
+    return keys_->Import(tenant, keys);
+  }
   absl::StatusOr<eventstore::SecretKey> Find(TenantNumber tenant,
                                              std::string_view key_id) const override {
     return keys_->Find(tenant, key_id);
