@@ -56,8 +56,9 @@ class ScrubTest : public ::testing::Test {
   absl::Status ReplayIt() {
     const auto commits = small_.ledger().log().Read(small_.tenant().number, 1, 1);
     EXPECT_TRUE(commits.ok()) << commits.status();
-    return Replay(small_.ledger().keys(), small_.ledger().rows(), small_.tenant().number)
-        .Apply(*commits);
+    Replay replay(small_.ledger().keys(), small_.ledger().rows(), small_.tenant().number);
+    const absl::Status applied = replay.Apply(*commits);
+    return applied.ok() ? replay.Await() : applied;
   }
   void ExpectNewerBuild(const absl::Status& status) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
