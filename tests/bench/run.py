@@ -62,7 +62,8 @@ class Server:
         while subprocess.run([self.bin / "retraced", "health", "--data", self.data], capture_output=True).returncode != 0:
             if self.process.poll() is not None:
                 sys.exit(f"the daemon ended: see {self.log.name}")
-            time.sleep(0.01)
+            # Asking costs a process; a long start is not slowed by being watched.
+            time.sleep(min(1, max(0.01, (time.monotonic() - begin) / 10)))
         return time.monotonic() - begin
 
     def end(self, how=signal.SIGTERM):
