@@ -22,8 +22,8 @@ enum class KindNumber : uint16_t {
   kMember = 3,
   kCustomer = 4,
   kRecord = 5,
-  kChangeSet = 6,       // only those begun with History.BeginChangeSet; id: decimal position
-  kServer = 7,          // in tenant `system`: epochs and administrative acts, id "server"
+  kChangeSet = 6,  // only those begun with History.BeginChangeSet; id: decimal position
+  kServer = 7,     // in tenant `system`: epochs and administrative acts, id "server"
   kHold = 8,
   kOperation = 10,      // see operation.h
   kOperationPart = 11,  // id: that of the operation and a number

@@ -171,19 +171,50 @@ OperationItem Item(const OperationTarget& target, OperationItem::Result result,
   return item;
 }
 
-absl::StatusOr<bool> HasDrifted(const OperationTask& task, const OperationTarget& target,
-                                const Draft& draft, std::string& who) {
+// Who wrote the target since; empty when nobody did.
+absl::StatusOr<std::string> DriftOf(const OperationTask& task, const OperationTarget& target,
+                                    const Draft& draft) {
   if (target.entity.kind == KindNumber{}) {
-    return false;
+    return std::string();
   }
   RETRACE_ASSIGN(const RowPtr row, draft.Get(target.entity));
   if (row == nullptr || row->head.update_position() <= task.position() ||
       row->head.change_set() == draft.header().change_set) {
-    return false;
+    return std::string();
   }
-  who = fmt::format("{} wrote it at position {}, after the operation's position {}.",
-                    row->head.actor(), row->head.update_position(), task.position());
-  return true;
+  return fmt::format("{} wrote it at position {}, after the operation's position {}.",
+                     row->head.actor(), row->head.update_position(), task.position());
+}
+
+// What a plan warns of must have been read before it is done.
+absl::Status CheckWarningsRead(const OperationTask& task, const Draft& alone) {
+  for (const Draft::Warning& warning : alone.warnings()) {
+    const auto& read = task.acknowledged_warnings();
+    if (!task.plan_only() && std::find(read.begin(), read.end(), warning.id) == read.end()) {
+      return Refusal(v1::ACKNOWLEDGEMENT_REQUIRED,
+                     fmt::format("{}: {}", warning.id, warning.sentence))
+          .Unmet("WARNING", warning.id, warning.sentence)
+          .Next("Start it again with that id in acknowledged_warnings.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Adds to the draft what the command alone came to.
+absl::Status TakeOver(const Draft& alone, Draft& draft) {
+  for (const DraftEvent& event : alone.events()) {
+    RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, event.event));
+  }
+  if (alone.undoes() != 0) {
+    draft.Undoes(alone.undoes());
+  }
+  for (const Draft::Loss& loss : alone.losses()) {
+    draft.Lose(loss.entity, loss.sentence);
+  }
+  for (const Draft::Warning& warning : alone.warnings()) {
+    draft.Warn(warning.id, warning.sentence);
+  }
+  return absl::OkStatus();
 }
 
 // The command alone, on what the draft holds so far: its events, or its refusal.
@@ -247,27 +278,26 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
   // The operation itself, its part and its change set are entities, too.
   constexpr size_t kMostTouched = kMostEntities - 3;
   for (const OperationTarget& target : targets) {
-    std::string who;
-    RETRACE_ASSIGN(const bool drifted, HasDrifted(task, target, draft, who));
-    if (drifted) {
-      if (task.on_drift() != v1::SKIP) {
-        tried.stopped_at = fmt::format("{}: {}", target.name, who);
-        return tried;
-      }
-      counts.set_drifted(counts.drifted() + 1);
-      tried.items.push_back(Item(target, OperationItem::DRIFTED, who));
-      continue;
-    }
     Draft alone(draft, context.header);
-    const absl::Status status = TryOne(target, alone, context);
+    RETRACE_ASSIGN(std::string drift, DriftOf(task, target, draft));
+    const absl::Status status = drift.empty() ? TryOne(target, alone, context) : absl::OkStatus();
     if (!status.ok() && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) {
       return status;
     }
-    if (status.ok() && tried.count() > 0 &&
-        draft.touched().size() + alone.touched().size() > kMostTouched) {
+    if (ReasonOf(status) == v1::UNDO_CONFLICT && target.judged && !task.plan_only()) {
+      drift = std::string(status.message());
+    }
+    if (!drift.empty() && task.on_drift() != v1::StartOperationRequest::SKIP) {
+      tried.stopped_at = fmt::format("{}: {}", target.name, drift);
       return tried;
     }
-    if (!status.ok()) {
+    if (tried.count() > 0 && draft.touched().size() + alone.touched().size() > kMostTouched) {
+      return tried;
+    }
+    if (!drift.empty()) {
+      counts.set_drifted(counts.drifted() + 1);
+      tried.items.push_back(Item(target, OperationItem::DRIFTED, drift));
+    } else if (!status.ok()) {
       counts.set_refused(counts.refused() + 1);
       tried.items.push_back(Item(target, OperationItem::REFUSED, std::string(status.message())));
       tried.items.back().set_reason(v1::ErrorReason_Name(ReasonOf(status)));
@@ -275,19 +305,9 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
       counts.set_skipped(counts.skipped() + 1);
       tried.items.push_back(Item(target, OperationItem::SKIPPED, "There was nothing to do."));
     } else {
+      RETRACE_RETURN_IF_ERROR(CheckWarningsRead(task, alone));
+      RETRACE_RETURN_IF_ERROR(TakeOver(alone, draft));
       counts.set_ok(counts.ok() + 1);
-      for (const DraftEvent& event : alone.events()) {
-        RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, event.event));
-      }
-      if (alone.undoes() != 0) {
-        draft.Undoes(alone.undoes());
-      }
-      for (const Draft::Loss& loss : alone.losses()) {
-        draft.Lose(loss.entity, loss.sentence);
-      }
-      for (const Draft::Warning& warning : alone.warnings()) {
-        draft.Warn(warning.id, warning.sentence);
-      }
     }
   }
   return tried;

@@ -45,6 +45,8 @@ struct OperationTarget {
   std::string name;  // as items tell it
   // Whose last write is judged for drift; kind 0: nobody's.
   EntityRef entity;
+  // An undo that was found without conflicts as of the task's position: one now is drift.
+  bool judged = false;
   std::function<absl::Status(Draft&, const Context&)> decide;
 };
 
@@ -60,7 +62,8 @@ struct Tried {
 };
 
 // Does the task's command to targets, one after the other, as far as one commit holds them: at
-// least one. Errors are faults, never refusals.
+// least one. Errors are faults, and ACKNOWLEDGEMENT_REQUIRED when a target has a warning that the
+// caller did not read; refusals of the command are told of the target.
 absl::StatusOr<Tried> TryTargets(const store::v1::OperationTask& task,
                                  const std::vector<OperationTarget>& targets, Draft& draft,
                                  const Context& context);

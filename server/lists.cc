@@ -141,7 +141,8 @@ absl::StatusOr<ListAnswer> AnswerList(Ledger& ledger, const PageLimits& limits,
   RETRACE_ASSIGN(std::optional<PageToken> next,
                  ReadListPage(call, limits, declaration, question, view, std::move(resume), sink));
   ListAnswer answer;
-  RETRACE_ASSIGN(answer.purged, PurgedSince(kind, view, limits.max_reads));
+  RETRACE_ASSIGN(answer.purged,
+                 PurgedSince(domain::KindOf(declaration.kind), view, limits.max_reads));
   answer.answered = std::move(moment.answered);
   if (next.has_value()) {
     next->set_position(moment.position);

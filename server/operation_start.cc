@@ -42,16 +42,25 @@ bool IsUndo(const Endpoint& endpoint) {
   return endpoint.method.request->GetDescriptor() == v1::UndoRequest::descriptor();
 }
 
-// A command on one entity of a kind that users have.
+// A command on one entity of a kind that users have, or on names.
 bool IsAboutOne(const Endpoint& endpoint) {
-  const domain::Kind* kind = domain::FindKind(endpoint.method.collection);
-  return kind != nullptr && kind->content && endpoint.resolve == nullptr &&
-         endpoint.method.tenant_path.back()->name() == "name";
+  const Method& method = endpoint.method;
+  const domain::Kind* kind = domain::FindKind(method.collection);
+  const bool one = kind != nullptr && kind->content && method.tenant_path.back()->name() == "name";
+  return endpoint.resolve == nullptr && (one || NamesField(method) != nullptr);
+}
+
+void SetParent(const std::string& parent, Message& command) {
+  const auto* field = command.GetDescriptor()->FindFieldByName("parent");
+  if (field != nullptr) {
+    command.GetReflection()->SetString(&command, field, parent);
+  }
 }
 
 // Sets a name that every entity could have, so that the rest can be checked without one.
 absl::Status CheckComplete(const Method& method, const std::string& tenant, Message& command) {
-  SetName(method, fmt::format("tenants/{}/{}/x", tenant, method.collection), command);
+  const std::string collection = method.collection.empty() ? "customers" : method.collection;
+  SetName(method, fmt::format("tenants/{}/{}/x", tenant, collection), command);
   const absl::Status status = domain::Inside("command", domain::Validate(command));
   SetName(method, "", command);
   return status;
@@ -88,8 +97,11 @@ absl::StatusOr<const Endpoint*> FindCommand(const Rpc& rpc, const QueryCall& cal
     return Refusal(v1::INVALID_FIELD, "An operation takes either a filter or named targets.")
         .Field("filter", "Give a filter (`*` for all), or name targets with AddTargets first.");
   }
-  if (!method.TenantName(command).empty()) {
+  if (HasName(method, command)) {
     return BadCommand("must not name an entity");
+  }
+  if (NamesField(method) != nullptr) {
+    SetParent(request.parent(), command);
   }
   RETRACE_RETURN_IF_ERROR(CheckComplete(method, call.tenant->id, command));
   return endpoint;
@@ -196,6 +208,7 @@ absl::StatusOr<ResolvedOperation> ResolveOperation(const Rpc& rpc, Ledger& ledge
   OperationTask& task = *resolved.mutable_task();
   task.mutable_command()->PackFrom(*command);
   task.set_filter(request.filter());
+  task.set_collection(request.collection());
   task.set_show_inactive(request.show_inactive());
   task.set_show_deleted(request.show_deleted());
   task.set_method(endpoint->method.name);
@@ -203,6 +216,7 @@ absl::StatusOr<ResolvedOperation> ResolveOperation(const Rpc& rpc, Ledger& ledge
   task.set_on_drift(request.on_drift());
   task.set_plan_only(request.options().plan_only());
   task.set_acknowledged_count(request.options().acknowledged_count());
+  *task.mutable_acknowledged_warnings() = request.options().acknowledged_warnings();
   RETRACE_RETURN_IF_ERROR(CheckPolicy(ledger, call, endpoint->method, request.options(), task));
   RETRACE_RETURN_IF_ERROR(TakePlan(rpc, ledger, call, request, task));
   if (!task.filter().empty()) {

@@ -64,9 +64,12 @@ class Commands {
   const std::shared_ptr<Message> command_;
 };
 
+// Fields that the request does not have are passed over.
 void SetField(Message& request, const std::string& name, const std::string& value) {
-  request.GetReflection()->SetString(&request, request.GetDescriptor()->FindFieldByName(name),
-                                     value);
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName(name);
+  if (field != nullptr) {
+    request.GetReflection()->SetString(&request, field, value);
+  }
 }
 
 void SetFlag(Message& request, const std::string& name, bool value) {
@@ -87,6 +90,7 @@ class FilterTargets : public TargetSource {
         request_(list.method.request->New()) {
     SetField(*request_, "parent", fmt::format("tenants/{}", context.tenant->id));
     SetField(*request_, "filter", task.filter() == "*" ? "" : task.filter());
+    SetField(*request_, "collection", task.collection());
     SetFlag(*request_, "show_inactive", task.show_inactive());
     SetFlag(*request_, "show_deleted", task.show_deleted());
     const Reflection& reflection = *request_->GetReflection();
@@ -197,6 +201,7 @@ class UndoTargets : public TargetSource {
       OperationTarget target;
       target.name = fmt::format("tenants/{}/commits/{}", context_.tenant->id,
                                 undo->commits(undo->commits_size() - 1).position());
+      target.judged = strict_;
       target.decide = [undo](domain::Draft& draft, const domain::Context& context) {
         return domain::Decide(*undo, draft, context);
       };
@@ -206,7 +211,7 @@ class UndoTargets : public TargetSource {
   }
 
   absl::StatusOr<bool> JudgeNext() override {
-    if (mode_ != v1::STRICT && mode_ != v1::UNDO_MODE_UNSPECIFIED) {
+    if (!strict_) {
       return true;
     }
     const RowView view(context_.ledger->rows(), context_.tenant->number, position_);
@@ -228,7 +233,9 @@ class UndoTargets : public TargetSource {
  private:
   UndoTargets(const TargetContext& context, const OperationTask& task,
               const v1::UndoRequest& request)
-      : context_(context), position_(task.position()), mode_(request.mode()) {
+      : context_(context),
+        position_(task.position()),
+        strict_(request.mode() == v1::STRICT || request.mode() == v1::UNDO_MODE_UNSPECIFIED) {
     request_.set_parent(request.parent());
     request_.set_mode(request.mode());
     request_.set_filter(request.filter());
@@ -284,7 +291,7 @@ class UndoTargets : public TargetSource {
 
   const TargetContext context_;
   const domain::Position position_;
-  const v1::UndoMode mode_;
+  const bool strict_;
   v1::UndoRequest request_;
   std::set<EntityRef> chosen_;
   std::vector<std::shared_ptr<ResolvedUndo>> groups_;
@@ -315,12 +322,32 @@ std::shared_ptr<Message> Unpack(const google::protobuf::Any& any) {
   return message->ParseFromString(any.value()) ? message : nullptr;
 }
 
+const FieldDescriptor* NamesField(const Method& method) {
+  const FieldDescriptor* field = method.request->GetDescriptor()->FindFieldByName("names");
+  return field != nullptr && field->is_repeated() && field->type() == FieldDescriptor::TYPE_STRING
+             ? field
+             : nullptr;
+}
+
 void SetName(const Method& method, const std::string& name, Message& request) {
+  if (const FieldDescriptor* names = NamesField(method)) {
+    request.GetReflection()->ClearField(&request, names);
+    if (!name.empty()) {
+      request.GetReflection()->AddString(&request, names, name);
+    }
+    return;
+  }
   Message* at = &request;
   for (size_t i = 0; i + 1 < method.tenant_path.size(); ++i) {
     at = at->GetReflection()->MutableMessage(at, method.tenant_path[i]);
   }
   at->GetReflection()->SetString(at, method.tenant_path.back(), name);
+}
+
+bool HasName(const Method& method, const Message& request) {
+  const FieldDescriptor* names = NamesField(method);
+  return names != nullptr ? request.GetReflection()->FieldSize(request, names) > 0
+                          : !method.TenantName(request).empty();
 }
 
 absl::Status CheckFilter(const TargetContext& context, const OperationTask& task) {

@@ -47,7 +47,11 @@ absl::Status CheckFilter(const TargetContext& context, const store::v1::Operatio
 // The message that an Any of a known type holds; null when it is of no type that this server knows
 // or does not parse.
 std::shared_ptr<google::protobuf::Message> Unpack(const google::protobuf::Any& any);
-// Puts the name into the place where the method's request holds it.
+// The field in which a command on names, e.g. PurgeEntities, takes them; null: it takes none.
+const google::protobuf::FieldDescriptor* NamesField(const Method& method);
+// Puts the name into the place where the method's request holds it, as the only one; empty: none.
 void SetName(const Method& method, const std::string& name, google::protobuf::Message& request);
+// Whether the request names anything.
+bool HasName(const Method& method, const google::protobuf::Message& request);
 
 }  // namespace retrace::server

@@ -15,6 +15,7 @@
 #include "retrace/v1/history.grpc.pb.h"
 #include "retrace/v1/operations.grpc.pb.h"
 #include "retrace/v1/records.grpc.pb.h"
+#include "retrace/v1/recycle_bin.pb.h"
 #include "tests/server/rpc_fixture.h"
 #include "tests/server/service_fixture.h"
 
@@ -261,7 +262,7 @@ TEST_F(OperationsTest, StopsAtWhatSomebodyWroteSinceOrLeavesItOut) {
   EXPECT_EQ(Digest(), before);
 
   request = Deletion("level : \"gold*\"");
-  request.set_on_drift(v1::SKIP);
+  request.set_on_drift(v1::StartOperationRequest::SKIP);
   request.mutable_options()->set_plan_only(true);
   request.mutable_options()->set_plan_token(ResultOf(Run(request)).plan().plan_token());
   request.mutable_options()->set_plan_only(false);
@@ -385,6 +386,45 @@ TEST_F(OperationsTest, AStrictUndoIsRefusedBeforeAnythingIsDone) {
   v1::ListCustomersResponse back;
   ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &back).ok());
   EXPECT_THAT(back.customers(), SizeIs(119));
+}
+
+TEST_F(OperationsTest, PurgesAndRestoresFromTheBinWhenWarningsWereRead) {
+  Create(130, "gold");
+  Create(3, "silver");
+  const std::string before = Digest();
+  v1::StartOperationRequest request = Deletion("*");
+  request.mutable_options()->set_acknowledged_count(133);
+  EXPECT_EQ(ResultOf(Run(request)).ok_count(), 133);
+
+  const auto of_bin = [](const google::protobuf::Message& command, const std::string& filter) {
+    v1::StartOperationRequest in_bin;
+    in_bin.set_parent(kParent);
+    in_bin.mutable_command()->PackFrom(command);
+    in_bin.set_collection("customers");
+    in_bin.set_filter(filter);
+    in_bin.mutable_options()->set_reason("again");
+    return in_bin;
+  };
+  request = of_bin(v1::RestoreEntitiesRequest(), "*");
+  request.mutable_options()->set_acknowledged_count(133);
+  EXPECT_EQ(ResultOf(Run(request)).ok_count(), 133);
+  EXPECT_EQ(Digest(), before);
+
+  EXPECT_EQ(ResultOf(Run(Deletion("level = \"silver\""))).ok_count(), 3);
+  request = of_bin(v1::PurgeEntitiesRequest(), "level = \"silver\"");
+  const Operation unread = Run(request);
+  EXPECT_EQ(MetadataOf(unread).state(), Metadata::FAILED);
+  EXPECT_EQ(ReasonOf(unread), "ACKNOWLEDGEMENT_REQUIRED");
+  EXPECT_THAT(unread.error().message(), HasSubstr("PURGE_IS_FINAL"));
+  request.mutable_options()->add_acknowledged_warnings("PURGE_IS_FINAL");
+  EXPECT_EQ(ResultOf(Run(request)).ok_count(), 3);
+  v1::ListCustomersRequest list;
+  list.set_parent(kParent);
+  list.set_show_deleted(true);
+  list.set_page_size(1000);
+  v1::ListCustomersResponse left;
+  ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &left).ok());
+  EXPECT_THAT(left.customers(), SizeIs(130));
 }
 
 TEST_F(OperationsTest, GoesOnAfterARestart) {
