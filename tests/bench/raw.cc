@@ -4,6 +4,7 @@
 //   raw sync --dir D                              one small write and fdatasync after the other
 //   raw rebuild --log L --rows R --scratch S      scan of every commit, and writing of every key of
 //   the rows, by bare RocksDB
+//   raw keys --count N --scratch S [--remove]     N keys of the size of rows, each group synced
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -56,6 +57,38 @@ std::unique_ptr<rocksdb::DB> OpenForReading(const std::string& directory) {
   return std::unique_ptr<rocksdb::DB>(db);
 }
 
+// Writes `count` keys of the size that rows and their entries have, in groups as large as those of
+// commits, each synced; then, if asked to, removes them all and compacts.
+int Keys(int64_t count, const std::string& scratch, bool remove) {
+  constexpr int64_t kGroup = 1000;
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* opened = nullptr;
+  if (!rocksdb::DB::Open(options, scratch, &opened).ok()) return 1;
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  const std::string value(100, 'v');
+  // Spread over the space, as ids and values of an index are.
+  const auto key = [](int64_t i) {
+    return fmt::format("{:016x}{:044}", static_cast<uint64_t>(i) * 0x9E3779B97F4A7C15u, i);
+  };
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto begin = Clock::now();
+  for (int pass = 0; pass < (remove ? 2 : 1); ++pass) {
+    for (int64_t i = 0; i < count;) {
+      rocksdb::WriteBatch batch;
+      for (const int64_t end = std::min(count, i + kGroup); i < end; ++i) {
+        const rocksdb::Status added = pass == 0 ? batch.Put(key(i), value) : batch.Delete(key(i));
+        if (!added.ok()) return 1;
+      }
+      if (!db->Write(synced, &batch).ok()) return 1;
+    }
+  }
+  if (remove && !db->CompactRange({}, nullptr, nullptr).ok()) return 1;
+  fmt::print("{{\"keys\": {}, \"seconds\": {:.3f}}}\n", count, SecondsSince(begin));
+  return 0;
+}
+
 int Rebuild(const std::string& log, const std::string& rows, const std::string& scratch) {
   const auto begin = Clock::now();
   int64_t commits = 0, keys = 0, bytes = 0;
@@ -103,6 +136,13 @@ int main(int argc, char** argv) {
   rebuild->add_option("--log", log, "directory of the log's RocksDB")->required();
   rebuild->add_option("--rows", rows, "directory of the rows' RocksDB")->required();
   rebuild->add_option("--scratch", scratch, "directory to write to")->required();
+  auto* keys = app.add_subcommand("keys", "write keys of the size of rows, each group synced");
+  int64_t key_count = 0;
+  bool remove = false;
+  keys->add_option("--count", key_count, "how many")->required();
+  keys->add_option("--scratch", scratch, "directory to write to")->required();
+  keys->add_flag("--remove", remove, "then remove and compact them");
   CLI11_PARSE(app, argc, argv);
+  if (*keys) return Keys(key_count, scratch, remove);
   return *sync ? Sync(directory, count) : Rebuild(log, rows, scratch);
 }

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import changes
+
 
 def measure(*command):
     """Runs a program that prints one line of JSON."""
@@ -255,6 +257,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of the release build's programs")
     parser.add_argument("--seconds", type=float, default=8, help="how long each load runs")
     parser.add_argument("--large", type=int, default=1_000_000, help="customers of the large tenant")
+    parser.add_argument("--bulk", type=int, default=10_000, help="customers that are deleted, undone, purged ... at once")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     table = Table()
@@ -265,6 +268,7 @@ def main():
         keys_per_command(table, server)
         postgres(table, arguments.bin, directory, arguments.seconds, mix_rate)
         pages(table, server, arguments.large)
+        changes.Changes(table, server, measure, arguments.bin, directory, arguments.bulk).run()
         restart(table, server, arguments.bin, directory, arguments.large)
         server.end()
     finally:
