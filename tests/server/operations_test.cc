@@ -43,8 +43,9 @@ class OperationsTest : public ServiceFixture {
   }
 
   // Customers `prefix 0` ... of the level; their names.
-  std::vector<std::string> Create(int count, const std::string& level) {
+  std::vector<std::string> Create(int count, const std::string& level, int64_t change_set = 0) {
     v1::BatchCreateCustomersRequest request;
+    request.mutable_options()->set_change_set(change_set);
     request.set_parent(kParent);
     for (int i = 0; i < count; ++i) {
       auto& customer = *request.add_requests()->mutable_customer();
@@ -62,8 +63,9 @@ class OperationsTest : public ServiceFixture {
     return names;
   }
 
-  void CreateDeal(const std::string& customer) {
+  void CreateDeal(const std::string& customer, int64_t change_set = 0) {
     v1::CreateRecordRequest request;
+    request.mutable_options()->set_change_set(change_set);
     request.set_parent(kParent);
     request.mutable_record()->set_kind(v1::Record::DEAL);
     request.mutable_record()->set_title("deal");
@@ -386,6 +388,20 @@ TEST_F(OperationsTest, AStrictUndoIsRefusedBeforeAnythingIsDone) {
   v1::ListCustomersResponse back;
   ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &back).ok());
   EXPECT_THAT(back.customers(), SizeIs(119));
+}
+
+TEST_F(OperationsTest, WhatWasMadeLastIsUndoneFirst) {
+  const std::string before = Digest();
+  v1::BeginChangeSetRequest begin;
+  begin.set_parent(kParent);
+  v1::BeginChangeSetResponse begun;
+  ASSERT_TRUE(history_->BeginChangeSet(As("administrator").get(), begin, &begun).ok());
+  const int64_t change_set = begun.change_set().number();
+  const auto gold = Create(3, "gold", change_set);
+  CreateDeal(gold[1], change_set);
+  // A customer with a deal cannot go: the deal must have gone before.
+  EXPECT_EQ(ResultOf(Run(Undo(change_set))).ok_count(), 2);
+  EXPECT_EQ(Digest(), before);
 }
 
 TEST_F(OperationsTest, PurgesAndRestoresFromTheBinWhenWarningsWereRead) {
