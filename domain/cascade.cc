@@ -32,7 +32,9 @@ absl::Status TooMany(std::string_view customer) {
                              "one commit.",
                              customer, kMostEntities))
       .With("limit", fmt::format("{}", kMostEntities))
-      .Next("Delete fewer customers at once, or its records first, in batches.");
+      .Next(
+          "Delete fewer customers at once; of one with that many records, the records first, in an "
+          "operation on the filter `customer = ...`.");
 }
 
 // The live records of the customer, but never more than `most` + 1.
