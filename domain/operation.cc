@@ -49,6 +49,9 @@ void Start(const store::v1::OperationStarted& started, const CommitHeader& heade
   *row.mutable_task() = started.task();
   row.set_state(Metadata::COUNTING);
   row.set_unfinished(kUnfinished);
+  if (started.target_parts() > 0) {
+    row.set_target_parts(started.target_parts());
+  }
   row.set_change_set(started.task().plan_only() ? 0 : header.position);
   row.set_actor(header.actor);
   row.set_on_behalf_of(header.on_behalf_of);
@@ -131,9 +134,8 @@ absl::Status EndIn(const Found& found, State state, std::string message, v1::Err
   return End(found, std::move(ended), draft);
 }
 
-// The operation that the caller collects targets in; nothing for an empty name.
-absl::StatusOr<Found> FindCollecting(const std::string& name, const Draft& draft,
-                                     const Context& context) {
+// The operation of that name, which the caller collects targets in or has only planned.
+absl::StatusOr<Found> FindOwn(const std::string& name, const Draft& draft, const Context& context) {
   v1::CommandOptions no_etag;
   RETRACE_ASSIGN(Found found,
                  FindLive(KindNumber::kOperation, name, no_etag, draft, context, "operation"));
@@ -142,12 +144,35 @@ absl::StatusOr<Found> FindCollecting(const std::string& name, const Draft& draft
     return Refusal(v1::ENTITY_NOT_FOUND, fmt::format("`{}` is no operation that you began.", name))
         .About("operation", name);
   }
-  if (row.state() != Metadata::COLLECTING) {
-    return Refusal(v1::STATE_REFUSED, fmt::format("`{}` was started already.", name))
-        .Field("operation", "must not have been started")
-        .Next("Name targets in a new operation.");
-  }
   return found;
+}
+
+absl::Status StartedAlready(const std::string& name) {
+  return Refusal(v1::STATE_REFUSED, fmt::format("`{}` was started already.", name))
+      .Field("operation", "must not have been started")
+      .Next("Name targets in a new operation.");
+}
+
+bool IsCollecting(const Found& found) {
+  return found.row->As<OperationRow>().state() == Metadata::COLLECTING;
+}
+
+// The operation that is started for named targets: the one that was given the names or, when that
+// only planned, a new one.
+absl::StatusOr<EntityRef> StartNamed(const std::string& name, const Draft& draft,
+                                     const Context& context, store::v1::OperationStarted& started) {
+  RETRACE_ASSIGN(const Found found, FindOwn(name, draft, context));
+  if (IsCollecting(found)) {
+    return found.entity;
+  }
+  const auto& row = found.row->As<OperationRow>();
+  if (!row.task().plan_only() || row.target_parts() == 0) {
+    return StartedAlready(name);
+  }
+  const std::string& holder = row.task().targets_of();
+  started.mutable_task()->set_targets_of(holder.empty() ? found.entity.id : holder);
+  started.set_target_parts(row.target_parts());
+  return EntityRef{KindNumber::kOperation, context.new_id()};
 }
 
 absl::Status CheckName(const std::string& name, const std::string& field, const Context& context) {
@@ -394,7 +419,10 @@ absl::Status Decide(const v1::AddTargetsRequest& request, Draft& draft, const Co
   if (request.operation().empty()) {
     found.entity.id = context.new_id();
   } else {
-    RETRACE_ASSIGN(found, FindCollecting(request.operation(), draft, context));
+    RETRACE_ASSIGN(found, FindOwn(request.operation(), draft, context));
+    if (!IsCollecting(found)) {
+      return StartedAlready(request.operation());
+    }
     parts = found.row->As<OperationRow>().target_parts();
     count = found.row->As<OperationRow>().target_count();
   }
@@ -425,15 +453,16 @@ absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
     return Refusal(v1::INVALID_FIELD, "An operation is a change set of its own.")
         .Field("options.change_set", "Leave it out.");
   }
+  const OperationTask& task = resolved.task();
+  auto started = std::make_shared<store::v1::OperationStarted>();
+  *started->mutable_task() = task;
   EntityRef entity{KindNumber::kOperation, ""};
   if (resolved.operation().empty()) {
     entity.id = context.new_id();
   } else {
-    RETRACE_ASSIGN(Found found, FindCollecting(resolved.operation(), draft, context));
-    entity = std::move(found.entity);
+    RETRACE_ASSIGN(entity, StartNamed(resolved.operation(), draft, context, *started));
   }
   draft.Target(entity);
-  const OperationTask& task = resolved.task();
   if (!task.plan_only()) {
     auto begun = std::make_shared<store::v1::ChangeSetBegun>();
     begun->set_title(fmt::format("operation {}: {}", entity.id,
@@ -442,8 +471,6 @@ absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
     RETRACE_RETURN_IF_ERROR(draft.Emit(
         {KindNumber::kChangeSet, fmt::format("{}", context.header.position)}, std::move(begun)));
   }
-  auto started = std::make_shared<store::v1::OperationStarted>();
-  *started->mutable_task() = task;
   return draft.Emit(entity, std::move(started));
 }
 

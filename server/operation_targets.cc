@@ -147,8 +147,11 @@ class FilterTargets : public TargetSource {
 // Reads what AddTargets was given.
 class NamedTargets : public TargetSource {
  public:
-  NamedTargets(const TargetContext& context, uint32_t parts, Commands commands)
-      : context_(context), parts_(parts), commands_(std::move(commands)) {}
+  NamedTargets(const TargetContext& context, std::string holder, uint32_t parts, Commands commands)
+      : context_(context),
+        holder_(std::move(holder)),
+        parts_(parts),
+        commands_(std::move(commands)) {}
 
   absl::StatusOr<std::vector<OperationTarget>> Next() override {
     std::vector<OperationTarget> targets;
@@ -156,7 +159,7 @@ class NamedTargets : public TargetSource {
       return targets;
     }
     const RowView view(context_.ledger->rows(), context_.tenant->number, context_.tenant->visible);
-    const EntityRef part = domain::TargetPart(context_.operation, ++read_);
+    const EntityRef part = domain::TargetPart(holder_, ++read_);
     RETRACE_ASSIGN(const domain::RowPtr row, view.Get(part));
     if (row == nullptr) {
       return absl::DataLossError(fmt::format("The operation's part {} is missing.", part.id));
@@ -169,6 +172,7 @@ class NamedTargets : public TargetSource {
 
  private:
   const TargetContext context_;
+  const std::string holder_;  // id of the operation that was given the names
   const uint32_t parts_;
   const Commands commands_;
   uint32_t read_ = 0;
@@ -374,7 +378,9 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
     return NoMethod(task.method());
   }
   if (task.filter().empty()) {
-    return std::make_unique<NamedTargets>(context, target_parts, std::move(commands));
+    return std::make_unique<NamedTargets>(
+        context, task.targets_of().empty() ? context.operation : task.targets_of(), target_parts,
+        std::move(commands));
   }
   return std::make_unique<FilterTargets>(context, task, *list, std::move(commands));
 }
