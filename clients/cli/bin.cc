@@ -8,6 +8,7 @@
 #include "clients/cli/entity_verbs.h"
 #include "clients/cli/named_entities.h"
 #include "clients/cli/nouns.h"
+#include "clients/cli/operation_start.h"
 #include "clients/cli/plans.h"
 #include "retrace/v1/recycle_bin.pb.h"
 
@@ -23,6 +24,8 @@ struct BinFlags {
   int64_t limit = 50;
   int64_t deleted_by = 0;
   PlanFlags plan;
+  bool as_operation = false;
+  OperationFlags operation;
 };
 
 absl::Status RunBinList(Session& session, const BinFlags& flags) {
@@ -97,7 +100,27 @@ absl::Status FillNames(Session& session, const BinFlags& flags, Request& request
   return absl::OkStatus();
 }
 
+// Sends a command on names to each alone: those that it has, or those of the filter.
+template <typename Request>
+absl::Status RunFromBin(Session& session, Request& request, const BinFlags& flags) {
+  Targets targets{.filter = flags.filter, .collection = flags.collection};
+  targets.names.assign(request.names().begin(), request.names().end());
+  if (targets.names.empty() && targets.filter.empty()) targets.filter = "*";
+  request.clear_names();
+  request.clear_parent();
+  if constexpr (requires { request.clear_collection(); }) request.clear_collection();
+  return RunAsOperation(session, request, targets, flags.operation, flags.plan);
+}
+
 absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
+  const bool by_list = !flags.filter.empty() || !flags.collection.empty();
+  if (by_list && !flags.as_operation) {
+    return absl::InvalidArgumentError("--kind and --filter of a restore need --operation");
+  }
+  if (flags.deleted_by != 0 && flags.as_operation) {
+    return absl::InvalidArgumentError(
+        "--deleted-by is no operation; `retrace undo NUMBER --operation` restores as much");
+  }
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
   Exchange exchange = NewExchange("RecycleBin.RestoreEntities");
@@ -119,7 +142,8 @@ absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
     one.set_name(*std::move(name));
     one.set_rule(*of_one);
   }
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  if (flags.as_operation) return RunFromBin(session, request, flags);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
   const auto& reply = static_cast<const v1::RestoreEntitiesResponse&>(*exchange.response);
   for (const std::string& name : reply.names()) session.out() << "restored " << name << "\n";
@@ -142,9 +166,10 @@ absl::Status RunPurge(Session& session, const BinFlags& flags, absl::string_view
   request.set_force(true);
   if constexpr (requires { request.add_names(""); }) {
     if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
+    if (flags.as_operation) return RunFromBin(session, request, flags);
     request.set_filter(flags.filter);
   }
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
   const auto& reply = static_cast<const Response&>(*exchange.response);
   session.out() << "purged " << reply.purge_count()
@@ -217,7 +242,10 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
       ->option_text("RULE");
   restore->add_option("--choice", flags->choices, "the same for one entity")
       ->option_text("NAME=RULE");
+  AddCollection(*restore, *flags);
+  AddFilter(*restore, *flags);
   AddPlanFlags(*restore, flags->plan);
+  AddAsOperationFlags(*restore, flags->as_operation, flags->operation);
   CLI::App* purge =
       AddVerb(noun, "purge", "end for ever, at every moment of the past",
               "retrace bin purge customers/ext:H-1 --reason \"asked for\"\n  "
@@ -227,6 +255,7 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
   AddCollection(*purge, *flags);
   AddFilter(*purge, *flags);
   AddPlanFlags(*purge, flags->plan);
+  AddAsOperationFlags(*purge, flags->as_operation, flags->operation);
   CLI::App* empty =
       AddVerb(noun, "empty", "purge all of it", "retrace bin empty --kind records --plan");
   flags = Begin(empty, session, RunBinEmpty);

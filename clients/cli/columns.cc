@@ -1,6 +1,8 @@
 #include "clients/cli/columns.h"
 
 #include <map>
+#include <memory>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "clients/cli/money_text.h"
 #include "clients/cli/time_text.h"
+#include "google/protobuf/any.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -147,6 +150,18 @@ std::string RepeatedText(const Message& message, const FieldDescriptor& field, V
   return absl::StrJoin(elements, "; ");
 }
 
+// What an Any holds; null when this program does not know its type.
+std::unique_ptr<Message> Unpacked(const google::protobuf::Any& any) {
+  const std::string& url = any.type_url();
+  const Descriptor* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
+          url.substr(url.rfind('/') + 1));
+  if (type == nullptr) return nullptr;
+  std::unique_ptr<Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  return any.UnpackTo(message.get()) ? std::move(message) : nullptr;
+}
+
 }  // namespace
 
 std::string ToJson(const Message& message) { return Json(message, /*pretty=*/false); }
@@ -159,6 +174,7 @@ std::string IdOf(absl::string_view name) {
 
 std::string ValueText(const Message& message, absl::string_view path, ValueForm form) {
   const Message* holder = &message;
+  std::unique_ptr<Message> unpacked;
   const std::vector<std::string> steps = absl::StrSplit(path, '.');
   for (size_t i = 0; i < steps.size(); ++i) {
     const FieldDescriptor* field = holder->GetDescriptor()->FindFieldByName(steps[i]);
@@ -167,6 +183,10 @@ std::string ValueText(const Message& message, absl::string_view path, ValueForm 
     if (i + 1 == steps.size()) return SingularText(*holder, *field, form);
     if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return "";
     holder = &holder->GetReflection()->GetMessage(*holder, field);
+    if (holder->GetDescriptor() != google::protobuf::Any::descriptor()) continue;
+    unpacked = Unpacked(static_cast<const google::protobuf::Any&>(*holder));
+    if (unpacked == nullptr) return "";
+    holder = unpacked.get();
   }
   return "";
 }

@@ -9,7 +9,7 @@
 namespace retrace::cli {
 
 // A column of a table: a heading and where its value lies in the message, e.g. `amount` or
-// `answered.position`. Numbers are aligned to the right.
+// `answered.position`, also into what an Any holds. Numbers are aligned to the right.
 struct Column {
   std::string heading;
   std::string path;

@@ -15,13 +15,15 @@ namespace {
 
 // Flags whose value is a file, and those with a fixed set of values.
 bool TakesFile(const std::string& flag) {
-  return flag == "--file" || flag == "--report" || flag == "--token-file" || flag == "--from";
+  return flag == "--file" || flag == "--report" || flag == "--token-file" || flag == "--from" ||
+         flag == "--ids-file";
 }
 
 std::string ValuesOf(const std::string& flag) {
   if (flag == "--output" || flag == "-o") return "table json jsonl csv";
   if (flag == "--related") return "delete keep refuse";
   if (flag == "--on-existing") return "skip update error";
+  if (flag == "--on-drift") return "stop skip";
   if (flag == "--view") return "names changes events";
   return "";
 }
@@ -117,7 +119,7 @@ std::string FindPath(const CLI::App& app, const char* words) {
 
 std::string ValueCases(const char* form) {
   std::string cases;
-  for (const char* flag : {"--output", "--related", "--on-existing", "--view"}) {
+  for (const char* flag : {"--output", "--related", "--on-existing", "--on-drift", "--view"}) {
     const std::string pattern = flag == std::string("--output") ? "-o|--output" : flag;
     absl::StrAppend(&cases, "    ", pattern, ") ",
                     absl::StrReplaceAll(form, {{"VALUES", ValuesOf(flag)}}), " ;;\n");
@@ -142,7 +144,8 @@ std::string BashCompletion(const CLI::App& app) {
       "  COMPREPLY=()\n"
       "  case $prev in\n",
       ValueCases("COMPREPLY=($(compgen -W \"VALUES\" -- \"$cur\")); return"),
-      "    --file|--report|--token-file|--from) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+      "    --file|--report|--token-file|--from|--ids-file) COMPREPLY=($(compgen -f -- \"$cur\")); "
+      "return ;;\n"
       "  esac\n",
       FindPath(app, "\"${COMP_WORDS[@]:1:COMP_CWORD-1}\""), "  case $at in\n",
       PathCases(app, "words"),
@@ -164,7 +167,7 @@ std::string ZshCompletion(const CLI::App& app) {
       "  local at=\"\" value=\"\" next word\n"
       "  case $prev in\n",
       ValueCases("compadd -- VALUES; return"),
-      "    --file|--report|--token-file|--from) _files; return ;;\n"
+      "    --file|--report|--token-file|--from|--ids-file) _files; return ;;\n"
       "  esac\n",
       FindPath(app, "${words[2,CURRENT-1]}"), "  case $at in\n", PathCases(app, "next"),
       "  esac\n"

@@ -8,6 +8,7 @@
 #include "clients/cli/app.h"
 #include "clients/cli/entity_change.h"
 #include "clients/cli/entity_verbs.h"
+#include "clients/cli/operation_start.h"
 #include "clients/cpp/error_details.h"
 #include "google/api/resource.pb.h"
 #include "google/protobuf/field_mask.pb.h"
@@ -81,20 +82,36 @@ absl::Status RunCreate(Session& session, const EntityNoun& entity, const CreateF
   return PrintCommandReply(session, entity, *exchange.response);
 }
 
-absl::Status RunUpdate(Session& session, const EntityNoun& entity, const std::string& id,
-                       EntityChange change, const std::string& etag) {
-  absl::StatusOr<std::string> name = ResolveName(session, entity, id);
-  if (!name.ok()) return name.status();
-  for (std::string& setting : change.set) {
-    auto split = SplitSetting(setting);
-    if (!split.ok()) return split.status();
-    const absl::Status status =
-        ResolveReference(session, ResourceOf(entity), split->first, split->second);
-    if (!status.ok()) return status;
-    setting = absl::StrCat(split->first, "=", split->second);
+struct UpdateFlags {
+  std::string id;
+  std::string etag;
+  EntityChange change;
+  PlanFlags plan;
+  TargetFlags targets;
+};
+
+// The same change of many. What depends on the values that each has is no such change.
+absl::Status UpdateTargets(Session& session, const EntityNoun& entity, const UpdateFlags& flags,
+                           const ValueRules& rules) {
+  if (!flags.etag.empty()) return absl::InvalidArgumentError("--etag is of one entity");
+  if (flags.change.NeedsCurrent()) {
+    return absl::InvalidArgumentError(
+        "of many at once only whole fields are set or cleared: not single tags, attributes or "
+        "parts of a field");
   }
-  absl::StatusOr<ValueRules> rules = RulesFor(session, change.Paths(), entity);
-  if (!rules.ok()) return rules.status();
+  Exchange update = NewExchange(MethodOf(entity, "Update"));
+  google::protobuf::FieldMask mask;
+  Message& resource = *MutableSub(*update.request, entity.field);
+  if (absl::Status status = flags.change.Apply(resource, rules, mask); !status.ok()) return status;
+  MutableSub(*update.request, "update_mask")->CopyFrom(mask);
+  return RunOnTargets(session, entity, *update.request, "", flags.targets, flags.plan);
+}
+
+absl::Status UpdateOne(Session& session, const EntityNoun& entity, const UpdateFlags& flags,
+                       const ValueRules& rules) {
+  const EntityChange& change = flags.change;
+  absl::StatusOr<std::string> name = ResolveName(session, entity, flags.id);
+  if (!name.ok()) return name.status();
   // What adds to or takes from a list replaces the list as it was read, guarded by the etag; read
   // again when somebody was faster.
   constexpr int kTries = 5;
@@ -102,24 +119,40 @@ absl::Status RunUpdate(Session& session, const EntityNoun& entity, const std::st
     Exchange update = NewExchange(MethodOf(entity, "Update"));
     Message& resource = *MutableSub(*update.request, entity.field);
     auto& options = static_cast<v1::CommandOptions&>(*MutableSub(*update.request, "options"));
-    options.set_etag(etag);
+    options.set_etag(flags.etag);
     if (change.NeedsCurrent()) {
       Exchange get = NewExchange(MethodOf(entity, "Get"));
       SetText(*get.request, "name", *name);
       if (absl::Status status = session.Run(get); !status.ok()) return status;
       resource.CopyFrom(Sub(*get.response, entity.field));
-      if (etag.empty()) options.set_etag(GetText(resource, "etag"));
+      if (flags.etag.empty()) options.set_etag(GetText(resource, "etag"));
     }
     google::protobuf::FieldMask mask;
-    if (absl::Status status = change.Apply(resource, *rules, mask); !status.ok()) return status;
+    if (absl::Status status = change.Apply(resource, rules, mask); !status.ok()) return status;
     SetText(resource, "name", *name);
     MutableSub(*update.request, "update_mask")->CopyFrom(mask);
-    const absl::Status status = session.Run(update);
-    if (status.ok()) return PrintCommandReply(session, entity, *update.response);
-    const bool raced = change.NeedsCurrent() && etag.empty() && tries < kTries &&
-                       client::DetailsOf(status).reason == "ETAG_MISMATCH";
-    if (!raced) return status;
+    const absl::StatusOr<bool> done = RunCommand(session, update, flags.plan);
+    if (done.ok()) return PrintCommandReply(session, entity, *update.response);
+    const bool raced = change.NeedsCurrent() && flags.etag.empty() && tries < kTries &&
+                       client::DetailsOf(done.status()).reason == "ETAG_MISMATCH";
+    if (!raced) return done.status();
   }
+}
+
+absl::Status RunUpdate(Session& session, const EntityNoun& entity, UpdateFlags flags) {
+  if (absl::Status status = CheckTargets(flags.id, flags.targets); !status.ok()) return status;
+  for (std::string& setting : flags.change.set) {
+    auto split = SplitSetting(setting);
+    if (!split.ok()) return split.status();
+    const absl::Status status =
+        ResolveReference(session, ResourceOf(entity), split->first, split->second);
+    if (!status.ok()) return status;
+    setting = absl::StrCat(split->first, "=", split->second);
+  }
+  absl::StatusOr<ValueRules> rules = RulesFor(session, flags.change.Paths(), entity);
+  if (!rules.ok()) return rules.status();
+  return flags.targets.given() ? UpdateTargets(session, entity, flags, *rules)
+                               : UpdateOne(session, entity, flags, *rules);
 }
 
 }  // namespace
@@ -194,17 +227,17 @@ void AddCreateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
 
 void AddUpdateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
   const bool is_member = entity.collection == "members";
-  CLI::App* verb =
-      AddVerb(noun, "update", absl::StrCat("change fields of a ", entity.field),
-              absl::StrCat("retrace ", entity.collection, " update ",
-                           is_member ? "anna-snelling --set team=West"
-                                     : "01jd8e6x2k --set external_id=A-17 --add-tag vip",
-                           " --reason \"asked by phone\""));
-  auto id = std::make_shared<std::string>();
-  auto etag = std::make_shared<std::string>();
-  auto change = std::make_shared<EntityChange>();
-  verb->add_option("id", *id, "id, full name, ext:EXTERNAL_ID or '#NUMBER'")
-      ->required()
+  const std::string command = absl::StrCat("retrace ", entity.collection, " update ");
+  CLI::App* verb = AddVerb(
+      noun, "update", absl::StrCat("change fields of a ", entity.field, ", or of many"),
+      absl::StrCat(command,
+                   is_member ? "anna-snelling --set team=West"
+                             : "01jd8e6x2k --set external_id=A-17 --add-tag vip",
+                   " --reason \"asked by phone\"\n  ", command, "--filter '", entity.example_filter,
+                   "' --set ", is_member ? "team=West" : "owner=anna-snelling"));
+  auto flags = std::make_shared<UpdateFlags>();
+  EntityChange& change = flags->change;
+  verb->add_option("id", flags->id, "id, full name, ext:EXTERNAL_ID or '#NUMBER'")
       ->option_text("ID");
   const auto repeated = [verb](const char* flag, std::vector<std::string>& values,
                                const char* about, const char* text) {
@@ -213,18 +246,18 @@ void AddUpdateVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
         ->expected(1)
         ->take_all();
   };
-  repeated("--set", change->set, "new value of a field", "FIELD=VALUE");
-  repeated("--clear", change->clear, "empty a field, or one entry of attributes", "FIELD");
+  repeated("--set", change.set, "new value of a field", "FIELD=VALUE");
+  repeated("--clear", change.clear, "empty a field, or one entry of attributes", "FIELD");
   if (!is_member) {
-    repeated("--add-tag", change->add_tags, "add a label", "TAG");
-    repeated("--remove-tag", change->remove_tags, "take a label off", "TAG");
-    repeated("--attribute", change->attributes, "set one entry of attributes", "KEY=VALUE");
+    repeated("--add-tag", change.add_tags, "add a label", "TAG");
+    repeated("--remove-tag", change.remove_tags, "take a label off", "TAG");
+    repeated("--attribute", change.attributes, "set one entry of attributes", "KEY=VALUE");
   }
-  verb->add_option("--etag", *etag, "only if it still has this etag")->option_text("ETAG");
-  verb->callback([&session, &entity, id, etag, change] {
-    session.Choose([&session, &entity, id, etag, change] {
-      return RunUpdate(session, entity, *id, *change, *etag);
-    });
+  verb->add_option("--etag", flags->etag, "only if it still has this etag")->option_text("ETAG");
+  AddPlanFlags(*verb, flags->plan);
+  AddTargetFlags(*verb, flags->targets);
+  verb->callback([&session, &entity, flags] {
+    session.Choose([&session, &entity, flags] { return RunUpdate(session, entity, *flags); });
   });
 }
 

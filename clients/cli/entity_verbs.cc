@@ -1,6 +1,5 @@
 #include "clients/cli/entity_verbs.h"
 
-#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "clients/cli/app.h"
+#include "clients/cli/operation_start.h"
 #include "clients/cli/plans.h"
 #include "clients/cli/related_records.h"
 
@@ -87,16 +87,20 @@ absl::Status RunGet(Session& session, const EntityNoun& entity, const std::strin
 }
 
 // A customer may be named by its number; `#` needs quoting in a shell.
-void AddIdArgument(CLI::App& verb, const EntityNoun& entity, std::shared_ptr<std::string> id,
-                   std::shared_ptr<bool> by_number) {
+CLI::Option* AddIdArgument(CLI::App& verb, const EntityNoun& entity, std::string& id,
+                           bool& by_number) {
   const bool numbered = entity.collection == "customers";
   const bool keyed = entity.collection != "members";
-  verb.add_option("id", *id,
+  if (numbered) verb.add_flag("--number", by_number, "ID is the customer's number");
+  return verb
+      .add_option("id", id,
                   absl::StrCat("id or full name", keyed ? ", ext:EXTERNAL_ID" : "",
                                numbered ? ", or '#NUMBER'" : ""))
-      ->required()
       ->option_text("ID");
-  if (numbered) verb.add_flag("--number", *by_number, "ID is the customer's number");
+}
+
+std::string ExampleId(const EntityNoun& entity) {
+  return entity.collection == "members" ? "anna-snelling" : "01jd8e6x2k";
 }
 
 std::string Spelled(const std::string& id, bool by_number) {
@@ -108,13 +112,12 @@ using NamedAction = std::function<absl::Status(Session&, const EntityNoun&, cons
 CLI::App* AddNamedVerb(CLI::App& noun, Session& session, const EntityNoun& entity,
                        const std::string& verb_name, const std::string& about, NamedAction action,
                        const std::string& more_flags = "") {
-  CLI::App* verb = AddVerb(
-      noun, verb_name, about,
-      absl::StrCat("retrace ", entity.collection, " ", verb_name,
-                   entity.collection == "members" ? " anna-snelling" : " 01jd8e6x2k", more_flags));
+  CLI::App* verb = AddVerb(noun, verb_name, about,
+                           absl::StrCat("retrace ", entity.collection, " ", verb_name, " ",
+                                        ExampleId(entity), more_flags));
   auto id = std::make_shared<std::string>();
   auto by_number = std::make_shared<bool>(false);
-  AddIdArgument(*verb, entity, id, by_number);
+  AddIdArgument(*verb, entity, *id, *by_number)->required();
   verb->callback([&session, &entity, id, by_number, action] {
     session.Choose([&session, &entity, id, by_number, action] {
       return action(session, entity, Spelled(*id, *by_number));
@@ -123,40 +126,67 @@ CLI::App* AddNamedVerb(CLI::App& noun, Session& session, const EntityNoun& entit
   return verb;
 }
 
-// Deactivate, Activate, Delete, Undelete: a name, an etag, and for some what becomes of records.
+// Deactivate, Activate, Delete, Undelete: a name and an etag, or many; for some what becomes of
+// records.
+struct LifecycleVerb {
+  std::string method;
+  std::string about;
+  // Where those of a filter must be, unless lists show nothing else.
+  std::string from;
+};
+
+struct LifecycleFlags {
+  std::string id;
+  bool by_number = false;
+  std::string etag;
+  RelatedFlags related;
+  PlanFlags plan;
+  TargetFlags targets;
+};
+
+absl::Status RunLifecycle(Session& session, const EntityNoun& entity, const LifecycleVerb& verb,
+                          const LifecycleFlags& flags) {
+  if (absl::Status status = CheckTargets(flags.id, flags.targets); !status.ok()) return status;
+  Exchange exchange = NewExchange(MethodOf(entity, verb.method));
+  if (FieldOf(*exchange.request, "related") != nullptr) {
+    const absl::Status status =
+        FillRelated(flags.related, *MutableSub(*exchange.request, "related"));
+    if (!status.ok()) return status;
+  }
+  if (flags.targets.given()) {
+    if (!flags.etag.empty()) return absl::InvalidArgumentError("--etag is of one entity");
+    return RunOnTargets(session, entity, *exchange.request, verb.from, flags.targets, flags.plan);
+  }
+  absl::StatusOr<std::string> name =
+      ResolveName(session, entity, Spelled(flags.id, flags.by_number));
+  if (!name.ok()) return name.status();
+  SetText(*exchange.request, "name", *name);
+  SetText(*MutableSub(*exchange.request, "options"), "etag", flags.etag);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
+  if (!done.ok() || !*done) return done.status();
+  return PrintCommandReply(session, entity, *exchange.response);
+}
+
 void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity,
-                      const std::string& method, const std::string& about) {
-  const std::string verb_name = absl::AsciiStrToLower(method);
-  auto etag = std::make_shared<std::string>();
-  auto related = std::make_shared<RelatedFlags>();
-  auto plan = std::make_shared<PlanFlags>();
-  const Exchange shape = NewExchange(MethodOf(entity, method));
+                      const LifecycleVerb& what) {
+  const Exchange shape = NewExchange(MethodOf(entity, what.method));
   const bool has_related = FieldOf(*shape.request, "related") != nullptr;
-  const bool has_plan = FieldOf(*shape.response, "plan") != nullptr;
-  auto action = [=](Session& session, const EntityNoun& entity,
-                    const std::string& id) -> absl::Status {
-    absl::StatusOr<std::string> name = ResolveName(session, entity, id);
-    if (!name.ok()) return name.status();
-    Exchange exchange = NewExchange(MethodOf(entity, method));
-    SetText(*exchange.request, "name", *name);
-    SetText(*MutableSub(*exchange.request, "options"), "etag", *etag);
-    if (has_related) {
-      const absl::Status status = FillRelated(*related, *MutableSub(*exchange.request, "related"));
-      if (!status.ok()) return status;
-    }
-    if (!has_plan) {
-      if (absl::Status status = session.Run(exchange); !status.ok()) return status;
-      return PrintCommandReply(session, entity, *exchange.response);
-    }
-    absl::StatusOr<bool> done = RunDestructive(session, exchange, *plan);
-    if (!done.ok() || !*done) return done.status();
-    return PrintCommandReply(session, entity, *exchange.response);
-  };
-  CLI::App* verb = AddNamedVerb(noun, session, entity, verb_name, about, action,
-                                has_related ? " --related keep --related-kind DEAL=delete" : "");
-  verb->add_option("--etag", *etag, "only if it still has this etag")->option_text("ETAG");
-  if (has_related) AddRelatedFlags(*verb, *related);
-  if (has_plan) AddPlanFlags(*verb, *plan);
+  const std::string related = has_related ? " --related keep --related-kind DEAL=delete" : "";
+  const std::string verb_name = absl::AsciiStrToLower(what.method);
+  const std::string command = absl::StrCat("retrace ", entity.collection, " ", verb_name, " ");
+  CLI::App* verb = AddVerb(noun, verb_name, what.about,
+                           absl::StrCat(command, ExampleId(entity), related, "\n  ", command,
+                                        "--filter '", entity.example_filter, "'", related));
+  auto flags = std::make_shared<LifecycleFlags>();
+  AddIdArgument(*verb, entity, flags->id, flags->by_number);
+  verb->add_option("--etag", flags->etag, "only if it still has this etag")->option_text("ETAG");
+  if (has_related) AddRelatedFlags(*verb, flags->related);
+  AddPlanFlags(*verb, flags->plan);
+  AddTargetFlags(*verb, flags->targets);
+  verb->callback([&session, &entity, what, flags] {
+    session.Choose(
+        [&session, &entity, what, flags] { return RunLifecycle(session, entity, what, *flags); });
+  });
 }
 
 absl::Status RunBatchDelete(Session& session, const EntityNoun& entity,
@@ -165,13 +195,10 @@ absl::Status RunBatchDelete(Session& session, const EntityNoun& entity,
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
   if (ids.empty() || (ids.size() == 1 && ids[0] == "-")) {
-    ids.clear();
-    for (std::string line; std::getline(std::cin, line);) {
-      const absl::string_view id = absl::StripAsciiWhitespace(line);
-      if (!id.empty()) ids.emplace_back(id);
-    }
+    absl::StatusOr<std::vector<std::string>> lines = ReadIds("-");
+    if (!lines.ok()) return lines.status();
+    ids = *std::move(lines);
   }
-  if (ids.empty()) return absl::InvalidArgumentError("no ids are given");
   Exchange exchange = NewExchange(absl::StrCat(entity.service, ".BatchDelete", entity.title, "s"));
   SetText(*exchange.request, "parent", *tenant);
   const auto* names = FieldOf(*exchange.request, "names");
@@ -184,7 +211,7 @@ absl::Status RunBatchDelete(Session& session, const EntityNoun& entity,
     const absl::Status status = FillRelated(related, *MutableSub(*exchange.request, "related"));
     if (!status.ok()) return status;
   }
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, plan);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, plan);
   if (!done.ok() || !*done) return done.status();
   absl::StatusOr<OutputStyle> style = session.Style();
   if (!style.ok()) return style.status();
@@ -329,10 +356,13 @@ void AddEntityVerbs(CLI::App& noun, Session& session, const EntityNoun& entity) 
                " --as-of 2026-03-31T18:00:00");
   AddCreateVerb(noun, session, entity);
   AddUpdateVerb(noun, session, entity);
-  AddLifecycleVerb(noun, session, entity, "Deactivate", "keep it, but hide it from lists");
-  AddLifecycleVerb(noun, session, entity, "Activate", "make an inactive one active again");
-  AddLifecycleVerb(noun, session, entity, "Delete", "move it to the recycle bin");
-  AddLifecycleVerb(noun, session, entity, "Undelete", "bring it back from the recycle bin");
+  const LifecycleVerb verbs[] = {
+      {"Deactivate", "keep it, but hide it from lists", ""},
+      {"Activate", "make an inactive one active again", "INACTIVE"},
+      {"Delete", "move it to the recycle bin", ""},
+      {"Undelete", "bring it back from the recycle bin", "DELETED"},
+  };
+  for (const LifecycleVerb& verb : verbs) AddLifecycleVerb(noun, session, entity, verb);
   if (HasMethod(absl::StrCat(entity.service, ".BatchDelete", entity.title, "s"))) {
     AddBatchDeleteVerb(noun, session, entity);
   }

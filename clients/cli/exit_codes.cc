@@ -23,7 +23,8 @@ constexpr std::array<Explained, 12> kCodes = {{
     {ExitCode::kFailed, "the server failed, or refused for a reason not listed here"},
     {ExitCode::kUsage, "the command line or an input is wrong; nothing was sent"},
     {ExitCode::kUnavailable, "no server, no connection, or no answer in time"},
-    {ExitCode::kPartial, "done in part: rows were rejected, or verify found differences"},
+    {ExitCode::kPartial,
+     "done in part: rows were rejected, targets refused, or verify found differences"},
     {ExitCode::kInvalid, "the server found the request invalid (INVALID_ARGUMENT)"},
     {ExitCode::kNotFound, "there is no such thing (NOT_FOUND)"},
     {ExitCode::kConflict, "taken, or changed meanwhile (ALREADY_EXISTS, ABORTED)"},
@@ -83,6 +84,9 @@ std::string NextStep(const absl::Status& status, const client::ErrorDetails& det
   }
   if (details.reason == "ACKNOWLEDGEMENT_REQUIRED") {
     return "look first: --plan says what to give to --acknowledge-count and --acknowledge";
+  }
+  if (details.reason == "USE_OPERATION") {
+    return "as an operation: --filter or --ids-file in place of ids; of undo and redo, --operation";
   }
   if (!details.help.empty() || !details.reason.empty()) return "";
   if (ServerCode(status.code()) == ExitCode::kUnavailable) {

@@ -15,6 +15,8 @@ const std::vector<Noun>& Nouns() {
       {"compare", "what differs between two moments", &AddCompare},
       {"explain", "why an entity is as it is", &AddExplain},
       {"replay", "a tenant rebuilt from an export, without a server", &AddFileReplay},
+      {"operations", "commands sent to many at once: how far they are, what came of them",
+       &AddOperationVerbs},
       {"watch", "commits as they happen", &AddWatch},
       {"bin", "the recycle bin: list, restore, purge", &AddBinVerbs},
       {"holds", "legal holds: what must not be taken away", &AddHoldVerbs},

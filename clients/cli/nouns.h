@@ -27,6 +27,7 @@ void AddRedo(CLI::App& noun, Session& session);
 void AddCompare(CLI::App& noun, Session& session);
 void AddExplain(CLI::App& noun, Session& session);
 void AddFileReplay(CLI::App& noun, Session& session);
+void AddOperationVerbs(CLI::App& noun, Session& session);
 void AddWatch(CLI::App& noun, Session& session);
 void AddBinVerbs(CLI::App& noun, Session& session);
 void AddHoldVerbs(CLI::App& noun, Session& session);

@@ -9,10 +9,13 @@
 #include "clients/cli/app.h"
 #include "clients/cli/columns.h"
 #include "clients/cli/money_text.h"
+#include "clients/cli/operation_wait.h"
 #include "clients/cli/table.h"
 #include "clients/cli/text_width.h"
 #include "clients/cli/time_text.h"
-#include "retrace/v1/plans.pb.h"
+#include "clients/cpp/request_id.h"
+#include "google/longrunning/operations.pb.h"
+#include "retrace/v1/annotations.pb.h"
 
 namespace retrace::cli {
 namespace {
@@ -122,28 +125,27 @@ void PrintHowTo(const v1::Plan& plan, Session& session) {
   session.err() << "\n  until " << ShortTime(plan.expire_time()) << '\n';
 }
 
+// The plan of an operation is what it ends with.
+absl::StatusOr<v1::Plan> PlanOf(Session& session, const google::longrunning::Operation& operation) {
+  absl::StatusOr<google::longrunning::Operation> ended = AwaitOperation(session, operation);
+  if (!ended.ok()) return ended.status();
+  if (absl::Status status = StatusOf(*ended); !status.ok()) return status;
+  return ResultOf(*ended).plan();
+}
+
 absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange) {
   Exchange planning{exchange.method, std::unique_ptr<Message>(exchange.request->New()),
                     std::unique_ptr<Message>(exchange.response->New())};
   planning.request->CopyFrom(*exchange.request);
-  OptionsOf(planning).set_plan_only(true);
+  v1::CommandOptions& options = OptionsOf(planning);
+  options.set_plan_only(true);
+  const auto* operation =
+      dynamic_cast<const google::longrunning::Operation*>(planning.response.get());
+  // The operation that plans is not the one that --request-id names.
+  if (operation != nullptr) options.set_request_id(client::NewRequestId());
   if (absl::Status status = session.Run(planning); !status.ok()) return status;
+  if (operation != nullptr) return PlanOf(session, *operation);
   return static_cast<const v1::Plan&>(Sub(*planning.response, "plan"));
-}
-
-absl::StatusOr<bool> ShowOnly(Session& session, const Exchange& exchange) {
-  absl::StatusOr<OutputStyle> style = session.Style();
-  if (!style.ok()) return style.status();
-  absl::StatusOr<v1::Plan> plan = AskForPlan(session, exchange);
-  if (!plan.ok()) return plan.status();
-  if (style->format == OutputFormat::kTable) {
-    PrintPlan(*plan, session.out(), style->table);
-    session.out().flush();
-    PrintHowTo(*plan, session);
-  } else {
-    PrintMessage(*plan, *style, session.out());
-  }
-  return false;
 }
 
 // A line that the person types.
@@ -165,19 +167,28 @@ bool Confirm(Session& session, const v1::Plan& plan) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-absl::Status Execute(Session& session, Exchange& exchange, const v1::Plan& plan, bool confirmed) {
-  v1::CommandOptions& options = OptionsOf(exchange);
-  options.set_plan_token(plan.plan_token());
-  if (confirmed) {
-    options.set_acknowledged_count(plan.entity_count());
-    for (const v1::Plan::Warning& warning : plan.warnings()) {
-      options.add_acknowledged_warnings(warning.id());
-    }
+// What the person agreed to is acknowledged.
+void Acknowledge(const v1::Plan& plan, v1::CommandOptions& options) {
+  options.set_acknowledged_count(plan.entity_count());
+  for (const v1::Plan::Warning& warning : plan.warnings()) {
+    options.add_acknowledged_warnings(warning.id());
   }
-  return session.Run(exchange);
 }
 
 }  // namespace
+
+absl::Status ShowPlan(Session& session, const v1::Plan& plan) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  if (style->format != OutputFormat::kTable) {
+    PrintMessage(plan, *style, session.out());
+    return absl::OkStatus();
+  }
+  PrintPlan(plan, session.out(), style->table);
+  session.out().flush();
+  PrintHowTo(plan, session);
+  return absl::OkStatus();
+}
 
 void AddPlanFlags(CLI::App& verb, PlanFlags& flags) {
   verb.add_flag("--plan", flags.plan, "only show what it would do");
@@ -192,15 +203,29 @@ void AddPlanFlags(CLI::App& verb, PlanFlags& flags) {
       ->option_text("WARNING");
 }
 
-absl::StatusOr<bool> RunDestructive(Session& session, Exchange& exchange, const PlanFlags& flags) {
+absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const PlanFlags& flags) {
+  if (!exchange.method->options().GetExtension(v1::destructive)) {
+    if (flags.given()) {
+      return absl::InvalidArgumentError(
+          "this is not planned when it is done to one; a plan is of --filter or --ids-file");
+    }
+    if (absl::Status status = session.Run(exchange); !status.ok()) return status;
+    return true;
+  }
   v1::CommandOptions& options = OptionsOf(exchange);
   options.set_acknowledged_count(flags.acknowledged_count);
   options.mutable_acknowledged_warnings()->Assign(flags.acknowledged_warnings.begin(),
                                                   flags.acknowledged_warnings.end());
-  if (flags.plan) return ShowOnly(session, exchange);
-  const bool ask = session.can_ask() && !flags.yes && flags.plan_token.empty();
+  const bool ask = session.can_ask() && !flags.yes && flags.plan_token.empty() && !flags.plan;
   absl::StatusOr<v1::Plan> plan = v1::Plan();
-  if (ask || (flags.yes && flags.plan_token.empty())) plan = AskForPlan(session, exchange);
+  if (flags.plan || ask || (flags.yes && flags.plan_token.empty())) {
+    plan = AskForPlan(session, exchange);
+  }
+  if (flags.plan) {
+    if (!plan.ok()) return plan.status();
+    if (absl::Status status = ShowPlan(session, *plan); !status.ok()) return status;
+    return false;
+  }
   if (!plan.ok() && session.flags.request_id.empty()) return plan.status();
   if (!plan.ok() || plan->plan_token().empty()) {
     // By the given token or without a plan; so, too, when a request that may have been answered
@@ -220,7 +245,9 @@ absl::StatusOr<bool> RunDestructive(Session& session, Exchange& exchange, const 
   if (ask && !Confirm(session, *plan)) {
     return absl::InvalidArgumentError("not confirmed; nothing was done");
   }
-  if (absl::Status status = Execute(session, exchange, *plan, ask); !status.ok()) return status;
+  if (ask) Acknowledge(*plan, options);
+  options.set_plan_token(plan->plan_token());
+  if (absl::Status status = session.Run(exchange); !status.ok()) return status;
   return true;
 }
 

@@ -8,10 +8,11 @@
 #include "absl/status/statusor.h"
 #include "clients/cli/reflection.h"
 #include "clients/cli/session.h"
+#include "retrace/v1/plans.pb.h"
 
 namespace retrace::cli {
 
-// How a destructive command is asked for.
+// How a command that can be planned is asked for.
 struct PlanFlags {
   // Only show what it would do.
   bool plan = false;
@@ -21,13 +22,22 @@ struct PlanFlags {
   std::string plan_token;
   int64_t acknowledged_count = 0;
   std::vector<std::string> acknowledged_warnings;
+
+  // True when anything is said that makes no sense without a plan.
+  bool given() const {
+    return plan || !plan_token.empty() || acknowledged_count != 0 || !acknowledged_warnings.empty();
+  }
 };
 
 void AddPlanFlags(CLI::App& verb, PlanFlags& flags);
 
-// Calls a destructive command. On a terminal the plan is shown and confirmed first, and exactly
-// that is done. True when it was done and `exchange.response` holds its reply; false when there is
-// nothing to print, since only a plan was asked for. INVALID_ARGUMENT when the person said no.
-absl::StatusOr<bool> RunDestructive(Session& session, Exchange& exchange, const PlanFlags& flags);
+// Prints a plan that nobody is asked to confirm, and how to execute it.
+absl::Status ShowPlan(Session& session, const v1::Plan& plan);
+
+// Calls a command. Of a destructive one, and of an operation, the plan is shown and confirmed first
+// on a terminal, and exactly that is done; what cannot be planned refuses flags about plans. True
+// when it was done and `exchange.response` holds its reply; false when there is nothing to print,
+// since only a plan was asked for. INVALID_ARGUMENT when the person said no.
+absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const PlanFlags& flags);
 
 }  // namespace retrace::cli

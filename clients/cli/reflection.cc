@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/api/field_behavior.pb.h"
 
@@ -16,7 +17,9 @@ using google::protobuf::MessageFactory;
 using google::protobuf::MethodDescriptor;
 
 const MethodDescriptor* FindMethod(absl::string_view method) {
-  return DescriptorPool::generated_pool()->FindMethodByName(absl::StrCat("retrace.v1.", method));
+  const bool in_full = absl::StartsWith(method, "google.");
+  return DescriptorPool::generated_pool()->FindMethodByName(
+      absl::StrCat(in_full ? "" : "retrace.v1.", method));
 }
 
 std::unique_ptr<Message> NewMessage(const Descriptor* type) {

@@ -19,8 +19,8 @@ struct Exchange {
   std::unique_ptr<google::protobuf::Message> response;
 };
 
-// For a method by its name in package retrace.v1, e.g. `Customers.GetCustomer`. The name must exist
-// (it comes from a table in this program).
+// For a method by its name in package retrace.v1, e.g. `Customers.GetCustomer`, or one of Google's
+// by its full name. The name must exist (it comes from a table in this program).
 Exchange NewExchange(absl::string_view method);
 
 // True when the API has that method.

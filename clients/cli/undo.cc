@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cli/app.h"
 #include "clients/cli/nouns.h"
+#include "clients/cli/operation_start.h"
 #include "clients/cli/plans.h"
 #include "clients/cli/reflection.h"
 #include "clients/cli/row_output.h"
@@ -23,6 +24,8 @@ struct UndoFlags {
   std::string mode = "strict";
   bool conflicts = false;
   PlanFlags plan;
+  bool as_operation = false;
+  OperationFlags operation;
 };
 
 absl::StatusOr<v1::UndoMode> ParseMode(const std::string& text) {
@@ -80,7 +83,8 @@ absl::Status RunUndo(Session& session, const UndoFlags& flags) {
   auto& request = static_cast<v1::UndoRequest&>(*exchange.request);
   Fill(flags, *tenant, request);
   request.set_mode(*mode);
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  if (flags.as_operation) return RunAsOperation(session, request, {}, flags.operation, flags.plan);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
   const auto& reply = static_cast<const v1::UndoResponse&>(*exchange.response);
   for (const std::string& entity : reply.entities()) session.out() << entity << '\n';
@@ -105,6 +109,7 @@ void AddFlags(CLI::App& noun, Session& session, const char* numbers) {
       ->option_text("MODE");
   noun.add_flag("--conflicts", flags->conflicts, "only list what was changed since; undo nothing");
   AddPlanFlags(noun, flags->plan);
+  AddAsOperationFlags(noun, flags->as_operation, flags->operation);
   noun.callback([&session, flags] {
     session.Choose([&session, flags] { return RunUndo(session, *flags); });
   });
@@ -117,6 +122,7 @@ void AddUndo(CLI::App& noun, Session& session) {
       "What was changed since is a conflict: it is shown, never guessed.\n\n"
       "Example:\n  retrace undo 812 --reason \"wrong list\"\n"
       "  retrace undo 812 --conflicts -o csv\n"
+      "  retrace undo 812 --operation --plan\n"
       "  retrace undo --filter 'actor = \"sync\" AND time >= \"2026-03-01T10:00:00Z\"' "
       "--mode partial");
   AddFlags(noun, session, "change sets to take back");

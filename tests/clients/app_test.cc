@@ -203,6 +203,30 @@ TEST_F(AppTest, FindsCustomersByExternalIdAndNumber) {
   EXPECT_EQ(Run({"customers", "get", "#x", "--tenant", "acme"}), ExitCode::kUsage);
 }
 
+TEST_F(AppTest, SendsToOneOrToManyButNotToBoth) {
+  const auto run = [this](std::vector<std::string> words) {
+    words.insert(words.end(), {"--tenant", "acme"});
+    return Run(words);
+  };
+  EXPECT_EQ(run({"customers", "deactivate"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("which? Say an ID, --filter FILTER or --ids-file FILE"));
+  EXPECT_EQ(run({"customers", "deactivate", "id1", "--filter", "number = 1"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("say only one of"));
+  EXPECT_EQ(run({"records", "delete", "--filter", "*", "--etag", "e1"}), ExitCode::kUsage);
+  EXPECT_EQ(run({"members", "update", "id1", "--set", "team=West", "--plan"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("a plan is of --filter or --ids-file"));
+  for (const std::string flag : {"--add-tag", "--remove-tag", "--attribute", "--clear"}) {
+    EXPECT_EQ(run({"customers", "update", "--filter", "*", flag, "attributes.x=y"}),
+              ExitCode::kUsage);
+    EXPECT_THAT(err_.str(), HasSubstr("only whole fields")) << flag;
+  }
+  EXPECT_EQ(run({"customers", "delete", "--ids-file", directory_.path()}), ExitCode::kFile);
+  EXPECT_EQ(run({"customers", "delete", "--ids-file", "/dev/null"}), ExitCode::kUsage);
+  EXPECT_THAT(err_.str(), HasSubstr("no ids are given"));
+  EXPECT_EQ(run({"customers", "delete", "--filter", "*", "--on-drift", "wait"}), ExitCode::kUsage);
+  EXPECT_THAT(fake_.methods, ElementsAre()) << "nothing was sent";
+}
+
 TEST_F(AppTest, AsOfATimeIsReadInTheTenantsZoneAndSaidSo) {
   Run({"customers", "create", "--tenant", "acme", "--display-name", "A"});
   ASSERT_EQ(Run({"customers", "get", "id1", "--tenant", "acme", "--as-of", "2026-03-31 18:00"}),
@@ -368,6 +392,8 @@ TEST(Completion, BashCompletesTheRealTree) {
   EXPECT_EQ(complete("retrace --tenant = customers rec", 4), "records\n");
   EXPECT_EQ(complete("retrace --no-color customers undel", 3), "undelete\n");
   EXPECT_EQ(complete("retrace customers delete x --related k", 5), "keep\n");
+  EXPECT_EQ(complete("retrace operations c", 2), "cancel\n");
+  EXPECT_EQ(complete("retrace undo 7 --operation --on-drift s", 5), "stop skip\n");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "clients/cli/table.h"
 #include "clients/cli/text_width.h"
 #include "clients/cli/time_text.h"
+#include "google/longrunning/operations.pb.h"
 #include "retrace/v1/customers.pb.h"
 #include "retrace/v1/records.pb.h"
 
@@ -282,6 +283,12 @@ TEST(Output, ShowsValuesShortForEyesAndExactForPrograms) {
   EXPECT_EQ(ValueText(record, "close_time", ValueForm::kExact), "2026-03-31T16:00:00Z");
   EXPECT_EQ(ValueText(record, "due_time", ValueForm::kExact), "");
   EXPECT_EQ(ValueText(record, "no.such", ValueForm::kExact), "");
+  google::longrunning::Operation operation;
+  operation.mutable_metadata()->PackFrom(record);
+  EXPECT_EQ(ValueText(operation, "metadata.customer", ValueForm::kShort), "01j");
+  EXPECT_EQ(ValueText(operation, "response.customer", ValueForm::kShort), "");
+  operation.mutable_metadata()->set_type_url("type.googleapis.com/not.Known");
+  EXPECT_EQ(ValueText(operation, "metadata.customer", ValueForm::kShort), "");
 }
 
 TEST(Output, WritesEveryFormat) {
