@@ -311,6 +311,36 @@ TEST_F(OperationsTest, TellsDuplicatesAndStrangersOfNamedTargets) {
   EXPECT_EQ(ErrorOf(Start(request, again)).reason, "STATE_REFUSED");
 }
 
+TEST_F(OperationsTest, NamedTargetsArePlannedThenDone) {
+  const auto gold = Create(700, "gold");  // more than one part holds
+  v1::AddTargetsRequest add;
+  add.set_parent(kParent);
+  for (const std::string& name : gold) add.add_names(name);
+  v1::AddTargetsResponse added;
+  ASSERT_TRUE(operations_->AddTargets(As("administrator").get(), add, &added).ok());
+  v1::StartOperationRequest request = Deletion("");
+  request.clear_filter();
+  request.set_operation(added.operation());
+  request.mutable_options()->set_plan_only(true);
+  const Operation planned = Run(request);
+  EXPECT_EQ(planned.name(), added.operation());
+  const v1::Plan plan = ResultOf(planned).plan();
+  EXPECT_EQ(plan.entity_count(), 700);
+
+  // The names are there for the token, and only for whom they were planned by.
+  Operation refused;
+  EXPECT_EQ(ErrorOf(Start(request, refused, "agent")).reason, "ENTITY_NOT_FOUND");
+  request.mutable_options()->set_plan_only(false);
+  request.mutable_options()->set_plan_token(plan.plan_token());
+  const Operation done = Run(request);
+  EXPECT_NE(done.name(), planned.name());
+  EXPECT_EQ(ResultOf(done).ok_count(), 700) << done.DebugString();
+  EXPECT_EQ(ErrorOf(Start(request, refused)).reason, "PLAN_TOKEN_USED");
+  request.set_operation(done.name());
+  request.mutable_options()->clear_plan_token();
+  EXPECT_EQ(ErrorOf(Start(request, refused)).reason, "STATE_REFUSED");
+}
+
 TEST_F(OperationsTest, IsCancelledOnce) {
   v1::AddTargetsRequest add;
   add.set_parent(kParent);
