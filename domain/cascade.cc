@@ -37,25 +37,6 @@ absl::Status TooMany(std::string_view customer) {
           "operation on the filter `customer = ...`.");
 }
 
-// The live records of the customer, but never more than `most` + 1.
-absl::StatusOr<std::vector<std::string>> LiveRecords(const std::string& customer, size_t most,
-                                                     const View& view) {
-  std::vector<std::string> live;
-  for (size_t limit = most + 1;; limit *= 4) {
-    RETRACE_ASSIGN(const auto hits, view.Find(Exactly(kRecordCustomerIndex, customer), limit));
-    live.clear();
-    for (const IndexHit& hit : hits) {
-      if (hit.mark == Mark::kLive && live.size() <= most) {
-        live.push_back(hit.id);
-      }
-    }
-    // Entries of binned records may fill the first look.
-    if (hits.size() < limit || live.size() > most) {
-      return live;
-    }
-  }
-}
-
 std::string Counted(const std::map<v1::Record::Kind, int>& counts) {
   std::vector<std::string> words;
   for (const auto& [kind, count] : counts) {
@@ -76,6 +57,31 @@ std::string Plural(size_t count, std::string_view noun) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<std::string>> LiveRecords(const std::string& customer, size_t most,
+                                                     const View& view) {
+  std::vector<std::string> live;
+  for (size_t limit = most + 1;; limit *= 4) {
+    RETRACE_ASSIGN(const auto hits, view.Find(Exactly(kRecordCustomerIndex, customer), limit));
+    live.clear();
+    for (const IndexHit& hit : hits) {
+      if (hit.mark == Mark::kLive && live.size() <= most) {
+        live.push_back(hit.id);
+      }
+    }
+    // Entries of binned records may fill the first look.
+    if (hits.size() < limit || live.size() > most) {
+      return live;
+    }
+  }
+}
+
+absl::Status EmitMoved(const EntityRef& record, const std::string& customer, Draft& draft) {
+  auto event = std::make_shared<store::v1::RecordUpdated>();
+  event->mutable_record()->set_customer(customer);
+  event->mutable_update_mask()->add_paths("customer");
+  return draft.Emit(record, std::move(event));
+}
 
 absl::StatusOr<Cascade> Cascade::Parse(const v1::RelatedRecords& related) {
   Cascade cascade;
@@ -220,6 +226,22 @@ absl::StatusOr<std::vector<Found>> RowsOf(uint8_t index, const std::string& cust
   return found;
 }
 
+// A record of a customer that was merged while the record lay in the bin goes to the survivor.
+absl::Status FollowMerge(const EntityRef& record, const std::string& customer, Draft& draft) {
+  const auto parsed = ParseName(customer, "record.customer");
+  if (!parsed.ok()) {
+    return absl::OkStatus();  // of none
+  }
+  const EntityRef was{KindNumber::kCustomer, parsed->id};
+  RETRACE_ASSIGN(const EntityRef survivor, SurvivorOf(was, draft));
+  if (survivor == was) {
+    return absl::OkStatus();
+  }
+  const std::string name = NameOf(draft.header().tenant, survivor);
+  draft.Note(fmt::format("Attached to {}, into which its customer was merged meanwhile.", name));
+  return EmitMoved(record, name, draft);
+}
+
 absl::Status EmitReattached(const EntityRef& record, const EntityRef& customer, Draft& draft) {
   auto event = std::make_shared<store::v1::Reattached>();
   *event->mutable_to() = ToStored(customer);
@@ -285,10 +307,12 @@ absl::Status UndeleteWithRelated(const Found& customer, const std::set<EntityRef
 
 absl::Status ReattachToLive(const EntityRef& record, Draft& draft) {
   RETRACE_ASSIGN(const RowPtr row, draft.Get(record));
+  RETRACE_RETURN_IF_ERROR(FollowMerge(record, row->As<v1::Record>().customer(), draft));
   if (!row->head.has_detached() || row->head.detached().moved()) {
     return absl::OkStatus();
   }
-  const EntityRef customer = FromStored(row->head.detached().from());
+  RETRACE_ASSIGN(const EntityRef customer,
+                 SurvivorOf(FromStored(row->head.detached().from()), draft));
   RETRACE_ASSIGN(const RowPtr customer_row, draft.Get(customer));
   if (customer_row == nullptr || !customer_row->live()) {
     return absl::OkStatus();

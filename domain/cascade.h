@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,13 +43,20 @@ class Cascade {
   int kept_ = 0;
 };
 
+// Ids of the live records of the customer of that name, but never more than `most` + 1.
+absl::StatusOr<std::vector<std::string>> LiveRecords(const std::string& customer, size_t most,
+                                                     const View& view);
+// Gives a record another customer, by name.
+absl::Status EmitMoved(const EntityRef& record, const std::string& customer, Draft& draft);
+
 // Brings a customer back with the records that its own deletion took or detached; what somebody
 // attached elsewhere or deleted since is left and named in a note, and so is what is to be `left`.
 // The customer must be a target.
 absl::Status UndeleteWithRelated(const Found& customer, const std::set<EntityRef>& left,
                                  Draft& draft);
 // A record that just left the bin, and lay there when the customer that it was detached from came
-// back: it is attached again, as it would have been then.
+// back: it is attached again, as it would have been then. One whose customer was merged meanwhile
+// goes to the survivor.
 absl::Status ReattachToLive(const EntityRef& record, Draft& draft);
 
 }  // namespace retrace::domain

@@ -15,6 +15,7 @@ class DeleteCustomerRequest;
 class UndeleteCustomerRequest;
 class BatchCreateCustomersRequest;
 class BatchDeleteCustomersRequest;
+class MergeCustomersRequest;
 class CreateRecordRequest;
 class UpdateRecordRequest;
 class DeactivateRecordRequest;
@@ -44,6 +45,7 @@ namespace retrace::store::v1 {
 class EpochBegan;
 class AdministrativeActDone;
 class ResolvedUndo;
+class ResolvedRestoreTo;
 class ResolvedOperation;
 class OperationCancel;
 }  // namespace retrace::store::v1
@@ -63,6 +65,7 @@ absl::Status Decide(const v1::BatchCreateCustomersRequest& request, Draft& draft
                     const Context& context);
 absl::Status Decide(const v1::BatchDeleteCustomersRequest& request, Draft& draft,
                     const Context& context);
+absl::Status Decide(const v1::MergeCustomersRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::CreateRecordRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UpdateRecordRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::DeactivateRecordRequest& request, Draft& draft,
@@ -98,6 +101,9 @@ absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
                     const Context& context);
 absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Context& context);
+// One entity as it was at a position.
+absl::Status Decide(const store::v1::ResolvedRestoreTo& restore, Draft& draft,
+                    const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

@@ -130,6 +130,12 @@ absl::Status CheckCustomer(const EntityRef& entity, const Row* before, const Row
   if (before != nullptr && before->As<v1::Customer>().number() != customer.number()) {
     return Refusal(v1::STATE_REFUSED, "A customer's number never changes.");
   }
+  // Also of a merge that is redone: or two could end up as parts of each other.
+  if (after.merged() && (before == nullptr || !before->merged())) {
+    RETRACE_RETURN_IF_ERROR(
+        CheckReference(NameOf(context.header.tenant, FromStored(after.head.merged_into())),
+                       KindNumber::kCustomer, "merged_into", view, context));
+  }
   // A member who is deleted later stays named, and is named again after an undo; a new reference
   // needs a live one.
   if (before != nullptr &&

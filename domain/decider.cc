@@ -53,6 +53,21 @@ absl::Status CheckEtag(const Found& found, const v1::CommandOptions& options,
       .Next("Read it again and repeat the command with the new etag.");
 }
 
+absl::Status CheckNotMerged(const Found& found, const std::string& name, const View& view,
+                            const Context& context) {
+  if (!found.row->merged()) {
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const EntityRef survivor, SurvivorOf(found.entity, view));
+  const std::string shown = NameOf(context.header.tenant, survivor);
+  const std::string_view singular = KindOf(found.entity.kind).singular;
+  return Refusal(v1::MERGED_AWAY,
+                 fmt::format("The {} `{}` was merged and lives on in `{}`.", singular, name, shown))
+      .With("survivor", shown)
+      .About(singular, name)
+      .Next(fmt::format("Use `{}`, or undo the merge.", shown));
+}
+
 }  // namespace
 
 absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view tenant) {
@@ -70,6 +85,20 @@ absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view
       .Next("Nothing brings it back; its id is never used again.");
 }
 
+absl::StatusOr<EntityRef> SurvivorOf(const EntityRef& entity, const View& view) {
+  EntityRef survivor = entity;
+  // A draft that is refused may have two that are parts of each other.
+  for (std::set<EntityRef> seen; seen.insert(survivor).second;) {
+    RETRACE_ASSIGN(const RowPtr row, view.Get(survivor));
+    if (row == nullptr || !row->merged()) {
+      break;
+    }
+    const store::v1::EntityRef& into = row->head.merged_into();
+    survivor = {static_cast<KindNumber>(into.kind()), into.id()};
+  }
+  return survivor;
+}
+
 std::string EtagOf(const Row& row) {
   // The time tells apart equal revisions of two epochs.
   return fmt::format("\"{:x}-{:x}\"", row.head.revision(), row.head.update_time_us());
@@ -80,6 +109,7 @@ absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
                                const Context& context, std::string_view field) {
   const Kind& known = KindOf(kind);
   RETRACE_ASSIGN(Found found, FindNamed(known, name, view, context, field));
+  RETRACE_RETURN_IF_ERROR(CheckNotMerged(found, name, view, context));
   if (found.row->binned()) {
     return Refusal(v1::ALREADY_DELETED,
                    fmt::format("The {} `{}` is in the recycle bin.", known.singular, name))
@@ -95,6 +125,7 @@ absl::StatusOr<Found> FindBinned(KindNumber kind, const std::string& name,
                                  const Context& context, std::string_view field) {
   const Kind& known = KindOf(kind);
   RETRACE_ASSIGN(Found found, FindNamed(known, name, view, context, field));
+  RETRACE_RETURN_IF_ERROR(CheckNotMerged(found, name, view, context));
   if (found.row->live()) {
     return Refusal(v1::NOT_DELETED,
                    fmt::format("The {} `{}` is not deleted.", known.singular, name))

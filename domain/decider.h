@@ -44,8 +44,8 @@ struct Found {
 std::string EtagOf(const Row& row);
 
 // Finds the entity that `name` names: of that kind, in the context's tenant, live, with the etag
-// that the options ask for. Refuses with INVALID_FIELD, ENTITY_NOT_FOUND, ALREADY_DELETED or
-// ETAG_MISMATCH. `field` is what the request calls the name.
+// that the options ask for. Refuses with INVALID_FIELD, ENTITY_NOT_FOUND, ALREADY_DELETED,
+// MERGED_AWAY or ETAG_MISMATCH. `field` is what the request calls the name.
 absl::StatusOr<Found> FindLive(KindNumber kind, const std::string& name,
                                const v1::CommandOptions& options, const View& view,
                                const Context& context, std::string_view field = "name");
@@ -66,6 +66,9 @@ absl::StatusOr<std::vector<Found>> FindNamedBinned(
 
 // The refusal for a purged entity, which tells who purged it, when and how.
 absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view tenant);
+
+// The entity that this one lives on in, through all merges; itself when it was not merged.
+absl::StatusOr<EntityRef> SurvivorOf(const EntityRef& entity, const View& view);
 
 // Refuses a parent that is not the context's tenant.
 absl::Status CheckParent(std::string_view parent, const Context& context);

@@ -118,8 +118,7 @@ const Draft::Overlay& Draft::OverlayOf(KindNumber kind, uint8_t number) const {
         continue;
       }
       for (std::string& value : IndexValues(*index, *row.resource)) {
-        found->second.emplace(std::pair(std::move(value), it->first.id),
-                              row.binned() ? Mark::kBinned : Mark::kLive);
+        found->second.emplace(std::pair(std::move(value), it->first.id), MarkOf(row));
       }
     }
   }
@@ -144,7 +143,7 @@ void Draft::Lay(const EntityRef& entity, const Row& row) {
         index.first == entity.kind ? FindIndex(KindOf(entity.kind), index.second) : nullptr;
     if (declared != nullptr && row.resource != nullptr && !row.purged()) {
       for (std::string& value : IndexValues(*declared, *row.resource)) {
-        overlay[{std::move(value), entity.id}] = row.binned() ? Mark::kBinned : Mark::kLive;
+        overlay[{std::move(value), entity.id}] = MarkOf(row);
       }
     }
   }

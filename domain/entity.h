@@ -49,6 +49,10 @@ struct Row {
 
   bool live() const { return head.lifecycle() == store::v1::RowHead::LIVE; }
   bool binned() const { return head.lifecycle() == store::v1::RowHead::BINNED; }
+  // A part of another entity.
+  bool merged() const { return head.lifecycle() == store::v1::RowHead::MERGED; }
+  // Live, in the bin, or a part of another entity.
+  bool kept() const { return live() || binned() || merged(); }
   // This version was made by an undo.
   bool undone() const { return head.taken_back_size() > 0; }
   // Position of the commit that brought it into the bin; 0: it is not there.

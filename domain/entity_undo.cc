@@ -104,6 +104,7 @@ void EntityUndo::TakeLifecycle(const Write& write) {
     head_.set_lifecycle(write.before->head.lifecycle());
     head_.set_create_undone(write.before->head.create_undone());
     *head_.mutable_deletion() = write.before->head.deletion();
+    *head_.mutable_merged_into() = write.before->head.merged_into();
     return;
   }
   head_.set_lifecycle(RowHead::BINNED);
@@ -120,7 +121,10 @@ void EntityUndo::TakePath(const Write& write, const MergePath& path) {
   }
   const bool live = kind_.permanent || was_live_ || head_.lifecycle() == RowHead::LIVE;
   if (!live) {
-    return Conflict(path, UndoConflict::IN_BIN, writes_.all().front(), write);
+    return Conflict(
+        path,
+        head_.lifecycle() == RowHead::MERGED ? UndoConflict::MERGED_AWAY : UndoConflict::IN_BIN,
+        writes_.all().front(), write);
   }
   if (NeedsEvidence(path, type_)) {
     return Conflict(path, UndoConflict::NEEDS_EVIDENCE, write, write);
@@ -193,18 +197,15 @@ std::shared_ptr<const Reverted> EntityUndo::Event() const {
         lifecycle.set_deletion(head_.deletion().position());
         *lifecycle.mutable_root() = head_.deletion().root();
       }
+      if (head_.lifecycle() == RowHead::MERGED) {
+        *lifecycle.mutable_merged_into() = head_.merged_into();
+      }
       lifecycle.mutable_takes_back()->Add(positions.begin(), positions.end());
       continue;
     }
-    Reverted::Path& written =
-        IsPersonal(path, type_) ? *event->add_personal_paths() : *event->add_paths();
-    written = WriteDown(path, *resource_);
-    written.mutable_takes_back()->Add(positions.begin(), positions.end());
-    if (path.field == ReferenceField(kind_) && head_.has_detached()) {
-      *event->mutable_detached()->mutable_from() = head_.detached().from();
-      event->set_detached_position(head_.detached().position());
-      event->set_moved(head_.detached().moved());
-    }
+    AddPath(path, kind_, *resource_, head_, *event)
+        .mutable_takes_back()
+        ->Add(positions.begin(), positions.end());
   }
   return event;
 }

@@ -56,7 +56,7 @@ Write MakeWrite(const Kind& kind, RowPtr before, RowPtr after) {
   return write;
 }
 
-bool Exists(const RowPtr& row) { return row != nullptr && (row->live() || row->binned()); }
+bool Exists(const RowPtr& row) { return row != nullptr && row->kept(); }
 
 }  // namespace
 

@@ -100,6 +100,11 @@ void ApplyValuesDropped(const store::v1::ValuesDropped& event, Row& row) {
   row.resource = std::move(changed);
 }
 
+void ApplyMerged(const store::v1::Merged& event, Row& row) {
+  row.head.set_lifecycle(store::v1::RowHead::MERGED);
+  *row.head.mutable_merged_into() = event.into();
+}
+
 // Emits `event` unless the entity's own state is what the event leads to.
 absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
                               const v1::CommandOptions& options, std::string_view wanted,
@@ -114,12 +119,13 @@ absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
 }  // namespace
 
 std::span<const Message* const> LifecycleEvents() {
-  static const std::array<const Message*, 10> events = {
+  static const std::array<const Message*, 12> events = {
       &store::v1::Deleted::default_instance(),       &store::v1::Undeleted::default_instance(),
       &store::v1::Detached::default_instance(),      &store::v1::Reattached::default_instance(),
       &store::v1::Deactivated::default_instance(),   &store::v1::Activated::default_instance(),
       &store::v1::Purged::default_instance(),        &store::v1::PastRemoved::default_instance(),
       &store::v1::ValuesDropped::default_instance(), &store::v1::Reverted::default_instance(),
+      &store::v1::RestoredTo::default_instance(),    &store::v1::Merged::default_instance(),
   };
   return events;
 }
@@ -148,6 +154,10 @@ bool ApplyLifecycle(const Message& event, const Kind& kind, const CommitHeader& 
     ApplyPastRemoved(static_cast<const store::v1::PastRemoved&>(event), header, row);
   } else if (type == store::v1::ValuesDropped::descriptor()) {
     ApplyValuesDropped(static_cast<const store::v1::ValuesDropped&>(event), row);
+  } else if (type == store::v1::RestoredTo::descriptor()) {
+    ApplyRestoredTo(static_cast<const store::v1::RestoredTo&>(event), kind, header, row);
+  } else if (type == store::v1::Merged::descriptor()) {
+    ApplyMerged(static_cast<const store::v1::Merged&>(event), row);
   } else {
     return false;
   }
@@ -169,6 +179,9 @@ std::string_view StateName(const Row& row) {
   if (row.binned()) {
     return "DELETED";
   }
+  if (row.merged()) {
+    return "MERGED";
+  }
   const std::string_view own = OwnState(row);
   return own.empty() ? "ACTIVE" : own;
 }
@@ -179,16 +192,18 @@ absl::Status CheckMove(const EntityRef& entity, const Row* before, const Row& af
   const std::string_view to = OwnState(after);
   const bool known = to == "ACTIVE" || to == "INACTIVE";
   const bool begins_well = before != nullptr || (to == "ACTIVE" && after.live());
-  // What lies in the bin stays what it was. An undo may take a move back together with the deletion
-  // that came after it.
+  // What lies in the bin, or is merged, stays what it was. An undo may take a move back together
+  // with the deletion that came after it.
   const bool kept = before == nullptr || before->live() || after.live() || from == to;
   if (known && begins_well && kept) {
     return absl::OkStatus();
   }
   const std::string name = NameOf(context.header.tenant, entity);
-  return Refusal(v1::STATE_REFUSED,
-                 fmt::format("{} cannot go from {} to {}{}.", name, from.empty() ? "nothing" : from,
-                             to, after.binned() ? " in the recycle bin" : ""))
+  return Refusal(v1::STATE_REFUSED, fmt::format("{} cannot go from {} to {}{}.", name,
+                                                from.empty() ? "nothing" : from, to,
+                                                after.binned()   ? " in the recycle bin"
+                                                : after.merged() ? " while it is merged"
+                                                                 : ""))
       .With("from", from)
       .With("to", to)
       .Next("Activate, deactivate, delete and undelete change the state, one at a time.");

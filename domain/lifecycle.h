@@ -1,9 +1,10 @@
 // What every kind has from its first day: in use or not, live or in the recycle bin.
 //
 //   (new) -> ACTIVE <-> INACTIVE, each of them -> DELETED (the bin) -> back to what it was
+//                                 each of them -> MERGED (customers) -> back to what it was
 //
-// The resource's own `state` says ACTIVE or INACTIVE, also in the bin; the head says live or
-// binned.
+// The resource's own `state` says ACTIVE or INACTIVE, also in the bin and while merged; the head
+// says live, binned or merged.
 #pragma once
 
 #include <span>
@@ -27,7 +28,7 @@ bool ApplyLifecycle(const google::protobuf::Message& event, const Kind& kind,
 
 // The resource's own state, also in the bin; empty for kinds without one.
 std::string_view OwnState(const Row& row);
-// The entity's state of use for counters and lists: `ACTIVE`, `INACTIVE` or `DELETED`.
+// The entity's state of use for counters and lists: `ACTIVE`, `INACTIVE`, `DELETED` or `MERGED`.
 std::string_view StateName(const Row& row);
 
 // Refuses every move of state that is not drawn above (STATE_REFUSED). `before` is null for a new

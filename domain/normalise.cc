@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/ascii.h"
+#include "domain/decider.h"
 #include "domain/index_values.h"
 #include "domain/kind.h"
 #include "domain/phone.h"
@@ -173,25 +174,30 @@ absl::Status CheckReference(std::string_view name, KindNumber number, std::strin
     return absl::OkStatus();
   }
   const std::string shown(name);
-  if (row != nullptr && row->purged()) {
-    return Refusal(v1::REFERENCE_BROKEN,
-                   fmt::format("{}: the {} `{}` was purged.", field, kind.singular, shown))
-        .With("field", field)
-        .About(kind.singular, shown)
-        .Unmet("REFERENCE", shown, "was purged")
-        .Next("Name another, or leave it empty.");
+  std::string_view what = "does not exist";
+  std::string next = "Name one that exists, or leave it empty.";
+  std::string message = fmt::format("{}: there is no {} `{}`.", field, kind.singular, shown);
+  if (row != nullptr && row->merged()) {
+    RETRACE_ASSIGN(const EntityRef survivor, SurvivorOf({number, parsed.id}, view));
+    const std::string lives_on = NameOf(context.header.tenant, survivor);
+    what = "was merged";
+    message = fmt::format("{}: the {} `{}` was merged and lives on in `{}`.", field, kind.singular,
+                          shown, lives_on);
+    next = fmt::format("Name `{}`, or leave it empty.", lives_on);
+  } else if (row != nullptr && row->purged()) {
+    what = "was purged";
+    message = fmt::format("{}: the {} `{}` was purged.", field, kind.singular, shown);
+    next = "Name another, or leave it empty.";
+  } else if (row != nullptr) {
+    what = "is deleted";
+    message = fmt::format("{}: the {} `{}` is in the recycle bin.", field, kind.singular, shown);
+    next = fmt::format("Undelete the {} first, name another, or leave it empty.", kind.singular);
   }
-  return Refusal(v1::REFERENCE_BROKEN,
-                 row == nullptr
-                     ? fmt::format("{}: there is no {} `{}`.", field, kind.singular, shown)
-                     : fmt::format("{}: the {} `{}` is in the recycle bin.", field, kind.singular,
-                                   shown))
+  return Refusal(v1::REFERENCE_BROKEN, std::move(message))
       .With("field", field)
       .About(kind.singular, shown)
-      .Unmet("REFERENCE", shown, row == nullptr ? "does not exist" : "is deleted")
-      .Next(row == nullptr ? "Name one that exists, or leave it empty."
-                           : fmt::format("Undelete the {} first, name another, or leave it empty.",
-                                         kind.singular));
+      .Unmet("REFERENCE", shown, what)
+      .Next(std::move(next));
 }
 
 }  // namespace retrace::domain

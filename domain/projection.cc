@@ -18,8 +18,6 @@ namespace {
 using store::v1::ChangeSetTally;
 using store::v1::RequestRow;
 
-Mark MarkOf(const Row& row) { return row.binned() ? Mark::kBinned : Mark::kLive; }
-
 void ProjectIndex(const Kind& kind, const IndexDeclaration& index, const std::string& id,
                   const Row* before, const Row& after, std::vector<ProjectedEntry>& entries) {
   const auto add = [&](std::string value, Mark mark) {

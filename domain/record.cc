@@ -149,7 +149,7 @@ absl::Status CheckRecord(const EntityRef& entity, const Row* before, const Row& 
         CheckReference(record.owner(), KindNumber::kMember, "record.owner", view, context));
   }
   // No live record refers to a customer in the bin.
-  const bool came_alive = after.live() && (before == nullptr || before->binned());
+  const bool came_alive = after.live() && (before == nullptr || !before->live());
   if (after.live() && (came_alive || was->customer() != record.customer())) {
     return CheckReference(record.customer(), KindNumber::kCustomer, "record.customer", view,
                           context);

@@ -85,6 +85,14 @@ void SetTime(Message& resource, const char* field, int64_t microseconds) {
   }
 }
 
+void SetState(Message& resource, const char* name) {
+  const FieldDescriptor* state = FieldNamed(*resource.GetDescriptor(), "state");
+  const auto* value = state ? state->enum_type()->FindValueByName(name) : nullptr;
+  if (value != nullptr) {
+    resource.GetReflection()->SetEnum(&resource, state, value);
+  }
+}
+
 // Clears what is computed from other fields, at any depth.
 void ClearDerived(Message& message) {
   const Reflection& reflection = *message.GetReflection();
@@ -178,11 +186,13 @@ void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& r
   }
   if (row.binned()) {
     SetTime(resource, "delete_time", row.head.deletion().time_us());
-    const FieldDescriptor* state = FieldNamed(*resource.GetDescriptor(), "state");
-    const auto* deleted = state ? state->enum_type()->FindValueByName("DELETED") : nullptr;
-    if (deleted != nullptr) {
-      resource.GetReflection()->SetEnum(&resource, state, deleted);
-    }
+    SetState(resource, "DELETED");
+  }
+  if (row.merged()) {
+    const store::v1::EntityRef& into = row.head.merged_into();
+    SetText(resource, "merged_into",
+            NameOf(tenant, {static_cast<KindNumber>(into.kind()), into.id()}));
+    SetState(resource, "MERGED");
   }
   // Kept in the resource so that an index finds it, but no longer true once it moved elsewhere.
   if (row.head.detached().moved()) {
@@ -221,12 +231,15 @@ bool InContent(const EntityRef& entity, const Row& row) {
   if (KindOf(entity.kind).permanent) {
     return row.resource != nullptr && row.resource->ByteSizeLong() > 0;
   }
-  return (row.live() || row.binned()) && !row.head.create_undone();
+  return row.kept() && !row.head.create_undone();
 }
 
 std::string DigestForm(const EntityRef& entity, const Row& row) {
   std::string form = fmt::format("{} {} {} ", static_cast<uint32_t>(entity.kind), entity.id,
                                  store::v1::RowHead::Lifecycle_Name(row.head.lifecycle()));
+  if (row.merged()) {
+    form += row.head.merged_into().id() + " ";
+  }
   if (row.resource != nullptr) {
     std::unique_ptr<Message> content(row.resource->New());
     content->MergeFrom(*row.resource);

@@ -12,11 +12,16 @@ namespace {
 using google::protobuf::Message;
 using store::v1::Reverted;
 
-void ApplyBin(const Reverted::Lifecycle& lifecycle, const CommitHeader& header, Row& row) {
+void ApplyLifecycleOf(const Reverted::Lifecycle& lifecycle, const CommitHeader& header, Row& row) {
   row.head.set_create_undone(lifecycle.create_undone());
+  row.head.clear_merged_into();
   if (!lifecycle.binned()) {
     row.head.set_lifecycle(store::v1::RowHead::LIVE);
     row.head.clear_deletion();
+    if (lifecycle.has_merged_into()) {
+      row.head.set_lifecycle(store::v1::RowHead::MERGED);
+      *row.head.mutable_merged_into() = lifecycle.merged_into();
+    }
     return;
   }
   row.head.set_lifecycle(store::v1::RowHead::BINNED);
@@ -36,13 +41,37 @@ void ApplyBin(const Reverted::Lifecycle& lifecycle, const CommitHeader& header, 
   deletion.set_reason(header.reason);
 }
 
-void ApplyDetachment(const Reverted& event, Row& row) {
+template <typename Event>
+void ApplyDetachment(const Event& event, Row& row) {
   row.head.clear_detached();
   if (event.has_detached()) {
     store::v1::Detachment& detached = *row.head.mutable_detached();
     *detached.mutable_from() = event.detached().from();
     detached.set_position(event.detached_position());
     detached.set_moved(event.moved());
+  }
+}
+
+// Sets the paths that the event lists, and what follows from them.
+template <typename Event>
+void ApplyPaths(const Event& event, const Kind& kind, const CommitHeader& header, Row& row) {
+  std::vector<const Reverted::Path*> paths;
+  for (const auto* list : {&event.paths(), &event.personal_paths()}) {
+    for (const Reverted::Path& path : *list) {
+      paths.push_back(&path);
+      if (!path.has_member() && static_cast<int>(path.field()) == ReferenceField(kind)) {
+        ApplyDetachment(event, row);
+      }
+    }
+  }
+  if (!paths.empty()) {
+    std::shared_ptr<Message> resource(row.resource->New());
+    resource->CopyFrom(*row.resource);
+    SetPaths(paths, *resource);
+    row.resource = std::move(resource);
+  }
+  if (kind.derive != nullptr) {
+    kind.derive(header.tenant, row);
   }
 }
 
@@ -64,30 +93,23 @@ void ApplyReverted(const Reverted& event, const Kind& kind, const CommitHeader& 
     return taken;
   };
   if (event.has_lifecycle()) {
-    ApplyBin(event.lifecycle(), header, row);
+    ApplyLifecycleOf(event.lifecycle(), header, row);
     take_back(0, event.lifecycle().takes_back());
   }
-  std::vector<const Reverted::Path*> paths;
   for (const auto* list : {&event.paths(), &event.personal_paths()}) {
     for (const Reverted::Path& path : *list) {
-      paths.push_back(&path);
       store::v1::TakenBack& taken = take_back(path.field(), path.takes_back());
       if (path.has_member()) {
         taken.set_member(path.member());
-      } else if (static_cast<int>(path.field()) == ReferenceField(kind)) {
-        ApplyDetachment(event, row);
       }
     }
   }
-  if (!paths.empty()) {
-    std::shared_ptr<Message> resource(row.resource->New());
-    resource->CopyFrom(*row.resource);
-    SetPaths(paths, *resource);
-    row.resource = std::move(resource);
-  }
-  if (kind.derive != nullptr) {
-    kind.derive(header.tenant, row);
-  }
+  ApplyPaths(event, kind, header, row);
+}
+
+void ApplyRestoredTo(const store::v1::RestoredTo& event, const Kind& kind,
+                     const CommitHeader& header, Row& row) {
+  ApplyPaths(event, kind, header, row);
 }
 
 }  // namespace retrace::domain

@@ -17,7 +17,9 @@ std::vector<StateMove> MovesBetween(const Kind& kind, const Row* before, const R
   if (after.purged()) {
     return {StateMove::kPurge};
   }
-  if (before->live() != after.live()) {
+  if (before->merged() != after.merged()) {
+    moves.push_back(after.merged() ? StateMove::kMerge : StateMove::kUnmerge);
+  } else if (before->live() != after.live()) {
     moves.push_back(after.live() ? StateMove::kUndelete : StateMove::kDelete);
   }
   const std::string_view from = OwnState(*before);

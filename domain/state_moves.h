@@ -15,6 +15,8 @@ enum class StateMove {
   kDelete,      // live -> the bin
   kUndelete,    // the bin -> live
   kPurge,       // the bin -> nothing
+  kMerge,       // live -> a part of another entity
+  kUnmerge,     // a part of another entity -> live
   kDeactivate,  // ACTIVE -> INACTIVE
   kActivate,    // INACTIVE -> ACTIVE
   kGoOn,        // of what only goes on, like tenants, epochs
@@ -33,6 +35,8 @@ constexpr Reversal ReversalOf(StateMove move) {
     case StateMove::kCreate:
     case StateMove::kDelete:
     case StateMove::kUndelete:
+    case StateMove::kMerge:
+    case StateMove::kUnmerge:
     case StateMove::kDeactivate:
     case StateMove::kActivate:
       return Reversal::kReversible;

@@ -175,6 +175,9 @@ std::string Describe(const UndoConflict& conflict) {
     case UndoConflict::IN_BIN:
       return fmt::format("It is in the recycle bin since {} at {}.", conflict.actor(),
                          google::protobuf::util::TimeUtil::ToString(conflict.change_time()));
+    case UndoConflict::MERGED_AWAY:
+      return fmt::format("It was merged into another one by {} at {}.", conflict.actor(),
+                         google::protobuf::util::TimeUtil::ToString(conflict.change_time()));
     case UndoConflict::NEEDS_EVIDENCE:
       return "It changes on evidence only.";
     case UndoConflict::IRREVERSIBLE:
@@ -212,7 +215,7 @@ absl::Status Conflicting(const std::vector<UndoConflict>& conflicts, v1::UndoMod
             "leaves them.");
 }
 
-// No live entity is attached to what went to the bin: an undo takes nothing along.
+// No live entity is attached to what is live no more: an undo takes nothing along.
 absl::Status CheckNothingAttached(const EntityRef& entity, const Draft& draft) {
   const std::string name = NameOf(draft.header().tenant, entity);
   for (const Kind& kind : Kinds()) {
@@ -227,8 +230,7 @@ absl::Status CheckNothingAttached(const EntityRef& entity, const Draft& draft) {
         if (hit.mark == Mark::kLive) {
           const std::string attached = NameOf(draft.header().tenant, {kind.number, hit.id});
           return Refusal(v1::RELATED_EXIST,
-                         fmt::format("{} would go to the recycle bin, but {} was attached to it "
-                                     "since.",
+                         fmt::format("{} would no longer be live, but {} was attached to it since.",
                                      name, attached))
               .Unmet("RELATED", attached, fmt::format("Its {} is {}.", kind.reference.field, name))
               .Next("Move or delete what is attached first, or delete it with a choice.");
@@ -248,7 +250,7 @@ absl::Status EmitAll(Undoing& undoing, Draft& draft) {
     RETRACE_RETURN_IF_ERROR(draft.Emit(entity, std::move(event)));
   }
   for (const auto& [entity, touched] : draft.touched()) {
-    if (touched.after->binned() && touched.before->live()) {
+    if (!touched.after->live() && touched.before->live()) {
       RETRACE_RETURN_IF_ERROR(CheckNothingAttached(entity, draft));
     }
   }

@@ -98,8 +98,7 @@ absl::Status Claims::Add(const EntityRef& entity, const Draft::Touched& touched)
     for (const std::string& value : values) {
       holders_[{kind.number, index.number, value}].push_back(entity);
       if (!std::binary_search(before.begin(), before.end(), value)) {
-        claims_.push_back(
-            {&kind, &index, value, entity, touched.before != nullptr && touched.before->binned()});
+        claims_.push_back({&kind, &index, value, entity, touched.before != nullptr && !was_live});
       }
     }
   }

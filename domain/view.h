@@ -14,7 +14,12 @@
 namespace retrace::domain {
 
 // What an index entry says of its entity. The numbers are those of eventstore::Mark.
+// Binned: hidden from lists that do not ask for it, in the bin or merged.
 enum class Mark : uint8_t { kGone = 0, kLive = 1, kBinned = 2 };
+// What the entries of a row say.
+inline Mark MarkOf(const Row& row) {
+  return row.binned() || row.merged() ? Mark::kBinned : Mark::kLive;
+}
 
 // A range of one declared index: values from `lower` (inclusive) to `upper` (exclusive; empty: no
 // bound). Values are encoded as index_values.h does.

@@ -48,7 +48,7 @@ class Side {
   std::optional<RowAt> at_;
 };
 
-bool IsThere(const domain::Row* row) { return row != nullptr && (row->live() || row->binned()); }
+bool IsThere(const domain::Row* row) { return row != nullptr && row->kept(); }
 
 // What became of an entity of which something differs.
 EntityDifference::Change ChangeOf(const domain::Row* before, const domain::Row& after) {

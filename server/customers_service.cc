@@ -16,6 +16,7 @@ void AddCustomersService(Rpc& rpc, Backend& backend) {
       "BatchCreateCustomers");
   service.Command<v1::BatchDeleteCustomersRequest, v1::BatchDeleteCustomersResponse>(
       "BatchDeleteCustomers");
+  service.Command<v1::MergeCustomersRequest, v1::MergeCustomersResponse>("MergeCustomers");
   const auto answer = [&backend](const QueryCall& call, const auto& request) {
     return backend.queries->Answer(call, request);
   };

@@ -105,6 +105,14 @@ Move MoveOf(const EntityRef& entity, const Row* before, const Row& after) {
     if (root.id.empty()) return {"It came back from the recycle bin", {}};
     return {fmt::format("It came back with {}, which had taken it along", ShortName(root)), root};
   }
+  if (after.merged() && !before->merged()) {
+    const EntityRef into = domain::FromStored(after.head.merged_into());
+    return {fmt::format("It was merged into {}", ShortName(into)), into};
+  }
+  if (before->merged() && !after.merged()) {
+    const EntityRef into = domain::FromStored(before->head.merged_into());
+    return {fmt::format("It was taken out of {} again", ShortName(into)), into};
+  }
   if (IsDetached(&after) && !IsDetached(before)) {
     const EntityRef from = domain::FromStored(after.head.detached().from());
     return {fmt::format("It was kept, without its reference, when {} was deleted", ShortName(from)),

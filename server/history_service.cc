@@ -2,13 +2,16 @@
 #include <optional>
 
 #include "absl/strings/numbers.h"
+#include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "retrace/v1/history.pb.h"
+#include "server/commit_show.h"
 #include "server/compare.h"
 #include "server/explanation.h"
 #include "server/export.h"
 #include "server/history_replay.h"
+#include "server/moment.h"
 #include "server/services.h"
 #include "server/undo.h"
 #include "server/watch.h"
@@ -49,6 +52,28 @@ absl::Status ShowChangeSet(Backend& backend, const Tenant& tenant, const Command
 absl::Status ShowUndone(const Tenant& tenant, const CommandResult& result, Message& reply) {
   for (const auto& [entity, row] : result.targets) {
     static_cast<v1::UndoResponse&>(reply).add_entities(domain::NameOf(tenant.id, entity));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<store::v1::ResolvedRestoreTo> ResolveRestoreTo(Ledger& ledger, const QueryCall& call,
+                                                              const v1::RestoreToRequest& request) {
+  if (request.as_of().moment_case() == v1::AsOf::MOMENT_NOT_SET) {
+    return domain::Refusal(v1::INVALID_FIELD, "`as_of` names no moment.")
+        .Field("as_of", "must hold a position or a time");
+  }
+  RETRACE_ASSIGN(const Moment moment, ResolveAsOf(ledger, *call.tenant, request.as_of()));
+  store::v1::ResolvedRestoreTo restore;
+  *restore.mutable_request() = request;
+  restore.set_position(moment.position);
+  return restore;
+}
+
+absl::Status ShowRestored(const Tenant& tenant, const CommandResult& result, Message& reply) {
+  for (const auto& [entity, row] : result.targets) {
+    if (const auto shown = Shown(tenant, entity, row.get())) {
+      static_cast<v1::RestoreToResponse&>(reply).mutable_entity()->PackFrom(*shown);
+    }
   }
   return absl::OkStatus();
 }
@@ -101,6 +126,13 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
         return ResolveUndo(*backend.history, call, request);
       },
       ShowUndone);
+  service
+      .ResolvedCommand<v1::RestoreToRequest, v1::RestoreToResponse, store::v1::ResolvedRestoreTo>(
+          "RestoreTo",
+          [&backend](const QueryCall& call, const v1::RestoreToRequest& request) {
+            return ResolveRestoreTo(*backend.ledger, call, request);
+          },
+          ShowRestored);
   service.Query<v1::GetUndoConflictsRequest, v1::GetUndoConflictsResponse>(
       "GetUndoConflicts",
       [&backend](const QueryCall& call, const v1::GetUndoConflictsRequest& request) {

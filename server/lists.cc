@@ -68,9 +68,10 @@ WantedMarks MarksOf(const Filter& filter, const ListQuestion& question) {
     if (restriction->comparator != domain::Comparator::kEquals ||
         restriction->value.find('*') != std::string::npos)
       continue;
-    const bool deleted = absl::EqualsIgnoreCase(restriction->value, "DELETED");
-    marks.live = marks.live && !deleted;
-    marks.binned = marks.binned && deleted;
+    const bool hidden = absl::EqualsIgnoreCase(restriction->value, "DELETED") ||
+                        absl::EqualsIgnoreCase(restriction->value, "MERGED");
+    marks.live = marks.live && !hidden;
+    marks.binned = marks.binned && hidden;
   }
   return marks;
 }
@@ -118,6 +119,7 @@ absl::StatusOr<std::optional<PageToken>> ReadListPage(
                       .filter = filter,
                       .filter_decides_state = question.only_binned || filter.Mentions("state"),
                       .show_inactive = question.show_inactive,
+                      .only_binned = question.only_binned,
                       .marks = MarksOf(filter, question),
                       .search = std::move(search),
                       .page_size = page_size,

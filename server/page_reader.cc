@@ -311,8 +311,8 @@ absl::StatusOr<RowPtr> PageReader::Judge(const std::string& id) {
   const EntityRef entity{task_.kind.number, id};
   RETRACE_ASSIGN(RowPtr row, view_.Get(entity));
   if (row == nullptr || row->purged()) return nullptr;
-  if (!task_.marks.Has(row->binned() ? eventstore::Mark::kBinned : eventstore::Mark::kLive))
-    return nullptr;
+  if (!task_.marks.Has(static_cast<eventstore::Mark>(domain::MarkOf(*row)))) return nullptr;
+  if (task_.only_binned && !row->binned()) return nullptr;
   if (!task_.filter_decides_state && !task_.show_inactive && domain::StateName(*row) == "INACTIVE")
     return nullptr;
   if (search_.has_value()) {

@@ -31,6 +31,8 @@ struct ListTask {
   domain::Filter filter;
   bool filter_decides_state = false;
   bool show_inactive = false;
+  // What lies in the bin; others are hidden by their marks, too.
+  bool only_binned = false;
   WantedMarks marks;
   std::optional<Search> search;
   size_t page_size = 0;

@@ -125,6 +125,12 @@ absl::StatusOr<v1::GetCustomerResponse> Queries::Answer(
   v1::GetCustomerResponse response;
   RETRACE_ASSIGN(Moment moment, ShowEntity(ledger_, call, KindNumber::kCustomer, request,
                                            *response.mutable_customer()));
+  if (response.customer().state() == v1::Customer::MERGED) {
+    RETRACE_ASSIGN(const EntityRef merged, ParseEntity(KindNumber::kCustomer, request.name()));
+    const RowView view(ledger_.rows(), call.tenant->number, moment.position);
+    RETRACE_ASSIGN(const EntityRef survivor, domain::SurvivorOf(merged, view));
+    response.set_survivor(domain::NameOf(call.tenant->id, survivor));
+  }
   *response.mutable_answered() = std::move(moment.answered);
   return response;
 }

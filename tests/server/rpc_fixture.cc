@@ -119,6 +119,10 @@ void RpcFixture::AddHistory() {
       "Undo", [](const v1::UndoRequest&, domain::Draft&, const domain::Context&) {
         return absl::OkStatus();
       });
+  service.CommandWith<v1::RestoreToRequest, v1::RestoreToResponse>(
+      "RestoreTo", [](const v1::RestoreToRequest&, domain::Draft&, const domain::Context&) {
+        return absl::OkStatus();
+      });
   service.Query<v1::GetUndoConflictsRequest, v1::GetUndoConflictsResponse>(
       "GetUndoConflicts", [](const QueryCall&, const v1::GetUndoConflictsRequest&) {
         return absl::StatusOr<v1::GetUndoConflictsResponse>(v1::GetUndoConflictsResponse());
