@@ -49,6 +49,7 @@ void AddCustomerVerbs(CLI::App& noun, Session& session) {
       return ShowCustomer(session, *by_number ? absl::StrCat("#", *id) : *id);
     });
   });
+  AddMergeVerb(noun, session);
   AddImportVerb(noun, session, CustomerNoun());
   AddExportVerb(noun, session, CustomerNoun());
 }

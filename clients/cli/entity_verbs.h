@@ -81,6 +81,8 @@ absl::Status PrintCommandReply(Session& session, const EntityNoun& entity,
 // Prints what happened to the entity of that name.
 absl::Status PrintChanges(Session& session, const std::string& name, int64_t limit);
 
+// Implemented in merge_customers.cc.
+void AddMergeVerb(CLI::App& noun, Session& session);
 // Implemented in entity_update.cc.
 void AddCreateVerb(CLI::App& noun, Session& session, const EntityNoun& entity);
 void AddUpdateVerb(CLI::App& noun, Session& session, const EntityNoun& entity);

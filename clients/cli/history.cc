@@ -284,6 +284,7 @@ void AddHistoryVerbs(CLI::App& noun, Session& session) {
       [&session, full] { session.Choose([&session, full] { return RunDigest(session, *full); }); });
   AddHistoryReplay(noun, session);
   AddHistoryExport(noun, session);
+  AddHistoryRestoreTo(noun, session);
   CLI::App* begin = AddVerb(noun, "begin", "begin a change set: what belongs together",
                             "retrace history begin \"spring clean\"");
   auto title = std::make_shared<std::string>();

@@ -48,5 +48,6 @@ absl::Status FillMoment(Session& session, const std::string& text, absl::string_
 // Verbs of the noun `history` with files of their own.
 void AddHistoryReplay(CLI::App& noun, Session& session);
 void AddHistoryExport(CLI::App& noun, Session& session);
+void AddHistoryRestoreTo(CLI::App& noun, Session& session);
 
 }  // namespace retrace::cli
