@@ -79,6 +79,17 @@ TEST(HistoryPropertyTest, DeleteThenUndeleteIsIdentity) {
       [](RandomHistory& history) { EXPECT_GT(history.done().at("delete and undelete"), 0); });
 }
 
+TEST(HistoryPropertyTest, MergeThenUnmergeIsIdentity) {
+  int done = 0;
+  ForHistories(
+      [](RandomHistory& history) {
+        TakeStep(history);
+        EXPECT_EQ(history.MergeAndUnmerge(), "");
+      },
+      [&](RandomHistory& history) { done += history.done().at("merge and unmerge"); });
+  EXPECT_GT(done, 100);
+}
+
 // Counters as somebody would count who reads every row.
 std::map<std::string, std::map<std::string, std::pair<int64_t, int64_t>>> Recount(
     const TestTenant& tenant) {
@@ -91,6 +102,7 @@ std::map<std::string, std::map<std::string, std::pair<int64_t, int64_t>>> Recoun
     const auto state = [&](const auto& resource) {
       using Resource = std::decay_t<decltype(resource)>;
       return row->binned()                          ? "DELETED"
+             : row->merged()                        ? "MERGED"
              : resource.state() == Resource::ACTIVE ? "ACTIVE"
                                                     : "INACTIVE";
     };
@@ -146,7 +158,7 @@ TEST(HistoryPropertyTest, IndexEntriesAreThoseOfTheRows) {
       for (const IndexDeclaration& index : kind.indexes) {
         for (const std::string& value : IndexValues(index, *row->resource)) {
           expected[{entity.kind, index.number, value, entity.id}] =
-              row->binned() ? Mark::kBinned : Mark::kLive;
+              row->live() ? Mark::kLive : Mark::kBinned;
         }
       }
       if (row->binned()) {
@@ -303,13 +315,13 @@ TEST(HistoryPropertyTest, HistoriesMeetEveryCommandAndRefusal) {
         "BatchDeleteRecordsRequest",   "CreateMemberRequest",         "UpdateMemberRequest",
         "DeactivateMemberRequest",     "ActivateMemberRequest",       "DeleteMemberRequest",
         "UndeleteMemberRequest",       "UpdatePolicyRequest",         "BeginChangeSetRequest",
-        "EndChangeSetRequest"}) {
+        "EndChangeSetRequest",         "MergeCustomersRequest",       "RestoreToRequest"}) {
     EXPECT_GT(done[command], 5) << command;
   }
   for (const v1::ErrorReason reason :
        {v1::INVALID_FIELD, v1::ALREADY_DELETED, v1::NOT_DELETED, v1::KEY_TAKEN, v1::ID_TAKEN,
         v1::REFERENCE_BROKEN, v1::RELATED_CHOICE_MISSING, v1::RELATED_EXIST, v1::NOT_YOUR_DELETION,
-        v1::CHANGE_SET_CLOSED}) {
+        v1::CHANGE_SET_CLOSED, v1::MERGED_AWAY, v1::ENTITY_NOT_FOUND}) {
     EXPECT_GT(refused[reason], 5) << v1::ErrorReason_Name(reason);
   }
 }

@@ -1,5 +1,8 @@
 #include "tests/domain/random_history.h"
 
+#include <algorithm>
+#include <type_traits>
+
 #include "domain/kind.h"
 #include "domain/resource.h"
 #include "fmt/format.h"
@@ -19,7 +22,12 @@ const std::vector<std::string>& Kinds() {
 template <typename Request>
 Reply RandomHistory::Do(Request request) {
   FillOptions(*request.mutable_options());
-  Reply reply = tenant_.Do(request);
+  Reply reply;
+  if constexpr (std::is_same_v<Request, v1::RestoreToRequest>) {
+    reply = tenant_.RestoreTo(request);
+  } else {
+    reply = tenant_.Do(request);
+  }
   const std::string type = request.GetDescriptor()->name();
   if (!reply.ok()) {
     ++refused_[reply.reason()];
@@ -266,6 +274,29 @@ Reply RandomHistory::UndeleteSomething() {
                       : named(v1::UndeleteMemberRequest(), "members");
 }
 
+v1::MergeCustomersRequest RandomHistory::RandomMerge() {
+  v1::MergeCustomersRequest request;
+  request.set_name(Name("customers"));
+  for (size_t i = 1 + Below(2); i > 0; --i) {
+    request.add_losers(Name("customers"));
+  }
+  for (const char* field : {"phones", "level", "display_name", "attributes"}) {
+    if (Chance(20)) {
+      auto& choice = *request.add_fields();
+      choice.set_field(field);
+      choice.set_from(Chance(50) ? request.name() : request.losers(0));
+    }
+  }
+  return request;
+}
+
+Reply RandomHistory::RestoreSomething() {
+  v1::RestoreToRequest request;
+  request.set_name(Name(OneOf({"customers", "records", "members"})));
+  request.mutable_as_of()->set_position(static_cast<int64_t>(Below(tenant_.head() + 1)));
+  return Do(request);
+}
+
 Reply RandomHistory::ChangeSet() {
   if (change_sets_.empty() || Chance(70)) {
     v1::BeginChangeSetRequest request;
@@ -342,7 +373,9 @@ Reply RandomHistory::Step() {
          : dice < 62 ? UseSomething(Chance(50))
          : dice < 76 ? DeleteSomething()
          : dice < 80 ? DeleteBatch()
-         : dice < 96 ? UndeleteSomething()
+         : dice < 90 ? UndeleteSomething()
+         : dice < 93 ? Do(RandomMerge())
+         : dice < 96 ? RestoreSomething()
                      : ChangeSet();
 }
 
@@ -361,6 +394,27 @@ std::string RandomHistory::DeleteAndUndelete() {
   undelete.set_name(request.name());
   // Without options, so that nothing but the law itself can be in its way.
   if (const Reply reply = tenant_.Do(undelete); !reply.ok()) {
+    return "refused: " + std::string(reply.status.message());
+  }
+  if (tenant_.Counters() != counters) {
+    return "other counters than before";
+  }
+  return tenant_.Content() == before ? "" : "other content than before";
+}
+
+std::string RandomHistory::MergeAndUnmerge() {
+  tenant_.ActAs("ann");
+  const std::string before = tenant_.Content();
+  const std::vector<std::string> counters = tenant_.Counters();
+  const Reply merge = Do(RandomMerge());
+  if (!merge.ok()) {
+    return "";
+  }
+  if (tenant_.Content() == before) {
+    return "nothing was merged";
+  }
+  ++done_["merge and unmerge"];
+  if (const Reply reply = tenant_.UndoCommit(merge.position); !reply.ok()) {
     return "refused: " + std::string(reply.status.message());
   }
   if (tenant_.Counters() != counters) {

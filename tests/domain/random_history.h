@@ -26,6 +26,9 @@ class RandomHistory {
   // delete.
   std::string DeleteAndUndelete();
 
+  // Merges random customers and undoes that. Returns what differs, like DeleteAndUndelete.
+  std::string MergeAndUnmerge();
+
   TestTenant& tenant() { return tenant_; }
   const TestTenant& tenant() const { return tenant_; }
   // How often each sort of command was done, and how often each reason refused one.
@@ -56,6 +59,8 @@ class RandomHistory {
   Reply DeleteSomething();
   Reply DeleteBatch();
   Reply UndeleteSomething();
+  v1::MergeCustomersRequest RandomMerge();
+  Reply RestoreSomething();
   Reply ChangeSet();
   template <typename Request>
   Reply Do(Request request);

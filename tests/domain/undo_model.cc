@@ -93,7 +93,10 @@ UndoModel::Content UndoModel::Look(const TestTenant& tenant) {
     const domain::RowPtr row = tenant.RowOf(entity);
     if (!domain::KindOf(entity.kind).content) continue;
     Fields fields = Flatten(*row->resource);
-    fields[kLifecycle] = row->head.create_undone() ? "" : row->live() ? "live" : "binned";
+    fields[kLifecycle] = row->head.create_undone() ? ""
+                         : row->live()             ? "live"
+                         : row->merged()           ? "merged into " + row->head.merged_into().id()
+                                                   : "binned";
     content[entity] = std::move(fields);
   }
   return content;

@@ -144,7 +144,8 @@ class Mix {
       return UndoSomething();
     }
     const Reply reply = dice < 60   ? Create()
-                        : dice < 90 ? Update()
+                        : dice < 86 ? Update()
+                        : dice < 90 ? Merge()
                         : dice < 96 ? Delete()
                                     : Undelete();
     if (reply.position != 0) {
@@ -279,6 +280,13 @@ class Mix {
       return tenant_.Do(request);
     }
     return DeleteSample(tenant_, IdOf(kSample));
+  }
+
+  Reply Merge() {
+    v1::MergeCustomersRequest request;
+    request.set_name(NameOfA(KindNumber::kCustomer));
+    request.add_losers(NameOfA(KindNumber::kCustomer));
+    return tenant_.Do(request);
   }
 
   Reply Undelete() {

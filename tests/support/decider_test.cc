@@ -218,6 +218,15 @@ absl::StatusOr<MemoryRows> TestTenant::Replay() const {
   return rows;
 }
 
+Reply TestTenant::RestoreTo(const v1::RestoreToRequest& request) {
+  store::v1::ResolvedRestoreTo restore;
+  *restore.mutable_request() = request;
+  restore.set_position(static_cast<uint64_t>(request.as_of().position()));
+  return Run(request, request.options(), [&](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(restore, draft, context);
+  });
+}
+
 Reply TestTenant::UndoCommit(domain::Position position, v1::UndoMode mode) {
   v1::UndoRequest request;
   request.set_parent("tenants/" + id_);

@@ -124,7 +124,9 @@ class TestTenant {
                  return domain::Decide(undo, draft, context);
                });
   }
-  // The same for one commit.
+  // Restores an entity to a position.
+  Reply RestoreTo(const v1::RestoreToRequest& request);
+  // An undo of one commit.
   Reply UndoCommit(domain::Position position, v1::UndoMode mode = v1::STRICT);
   store::v1::ResolvedUndo Resolve(const v1::UndoRequest& request) const;
 
