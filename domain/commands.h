@@ -44,6 +44,8 @@ class EmptyBinRequest;
 namespace retrace::store::v1 {
 class EpochBegan;
 class AdministrativeActDone;
+class AnnounceExpiry;
+class Fire;
 class ResolvedUndo;
 class ResolvedRestoreTo;
 class ResolvedOperation;
@@ -104,6 +106,9 @@ absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Cont
 // One entity as it was at a position.
 absl::Status Decide(const store::v1::ResolvedRestoreTo& restore, Draft& draft,
                     const Context& context);
+// What the server sends itself when a moment comes; see timer.h and expiry.h.
+absl::Status Decide(const store::v1::Fire& fire, Draft& draft, const Context& context);
+absl::Status Decide(const store::v1::AnnounceExpiry& command, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

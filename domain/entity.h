@@ -27,6 +27,7 @@ enum class KindNumber : uint16_t {
   kHold = 8,
   kOperation = 10,      // see operation.h
   kOperationPart = 11,  // id: that of the operation and a number
+  kExpiry = 12,         // announcements of what the bin purges next
   kFirstDerived = 256,
   kCounters = 256,        // id: "" for the tenant, `customers/ID` for a customer's records
   kRequest = 257,         // id: see RequestRowId in context.h

@@ -17,6 +17,10 @@
 #include "domain/view.h"
 #include "google/protobuf/message.h"
 
+namespace retrace::store::v1 {
+class Fire;
+}  // namespace retrace::store::v1
+
 namespace retrace::domain {
 
 class Draft;
@@ -106,6 +110,12 @@ struct Kind {
   // null: it took nothing.
   absl::Status (*restore)(const Found& binned, const std::set<EntityRef>& left,
                           Draft& draft) = nullptr;
+  // An entity that waits for a moment: the index of the field that says which, microseconds since
+  // 1970 (kNumber); 0: the kind has no such field.
+  uint8_t due_index = 0;
+  // What happens when the moment came. Must move or clear it, or the entity fires again.
+  absl::Status (*fire)(const Found& waiting, const store::v1::Fire& fire, Draft& draft,
+                       const Context& context) = nullptr;
   // What the entity adds to counters; null: nothing.
   void (*contribute)(const Row& row, std::vector<Contribution>& contributions) = nullptr;
 };

@@ -6,6 +6,7 @@
 #include "domain/change_set.h"
 #include "domain/counters.h"
 #include "domain/customer.h"
+#include "domain/expiry.h"
 #include "domain/hold.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
@@ -24,9 +25,9 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),    PolicyKind(),  MemberKind(),         CustomerKind(),  RecordKind(),
-      ChangeSetKind(), ServerKind(),  HoldKind(),           OperationKind(), OperationPartKind(),
-      CountersKind(),  RequestKind(), ChangeSetTallyKind(),
+      TenantKind(),    PolicyKind(),   MemberKind(),  CustomerKind(),       RecordKind(),
+      ChangeSetKind(), ServerKind(),   HoldKind(),    OperationKind(),      OperationPartKind(),
+      ExpiryKind(),    CountersKind(), RequestKind(), ChangeSetTallyKind(),
   };
   return *kinds;
 }

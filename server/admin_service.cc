@@ -15,6 +15,7 @@
 #include "domain/status_macros.h"
 #include "eventstore/backup.h"
 #include "eventstore/disk_space.h"
+#include "google/protobuf/util/time_util.h"
 #include "retrace/v1/admin.pb.h"
 #include "server/moment.h"
 #include "server/release.h"
@@ -26,6 +27,7 @@ namespace retrace::server {
 namespace {
 
 namespace fs = std::filesystem;
+using google::protobuf::util::TimeUtil;
 
 // Progress of a verification is sent this often.
 constexpr absl::Duration kProgressEvery = absl::Milliseconds(250);
@@ -66,6 +68,7 @@ absl::StatusOr<v1::GetStatusResponse> GetStatus(Backend& backend) {
   reply.set_resident_bytes(ResidentBytes());
   reply.set_queued_commands(static_cast<int64_t>(backend.sequencer->queued()));
   reply.set_rows_origin(ledger.rows_origin());
+  reply.set_test_clock(backend.clock != nullptr && backend.clock->is_test());
   return reply;
 }
 
@@ -211,6 +214,31 @@ absl::Status VerifyAlone(Backend& backend, std::atomic<bool>& running, const Que
   return status;
 }
 
+constexpr int64_t kMostAdvancedSeconds = 10LL * 366 * 24 * 3600;
+
+absl::StatusOr<v1::AdvanceClockResponse> AdvanceClock(Backend& backend, const QueryCall& call,
+                                                      const v1::AdvanceClockRequest& request) {
+  if (backend.clock == nullptr || !backend.clock->is_test()) {
+    return domain::Refusal(v1::STATE_REFUSED, "This server goes by the system's clock.")
+        .Next("Serve a new data directory with --test-clock.");
+  }
+  const int64_t seconds = request.by().seconds();
+  const int64_t by_us = TimeUtil::DurationToMicroseconds(request.by());
+  if (by_us <= 0 || seconds > kMostAdvancedSeconds) {
+    return domain::Refusal(v1::INVALID_FIELD, "A clock is advanced by more than nothing.")
+        .Field("by", "Must be more than 0 and at most 10 years.");
+  }
+  RETRACE_RETURN_IF_ERROR(backend.clock->Advance(by_us));
+  RETRACE_RETURN_IF_ERROR(backend.timers->CatchUp());
+  v1::AdvanceClockResponse reply;
+  *reply.mutable_time() = TimeUtil::MicrosecondsToTimestamp(backend.clock->WallMicros());
+  RETRACE_ASSIGN(const v1::Outcome recorded,
+                 RecordAct(*backend.sequencer, backend.ledger->tenants(), call.principal,
+                           call.method, "ADVANCE_CLOCK", absl::StrCat("by ", seconds, " seconds")));
+  static_cast<void>(recorded);
+  return reply;
+}
+
 }  // namespace
 
 void AddAdminService(Rpc& rpc, Backend& backend) {
@@ -222,6 +250,12 @@ void AddAdminService(Rpc& rpc, Backend& backend) {
       "Backup",
       [&backend](const QueryCall& call, const v1::BackupRequest& request) {
         return Backup(backend, call, request);
+      },
+      Lane::kSlow);
+  service.Query<v1::AdvanceClockRequest, v1::AdvanceClockResponse>(
+      "AdvanceClock",
+      [&backend](const QueryCall& call, const v1::AdvanceClockRequest& request) {
+        return AdvanceClock(backend, call, request);
       },
       Lane::kSlow);
   auto running = std::make_shared<std::atomic<bool>>(false);

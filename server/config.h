@@ -26,6 +26,8 @@ struct Config {
   int64_t query_threads = 2;
   std::string log_file;  // empty: standard error
   std::string log_level = "info";
+  // The flag --test-clock; neither files nor the environment set it.
+  bool test_clock = false;
   std::string reflection = "auto";  // on, off, or auto: on while every address is this machine's
 
   // Fills what is empty from data_dir and makes what was `none` empty.

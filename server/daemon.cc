@@ -19,6 +19,7 @@
 #include "domain/status_macros.h"
 #include "eventstore/files.h"
 #include "eventstore/rocks_status.h"
+#include "server/clock.h"
 #include "server/housekeeping.h"
 #include "server/ledger.h"
 #include "server/listener.h"
@@ -32,6 +33,7 @@
 #include "server/services.h"
 #include "server/sweeper.h"
 #include "server/system_log.h"
+#include "server/timers.h"
 
 namespace retrace::server {
 namespace {
@@ -98,6 +100,7 @@ class Assembly {
 
   const Config& config_;
   eventstore::DirectoryLock lock_;
+  std::unique_ptr<Clock> clock_;
   std::unique_ptr<Principals> principals_;
   Metrics metrics_;
   Backend backend_;
@@ -106,6 +109,7 @@ class Assembly {
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
+  std::unique_ptr<Timers> timers_;
   std::unique_ptr<Scrub> scrub_;
   std::unique_ptr<Sweeper> sweeper_;
   absl::Time last_progress_ = absl::InfinitePast();
@@ -166,6 +170,11 @@ ExitCode Assembly::Prepare() {
   if (!locked.ok()) {
     return FailStorage("starting", locked);
   }
+  absl::StatusOr<std::unique_ptr<Clock>> clock = Clock::Open(config_.data_dir, config_.test_clock);
+  if (!clock.ok()) {
+    return Fail(ExitCode::kUsage, "setting the clock", clock.status());
+  }
+  clock_ = *std::move(clock);
   std::error_code ignored;
   fs::remove_all(config_.data_dir + "/scratch", ignored);
   absl::StatusOr<std::unique_ptr<Principals>> principals = Principals::Open(config_.token_file);
@@ -202,6 +211,7 @@ LedgerOptions Assembly::MakeLedgerOptions() {
   options.witness_directory = config_.witness_dir;
   options.master_key_file = config_.master_key_file;
   options.cache_bytes = static_cast<size_t>(config_.cache_mib) << 20;
+  options.wall_us = [this] { return clock_->WallMicros(); };
   options.on_failure = [this](const absl::Status& status) { DieOfStorage(status); };
   options.on_progress = [this](uint64_t done, uint64_t total) {
     if (const absl::Time now = absl::Now(); now - last_progress_ >= absl::Seconds(1)) {
@@ -222,6 +232,8 @@ ExitCode Assembly::OpenLedger() {
   housekeeping_ = std::make_unique<Housekeeping>(
       HousekeepingOptions{config_.data_dir, config_.metrics_file}, *principals_, metrics_);
   SequencerOptions options;
+  options.wall_us = [this] { return clock_->WallMicros(); };
+  options.monotonic_us = [this] { return clock_->MonotonicMicros(); };
   options.disk_full = [this] { return housekeeping_->disk_full(); };
   options.on_failure = [this](const absl::Status& status) { DieOfStorage(status); };
   sequencer_ = std::make_unique<Sequencer>(ledger_->log(), ledger_->keys(), ledger_->rows(),
@@ -236,7 +248,10 @@ ExitCode Assembly::OpenLedger() {
 }
 
 void Assembly::Serve() {
-  backend_.Open(*ledger_, *sequencer_, *rpc_);
+  backend_.Open(*ledger_, *sequencer_, *rpc_, clock_.get());
+  timers_ = std::make_unique<Timers>(*ledger_, *sequencer_, *clock_,
+                                     [this](const absl::Status& status) { DieOfStorage(status); });
+  backend_.timers = timers_.get();
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
                              Command command) { sequencer->Submit(std::move(command)); },
@@ -283,11 +298,16 @@ ExitCode Assembly::Stop() {
   housekeeping_.reset();
   scrub_.reset();
   sweeper_.reset();
+  timers_->Stop();
   sequencer_->Drain();
   backend_.Close();
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read
+  timers_.reset();
   sequencer_.reset();
+  if (const absl::Status saved = clock_->Save(); !saved.ok()) {
+    return FailStorage("keeping the clock", saved);
+  }
   const absl::Status flushed = ledger_->rows().Flush();
   if (!flushed.ok()) {
     return FailStorage("flushing the rows", flushed);

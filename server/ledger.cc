@@ -265,8 +265,8 @@ absl::StatusOr<OpenedCommit> Ledger::ReadCommit(const Tenant& tenant, Position p
 }
 
 absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) const {
-  if (time_us > absl::ToUnixMicros(absl::Now()))
-    return absl::OutOfRangeError("The time lies in the future.");
+  const int64_t now_us = options_.wall_us ? options_.wall_us() : absl::ToUnixMicros(absl::Now());
+  if (time_us > now_us) return absl::OutOfRangeError("The time lies in the future.");
   Position decided;
   {
     absl::MutexLock lock(&tenant.clock_mutex);

@@ -23,6 +23,8 @@ struct LedgerOptions {
   std::string witness_directory;  // empty: data_directory/witness
   std::string master_key_file;
   size_t cache_bytes = 256u << 20;
+  // Wall clock in microseconds; null: the system's.
+  std::function<int64_t()> wall_us;
   // Called once when storage failed; the daemon's exits. Never null.
   std::function<void(const absl::Status&)> on_failure;
   // Told while rows are rebuilt: commits done, commits in all. May be null.

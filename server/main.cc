@@ -31,6 +31,7 @@ namespace {
 struct CommandLine {
   std::string config_file;
   bool print_config = false;
+  bool test_clock = false;
   // By setting's name; empty: not given.
   std::map<std::string, std::vector<std::string>> settings;
   std::string init_directory;
@@ -49,6 +50,9 @@ void AddSettings(CLI::App& app, CommandLine& line) {
   app.add_option("--config", line.config_file, "Configuration file (TOML); also RETRACED_CONFIG");
   app.add_flag("--print-config", line.print_config,
                "Print what file, environment and flags come to, and stop");
+  app.add_flag("--test-clock", line.test_clock,
+               "Serve by a clock that Admin.AdvanceClock moves, for tests; only a directory that "
+               "was never served without it");
   for (const Setting& setting : Settings()) {
     CLI::Option* option = app.add_option(FlagOf(setting), line.settings[std::string(setting.name)],
                                          std::string(setting.help));
@@ -92,6 +96,7 @@ absl::StatusOr<Config> MakeConfig(const CommandLine& line) {
   RETRACE_RETURN_IF_ERROR(
       ApplyEnvironment([](const char* name) { return std::getenv(name); }, config));
   RETRACE_RETURN_IF_ERROR(ApplyFlags(line, config));
+  config.test_clock = line.test_clock;
   RETRACE_RETURN_IF_ERROR(config.Check());
   config.Complete();
   return config;

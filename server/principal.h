@@ -10,7 +10,8 @@ namespace retrace::server {
 
 // Immutable; shared by every call that it makes.
 struct Principal {
-  enum class Kind { kHuman, kService };
+  // The system is the server itself, which nobody authenticates as.
+  enum class Kind { kHuman, kService, kSystem };
   std::string id;  // recorded as the actor
   Kind kind = Kind::kHuman;
   std::string display_name;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_split.h"
 #include "domain/decider.h"
+#include "domain/expiry.h"
 #include "domain/hold.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
@@ -139,6 +140,10 @@ absl::Status BinShow::ShowKept(const EntityRef& entity, const Row& row, v1::Binn
     binned.set_hold(domain::NameOf(tenant_.id, hold->entity));
     binned.set_case_number(hold->case_number);
     return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const auto announced, domain::AnnouncedFor(entity, view_));
+  if (announced.has_value()) {
+    *binned.mutable_purge_time() = TimeUtil::MicrosecondsToTimestamp(*announced);
   }
   if (!policy_.has_value()) {
     RETRACE_ASSIGN(policy_, domain::PolicyOf(view_));

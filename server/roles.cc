@@ -73,8 +73,8 @@ std::vector<Role> MakeRoles() {
        {kActWithoutPlan}},
       {"operator",
        "runs the server; sees no customer data",
-       {"admin.backup", "admin.status", "admin.verify", "tenants.create", "tenants.list",
-        "tenants.read"}},
+       {"admin.advance-clock", "admin.backup", "admin.status", "admin.verify", "tenants.create",
+        "tenants.list", "tenants.read"}},
   };
 }
 

@@ -1,10 +1,13 @@
 // The services: lists of registrations with the rpc template, and thin handlers.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
+#include "server/clock.h"
 #include "server/history.h"
 #include "server/ledger.h"
 #include "server/operation_runner.h"
@@ -13,19 +16,25 @@
 #include "server/recycle_bin.h"
 #include "server/rpc.h"
 #include "server/sequencer.h"
+#include "server/timers.h"
 
 namespace retrace::server {
 
 // What handlers answer from. Filled in between registration and Rpc::Serve, which lets the first
 // call through; immutable afterwards.
 struct Backend {
-  // Both must outlive the last call.
-  void Open(Ledger& opened, Sequencer& started, Rpc& rpc) {
+  // All must outlive the last call. Without a clock it is the system's.
+  void Open(Ledger& opened, Sequencer& started, Rpc& rpc, Clock* shown = nullptr) {
     ledger = &opened;
     sequencer = &started;
+    clock = shown;
+    std::function<int64_t()> wall_us;
+    if (shown != nullptr) wall_us = [shown] { return shown->WallMicros(); };
     queries.emplace(opened);
-    history.emplace(opened);
-    plans.emplace(opened);
+    HistoryOptions options;
+    options.wall_us = wall_us;
+    history.emplace(opened, std::move(options));
+    plans.emplace(opened, std::move(wall_us));
     runner.emplace(OperationRunner::Parts{&rpc, ledger, sequencer, &*history, &*plans});
     recycle_bin.emplace(opened);
   }
@@ -33,6 +42,8 @@ struct Backend {
   void Close() { runner.reset(); }
   Ledger* ledger = nullptr;
   Sequencer* sequencer = nullptr;
+  Clock* clock = nullptr;
+  Timers* timers = nullptr;
   std::optional<Queries> queries;
   std::optional<History> history;
   std::optional<Plans> plans;

@@ -35,7 +35,7 @@ PrincipalPtr ServerItself() {
   static const auto* const principal = [] {
     auto made = std::make_shared<Principal>();
     made->id = "retraced";
-    made->kind = Principal::Kind::kService;
+    made->kind = Principal::Kind::kSystem;
     made->every_tenant = true;
     return new PrincipalPtr(std::move(made));
   }();

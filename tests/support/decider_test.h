@@ -132,6 +132,8 @@ class TestTenant {
 
   const std::string& id() const { return id_; }
   domain::Position head() const { return log_.size(); }
+  // The clock as it is, microseconds since 1970.
+  int64_t time_us() const { return time_us_; }
   const MemoryRows& rows() const { return rows_; }
   MemoryView view(domain::Position as_of = domain::kLatest) const {
     return MemoryView(rows_, as_of);

@@ -1,0 +1,34 @@
+// Expiry: what lay in the recycle bin for as long as the policy says goes, as by a purge.
+//
+// Nothing goes unannounced. An announcement is an entity of its own (store.v1.Expiry): it names
+// what will be purged, waits until it is due, and then takes what still may go: what lies in the
+// bin since before the announcement, with nothing below it that must stay, held by nothing, and
+// past its time by the policy that is in force then. What may not go is announced anew once it may.
+// Commands are declared in commands.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "domain/context.h"
+#include "domain/kind.h"
+#include "domain/view.h"
+
+namespace retrace::domain {
+
+// From the announcement to the purge, in microseconds: of time, and of the server's uptime.
+inline constexpr int64_t kExpiryNoticeUs = 24LL * 3600 * 1'000'000;
+
+Kind ExpiryKind();
+
+// What is to be announced at the context's time: what may go a notice later and is not announced
+// yet, what lies in the bin longest first. Some 100 at most; empty when there is nothing.
+absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context);
+
+// When an entity will be purged as announced, microseconds since 1970; nothing when it is not
+// announced.
+absl::StatusOr<std::optional<int64_t>> AnnouncedFor(const EntityRef& entity, const View& view);
+
+}  // namespace retrace::domain

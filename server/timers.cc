@@ -1,0 +1,169 @@
+#include "server/timers.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "domain/commands.h"
+#include "domain/expiry.h"
+#include "domain/lifecycle.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "domain/timer.h"
+#include "retrace/store/v1/timers.pb.h"
+#include "server/logging.h"
+#include "server/row_view.h"
+#include "server/submit.h"
+#include "server/system_log.h"
+
+namespace retrace::server {
+namespace {
+
+constexpr absl::Duration kLook = absl::Seconds(1);
+constexpr int kLooksPerSave = 60;
+constexpr int64_t kBinLookUs = 3600LL * 1'000'000;
+// Entities that are fired for one tenant before the next has its turn.
+constexpr size_t kMostFired = 20;
+// Of what one firing takes at once; fewer when that is too much for one commit.
+constexpr int32_t kTaken[] = {50, 5, 1};
+constexpr std::string_view kExpired = "the recycle bin's retention is over";
+constexpr std::string_view kExpires = "the recycle bin's retention ends";
+
+}  // namespace
+
+Timers::Timers(Ledger& ledger, Sequencer& sequencer, Clock& clock,
+               std::function<void(const absl::Status&)> on_failure)
+    : ledger_(ledger),
+      sequencer_(sequencer),
+      clock_(clock),
+      on_failure_(std::move(on_failure)),
+      thread_([this] { Run(); }) {}
+
+Timers::~Timers() { Stop(); }
+
+void Timers::Stop() {
+  {
+    absl::MutexLock lock(&wait_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+void Timers::Run() {
+  const auto stopping = [this] { return stopping_.load(); };
+  for (int looks = 0;; ++looks) {
+    absl::Status status = CatchUp();
+    if (status.ok() && looks % kLooksPerSave == 0) {
+      status = clock_.Save();
+    }
+    if (!status.ok()) {
+      on_failure_(status);
+      return;
+    }
+    absl::MutexLock lock(&wait_);
+    if (wait_.AwaitWithTimeout(absl::Condition(&stopping), kLook)) {
+      return;
+    }
+  }
+}
+
+absl::Status Timers::CatchUp() {
+  absl::MutexLock lock(&round_);
+  for (Tenant* tenant : ledger_.tenants().All()) {
+    RETRACE_RETURN_IF_ERROR(CatchUp(*tenant));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Timers::CatchUp(Tenant& tenant) {
+  for (bool more = true; more && !stopping_;) {
+    RETRACE_ASSIGN(const bool fired, FireDue(tenant));
+    RETRACE_ASSIGN(const bool announced, Announce(tenant));
+    more = fired || announced;
+  }
+  return absl::OkStatus();
+}
+
+template <typename Request>
+CommandResult Timers::Do(Tenant& tenant, const Request& request, std::string method,
+                         std::string reason) {
+  Command command;
+  command.tenant = &tenant;
+  command.principal = ServerItself();
+  command.method = std::move(method);
+  command.options.set_reason(std::move(reason));
+  command.decide = [&request](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(request, draft, context);
+  };
+  return SubmitAndAwait(sequencer_, std::move(command));
+}
+
+absl::StatusOr<bool> Timers::FireDue(Tenant& tenant) {
+  const RowView view(ledger_.rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(const std::vector<domain::Due> due,
+                 domain::FindDue(view, clock_.WallMicros(), kMostFired));
+  bool fired = false;
+  for (const domain::Due& one : due) {
+    store::v1::Fire fire;
+    *fire.mutable_entity() = domain::ToStored(one.entity);
+    fire.set_due_us(one.due_us);
+    fire.set_uptime_us(clock_.UptimeMicros());
+    absl::Status status;
+    for (const int32_t taken : kTaken) {
+      fire.set_limit(taken);
+      status = Do(tenant, fire, "retraced.Fire", std::string(kExpired)).status;
+      if (domain::ReasonOf(status) != v1::USE_OPERATION) {
+        break;
+      }
+    }
+    if (status.ok()) {
+      fired = true;
+      continue;
+    }
+    const std::string name = domain::NameOf(tenant.id, one.entity);
+    const std::string fault(status.message());
+    Log(LogLevel::kWarn, "a timer was refused", {{"entity", name}, {"fault", fault}});
+  }
+  return fired;
+}
+
+absl::StatusOr<bool> Timers::Announce(Tenant& tenant) {
+  const int64_t now_us = clock_.WallMicros();
+  int64_t& next_look_us = next_look_us_[&tenant];
+  if (now_us < next_look_us) {
+    return false;
+  }
+  const eventstore::Position position = tenant.visible;
+  const RowView view(ledger_.rows(), tenant.number, position);
+  domain::Context context;
+  context.header.tenant = tenant.id;
+  context.header.position = position + 1;
+  context.header.time_us = std::max<int64_t>(now_us, tenant.visible_time_us + 1);
+  RETRACE_ASSIGN(const std::vector<domain::EntityRef> expiring,
+                 domain::FindExpiring(view, context));
+  if (expiring.empty()) {
+    next_look_us = now_us + kBinLookUs;
+    return false;
+  }
+  store::v1::AnnounceExpiry announce;
+  announce.set_uptime_us(clock_.UptimeMicros());
+  for (const domain::EntityRef& entity : expiring) {
+    *announce.add_entities() = domain::ToStored(entity);
+  }
+  const CommandResult result =
+      Do(tenant, announce, "retraced.AnnounceExpiry", std::string(kExpires));
+  if (!result.status.ok() || result.targets.empty()) {
+    next_look_us = now_us + kBinLookUs;
+  }
+  if (!result.status.ok()) {
+    const std::string fault(result.status.message());
+    Log(LogLevel::kWarn, "an expiry was not announced", {{"tenant", tenant.id}, {"fault", fault}});
+    return false;
+  }
+  return !result.targets.empty();
+}
+
+}  // namespace retrace::server
