@@ -138,6 +138,7 @@ absl::StatusOr<Plan> OperationPlanner::Finish() {
     plan_.mutable_people()->RemoveLast();
   }
   plan_.set_entity_count(planned_);
+  plan_.set_reason_required(row_.task().reason_required());
   plan_.set_count_required(planned_ > row_.task().acknowledge_above());
   if (refused_ > 0) {
     plan_.add_notes(fmt::format("{} would be refused, first {}", refused_, first_refusal_));

@@ -140,6 +140,7 @@ absl::Status CheckPolicy(Ledger& ledger, const QueryCall& call, const Method& me
   const RowView view(ledger.rows(), call.tenant->number, call.tenant->visible);
   RETRACE_ASSIGN(const Demands demands, DemandsOn(*call.principal, options, 0, view));
   task.set_acknowledge_above(demands.most);
+  task.set_reason_required(demands.reason && options.plan_only());
   return options.plan_only() ? absl::OkStatus()
                              : CheckReasonAndPlan(demands, !options.plan_token().empty());
 }

@@ -38,7 +38,7 @@ absl::Status RunMerge(Session& session, const MergeFlags& flags) {
     field.set_field(choice->first);
     field.set_from(*name);
   }
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
   return PrintCommandReply(session, CustomerNoun(), *exchange.response);
 }

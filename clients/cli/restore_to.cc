@@ -43,7 +43,7 @@ absl::Status RunRestoreTo(Session& session, const RestoreToFlags& flags) {
   if (!name.ok()) return name.status();
   Exchange exchange = NewExchange("History.RestoreTo");
   static_cast<v1::RestoreToRequest&>(*exchange.request).set_name(*name);
-  absl::StatusOr<bool> done = RunDestructive(session, exchange, flags.plan);
+  absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
   const auto& reply = static_cast<const v1::RestoreToResponse&>(*exchange.response);
   if (const auto entity = Unpack(reply.entity())) PrintMessage(*entity, *style, session.out());

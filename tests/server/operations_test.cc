@@ -225,8 +225,12 @@ TEST_F(OperationsTest, IsPlannedThenDoesExactlyThat) {
   const std::string before = Digest();
   v1::StartOperationRequest request = Deletion("level = \"gold\"");
   request.mutable_options()->set_plan_only(true);
+  request.mutable_options()->clear_reason();
+  EXPECT_TRUE(ResultOf(Run(request)).plan().reason_required());
+  request.mutable_options()->set_reason("clean up");
   const Operation planned = Run(request);
   const v1::Plan plan = ResultOf(planned).plan();
+  EXPECT_FALSE(plan.reason_required());
   EXPECT_EQ(plan.entity_count(), 230);
   ASSERT_EQ(plan.counts_size(), 2) << plan.DebugString();
   EXPECT_EQ(plan.counts(0).count() + plan.counts(1).count(), 231);

@@ -7,8 +7,9 @@ _small() {
     -o|--output) COMPREPLY=($(compgen -W "table json jsonl csv" -- "$cur")); return ;;
     --related) COMPREPLY=($(compgen -W "delete keep refuse" -- "$cur")); return ;;
     --on-existing) COMPREPLY=($(compgen -W "skip update error" -- "$cur")); return ;;
+    --on-drift) COMPREPLY=($(compgen -W "stop skip" -- "$cur")); return ;;
     --view) COMPREPLY=($(compgen -W "names changes events" -- "$cur")); return ;;
-    --file|--report|--token-file|--from) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --file|--report|--token-file|--from|--ids-file) COMPREPLY=($(compgen -f -- "$cur")); return ;;
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [ -n "$value" ]; then

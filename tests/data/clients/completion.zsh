@@ -7,8 +7,9 @@ _small() {
     -o|--output) compadd -- table json jsonl csv; return ;;
     --related) compadd -- delete keep refuse; return ;;
     --on-existing) compadd -- skip update error; return ;;
+    --on-drift) compadd -- stop skip; return ;;
     --view) compadd -- names changes events; return ;;
-    --file|--report|--token-file|--from) _files; return ;;
+    --file|--report|--token-file|--from|--ids-file) _files; return ;;
   esac
   for word in ${words[2,CURRENT-1]}; do
     if [ -n "$value" ]; then
