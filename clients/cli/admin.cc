@@ -1,6 +1,9 @@
 #include <memory>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "clients/cli/app.h"
 #include "clients/cli/exit_codes.h"
@@ -30,6 +33,33 @@ absl::Status RunBackup(Session& session, const std::string& id) {
   // another backup.
   const absl::Status status =
       session.Run(exchange, {.deadline = absl::Now() + absl::Hours(6), .retry = false});
+  if (!status.ok()) return status;
+  PrintMessage(*exchange.response, *style, session.out());
+  return absl::OkStatus();
+}
+
+// Also in days, which absl does not know.
+absl::StatusOr<absl::Duration> ParseSpan(const std::string& text) {
+  absl::Duration span;
+  double days = 0;
+  if (absl::EndsWith(text, "d") && absl::SimpleAtod(absl::StripSuffix(text, "d"), &days)) {
+    return days * absl::Hours(24);
+  }
+  if (absl::ParseDuration(text, &span)) return span;
+  return absl::InvalidArgumentError(absl::StrCat("`", text, "` is no span such as 36h or 60d"));
+}
+
+absl::Status RunAdvanceClock(Session& session, const std::string& by) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  absl::StatusOr<absl::Duration> span = ParseSpan(by);
+  if (!span.ok()) return span.status();
+  Exchange exchange = NewExchange("Admin.AdvanceClock");
+  auto& request = static_cast<v1::AdvanceClockRequest&>(*exchange.request);
+  request.mutable_by()->set_seconds(absl::ToInt64Seconds(*span));
+  // Sent again it would be another advance.
+  const absl::Status status =
+      session.Run(exchange, {.deadline = absl::Now() + absl::Minutes(10), .retry = false});
   if (!status.ok()) return status;
   PrintMessage(*exchange.response, *style, session.out());
   return absl::OkStatus();
@@ -85,6 +115,12 @@ void AddAdminVerbs(CLI::App& noun, Session& session) {
       ->option_text("[NAME]");
   backup->callback(
       [&session, id] { session.Choose([&session, id] { return RunBackup(session, *id); }); });
+  CLI::App* advance = AddVerb(noun, "advance-clock", "move the clock of a server for tests ahead",
+                              "retrace admin advance-clock 60d");
+  auto by = std::make_shared<std::string>();
+  advance->add_option("by", *by, "e.g. 36h or 60d")->option_text("SPAN")->required();
+  advance->callback(
+      [&session, by] { session.Choose([&session, by] { return RunAdvanceClock(session, *by); }); });
   CLI::App* verify = AddVerb(
       noun, "verify", "read the whole log, rebuild all rows beside the serving ones and compare",
       "retrace admin verify");

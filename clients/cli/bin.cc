@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "clients/cli/app.h"
 #include "clients/cli/entity_verbs.h"
+#include "clients/cli/import/csv_reader.h"
 #include "clients/cli/named_entities.h"
 #include "clients/cli/nouns.h"
 #include "clients/cli/operation_start.h"
@@ -21,6 +22,7 @@ struct BinFlags {
   std::vector<std::string> names;
   std::string collection, filter, query, order_by, clash = "abort";
   std::vector<std::string> choices;
+  std::string choices_file;
   int64_t limit = 50;
   int64_t deleted_by = 0;
   PlanFlags plan;
@@ -112,6 +114,55 @@ absl::Status RunFromBin(Session& session, Request& request, const BinFlags& flag
   return RunAsOperation(session, request, targets, flags.operation, flags.plan);
 }
 
+absl::Status AddChoice(Session& session, const std::string& entity, const std::string& key,
+                       const std::string& rule, v1::RestoreEntitiesRequest& request) {
+  absl::StatusOr<std::string> name = NameOfAny(session, entity);
+  if (!name.ok()) return name.status();
+  absl::StatusOr<v1::ClashRule> parsed = ParseRule(rule);
+  if (!parsed.ok()) return parsed.status();
+  v1::ClashChoice& choice = *request.add_choices();
+  choice.set_name(*std::move(name));
+  choice.set_key(key);
+  choice.set_rule(*parsed);
+  return absl::OkStatus();
+}
+
+// The cell of a column; empty when the file has no such column.
+std::string CellOf(const CsvReader& reader, const CsvRecord& record, absl::string_view column) {
+  const auto found = std::find(reader.header().begin(), reader.header().end(), column);
+  return found == reader.header().end()
+             ? std::string()
+             : record.cells[static_cast<size_t>(found - reader.header().begin())];
+}
+
+// Choices from flags and from a CSV file with the columns name, rule and, if wanted, key.
+absl::Status FillChoices(Session& session, const BinFlags& flags,
+                         v1::RestoreEntitiesRequest& request) {
+  for (const std::string& choice : flags.choices) {
+    const auto split = SplitSetting(choice);
+    if (!split.ok()) return split.status();
+    const absl::Status added = AddChoice(session, split->first, "", split->second, request);
+    if (!added.ok()) return added;
+  }
+  if (flags.choices_file.empty()) return absl::OkStatus();
+  absl::StatusOr<std::string> content = ReadFile(flags.choices_file);
+  if (!content.ok()) return content.status();
+  absl::StatusOr<CsvReader> reader = CsvReader::Open(*std::move(content));
+  if (!reader.ok()) return reader.status();
+  while (const auto record = reader->Next()) {
+    absl::Status added = absl::InvalidArgumentError(record->fault);
+    if (record->fault.empty()) {
+      added = AddChoice(session, CellOf(*reader, *record, "name"), CellOf(*reader, *record, "key"),
+                        CellOf(*reader, *record, "rule"), request);
+    }
+    if (!added.ok()) {
+      return absl::Status(added.code(), absl::StrCat(flags.choices_file, ", line ", record->line,
+                                                     ": ", added.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
   const bool by_list = !flags.filter.empty() || !flags.collection.empty();
   if (by_list && !flags.as_operation) {
@@ -131,17 +182,7 @@ absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
   absl::StatusOr<v1::ClashRule> rule = ParseRule(flags.clash);
   if (!rule.ok()) return rule.status();
   request.set_on_clash(*rule);
-  for (const std::string& choice : flags.choices) {
-    const auto split = SplitSetting(choice);
-    if (!split.ok()) return split.status();
-    absl::StatusOr<std::string> name = NameOfAny(session, split->first);
-    if (!name.ok()) return name.status();
-    absl::StatusOr<v1::ClashRule> of_one = ParseRule(split->second);
-    if (!of_one.ok()) return of_one.status();
-    auto& one = *request.add_choices();
-    one.set_name(*std::move(name));
-    one.set_rule(*of_one);
-  }
+  if (absl::Status status = FillChoices(session, flags, request); !status.ok()) return status;
   if (flags.as_operation) return RunFromBin(session, request, flags);
   absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
@@ -244,6 +285,11 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
       ->option_text("NAME=RULE");
   AddCollection(*restore, *flags);
   AddFilter(*restore, *flags);
+  restore
+      ->add_option("--choices", flags->choices_file,
+                   "the same for many: a CSV file with the columns name, rule and, for one of "
+                   "several keys, key")
+      ->option_text("FILE");
   AddPlanFlags(*restore, flags->plan);
   AddAsOperationFlags(*restore, flags->as_operation, flags->operation);
   CLI::App* purge =

@@ -12,6 +12,7 @@
 #include "clients/cli/time_text.h"
 #include "google/api/resource.pb.h"
 #include "retrace/v1/common.pb.h"
+#include "retrace/v1/tenants.pb.h"
 
 namespace retrace::cli {
 namespace {
@@ -50,12 +51,27 @@ absl::Status SetMoney(v1::Money& money, absl::string_view text, const ValueRules
   return absl::OkStatus();
 }
 
+absl::Status SetRetention(v1::Retention& retention, absl::string_view text) {
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
+  int32_t days = 0;
+  if (!absl::SimpleAtoi(parts.second, &days)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`", text, "` is no retention; write a kind and days, e.g. customers:90"));
+  }
+  retention.set_collection(parts.first);
+  retention.set_days(days);
+  return absl::OkStatus();
+}
+
 absl::Status SetMessage(Message& value, absl::string_view text, const ValueRules& rules) {
   const Descriptor* type = value.GetDescriptor();
   if (type == v1::Money::descriptor()) return SetMoney(static_cast<v1::Money&>(value), text, rules);
   if (type == v1::Phone::descriptor()) {
     static_cast<v1::Phone&>(value).set_raw(std::string(text));
     return absl::OkStatus();
+  }
+  if (type == v1::Retention::descriptor()) {
+    return SetRetention(static_cast<v1::Retention&>(value), text);
   }
   if (type == google::protobuf::Timestamp::descriptor()) {
     absl::StatusOr<ReadTime> read = ParseTimeText(text, rules.zone, rules.time_format);

@@ -53,7 +53,8 @@ void AddPolicyVerbs(CLI::App& noun, Session& session) {
   CLI::App* set =
       AddVerb(noun, "set", "change it",
               "retrace policy set time_zone=Asia/Shanghai currency_code=CNY region_code=CN\n  "
-              "retrace policy set \"unique_keys=customers.external_id;customers.email\"");
+              "retrace policy set \"unique_keys=customers.external_id;customers.email\"\n  "
+              "retrace policy set \"retentions=customers:90;records:30\"");
   auto settings = std::make_shared<std::vector<std::string>>();
   set->add_option("settings", *settings,
                   "region_code, time_zone, language, currency_code, unique_keys (separated by ;)")

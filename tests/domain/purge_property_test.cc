@@ -23,6 +23,7 @@ void Grow(RandomHistory& history) {
   for (int i = 0; i < kSteps && !::testing::Test::HasFailure(); ++i) {
     const Reply reply = i % 4 == 3    ? history.BinStep()
                         : i % 16 == 5 ? history.UndoStep()
+                        : i % 32 == 9 ? history.ExpiryStep()
                                       : history.Step();
     if (!reply.ok()) {
       EXPECT_NE(reply.reason(), v1::ERROR_REASON_UNSPECIFIED) << reply.status;

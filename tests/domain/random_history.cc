@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <type_traits>
 
+#include <gtest/gtest.h>
+
+#include "domain/expiry.h"
 #include "domain/kind.h"
+#include "domain/lifecycle.h"
 #include "domain/resource.h"
+#include "domain/timer.h"
 #include "fmt/format.h"
+#include "retrace/store/v1/timers.pb.h"
 
 namespace retrace::testing {
 namespace {
@@ -353,6 +359,33 @@ Reply RandomHistory::BinStep() {
     request.set_force(Chance(50));
   }
   return Do(request);
+}
+
+Reply RandomHistory::ExpiryStep() {
+  constexpr int64_t kDayUs = 24LL * 3600 * 1'000'000;
+  tenant_.Pass(static_cast<int64_t>(Below(60)) * kDayUs);
+  domain::Context context;
+  context.header.tenant = tenant_.id();
+  context.header.position = tenant_.head() + 1;
+  context.header.time_us = tenant_.time_us();
+  store::v1::AnnounceExpiry announce;
+  announce.set_uptime_us(tenant_.time_us());
+  const auto expiring = domain::FindExpiring(tenant_.view(), context);
+  for (const domain::EntityRef& entity : *expiring) {
+    *announce.add_entities() = domain::ToStored(entity);
+  }
+  const Reply announced = tenant_.Record(announce);
+  tenant_.Pass(static_cast<int64_t>(Below(3)) * kDayUs);
+  for (const domain::Due& due : *domain::FindDue(tenant_.view(), tenant_.time_us(), 100)) {
+    store::v1::Fire fire;
+    *fire.mutable_entity() = domain::ToStored(due.entity);
+    fire.set_due_us(due.due_us);
+    fire.set_uptime_us(tenant_.time_us());
+    fire.set_limit(static_cast<int32_t>(Below(4)));
+    const Reply fired = tenant_.Record(fire);
+    EXPECT_TRUE(fired.ok()) << fired.status;
+  }
+  return announced;
 }
 
 Reply RandomHistory::UndoStep() {

@@ -19,6 +19,8 @@ class RandomHistory {
   Reply Step();
   // One random command on the bin: a restore, a purge by name or by filter, a hold.
   Reply BinStep();
+  // Lets weeks pass, and what lay in the bin long enough go.
+  Reply ExpiryStep();
   // Takes a random commit back, in a random mode.
   Reply UndoStep();
   // Deletes a random customer with a random choice per kind and undeletes it. Returns what differs

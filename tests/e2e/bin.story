@@ -29,8 +29,15 @@ $ retrace customers delete ext:Q-1 --related delete --reason "asked by the custo
 committed at position 6, change set 6
 note: 1 record deleted, 0 kept.
 
+# Time is the system's here, and stays so.
+$ retrace admin advance-clock 60d
+TBD
+
 # A stop writes rows into files; so the names are in some.
 ! stop
+
+$ retraced serve --test-clock --data "$RETRACED_DATA" --listen none 2>&1 | grep -v '^{'
+TBD
 
 ! start
 
@@ -124,3 +131,15 @@ commits  12
 
 $ grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
 0
+
+# Where others hold a key by now, a file of choices says what comes back, and how.
+$ retrace customers create --display-name Kite --external-id K-1 > /dev/null 2>&1; retrace customers delete ext:K-1 --related delete --reason "a test" > /dev/null 2>&1; retrace customers create --display-name Kestrel --external-id K-1 > /dev/null 2>&1; retrace bin list --kind customers -o csv 2> /dev/null | tail -1 | cut -d, -f2 > kite
+
+$ retrace bin restore $(cat kite) --reason "a mistake"
+TBD
+
+$ printf 'name,key,rule\n%s,customers.external_id,perhaps\n' $(cat kite) > choices.csv; retrace bin restore $(cat kite) --choices choices.csv --reason "a mistake"
+TBD
+
+$ printf 'name,key,rule\n%s,customers.external_id,without-value\n' $(cat kite) > choices.csv; retrace bin restore $(cat kite) --choices choices.csv --reason "a mistake"
+TBD

@@ -11,7 +11,8 @@ Lines after a command are what it prints, standard error included, in the order 
 pipeline the command says `2>&1 |` or `2> /dev/null |`, or the order would be anybody's guess);
 `[exit 4]` ends what a failing command prints; `·` stands for an empty line and before a line that
 would read as part of the story. Lines with `!` act on the daemon: `! kill` (kill -9), `! start`,
-`! stop`, `! remove rows`. What differs between runs is written as <id 1> (the story's first id),
+`! stop`, `! remove rows`. It is started before the story, unless that begins with `! start`, which
+may give it flags: `! start --test-clock`. What differs between runs is written as <id 1> (the story's first id),
 <time>, <hash>, <commit 1>, <epoch 1>, <request 1>, <etag>, <token>, <path>.
 
     run_story.py STORY --bin DIR             compares
@@ -46,9 +47,9 @@ class Daemon:
         self.token = (self.data / "root.token").read_text().strip()
         self.endpoint = f"unix:{self.data}/retraced.sock"
 
-    def start(self):
+    def start(self, *flags):
         self.process = subprocess.Popen(
-            [self.retraced, "serve", "--data", str(self.data), "--listen", "none"],
+            [self.retraced, "serve", "--data", str(self.data), "--listen", "none", *flags],
             stdout=self.log, stderr=self.log)
         for _ in range(6000):
             if problem := self.ended():
@@ -79,8 +80,8 @@ class Daemon:
         return f"the daemon ended with code {code}" if how == signal.SIGTERM and code != 0 else ""
 
     def act(self, words):
-        if words == "start":
-            return self.start()
+        if words.split()[0] == "start":
+            return self.start(*words.split()[1:])
         if words == "kill":
             return self.end(signal.SIGKILL)
         if words == "stop":
@@ -186,10 +187,11 @@ def play(story, bin_dir, directory, data):
         LC_ALL="C.UTF-8", TZ="UTC")
     printed = []
     try:
-        problem = daemon.start()
-        if problem:
+        blocks = list(parse(story))
+        first = next((lines[0] for kind, lines in blocks if kind != "words"), "")
+        if not first.startswith("! start") and (problem := daemon.start()):
             return problem
-        for kind, lines in parse(story):
+        for kind, lines in blocks:
             if kind == "words":
                 printed += lines
             elif kind == "act":

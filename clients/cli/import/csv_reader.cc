@@ -3,12 +3,16 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "clients/cli/exit_codes.h"
 #include "fmt/format.h"
 
 namespace retrace::cli {
@@ -199,6 +203,16 @@ void CsvReader::CheckText(CsvRecord& record) const {
       return;
     }
   }
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  if (file) content << file.rdbuf();
+  if (!file || std::filesystem::is_directory(path)) {
+    return FileError(absl::StrCat("cannot read ", path));
+  }
+  return content.str();
 }
 
 }  // namespace retrace::cli

@@ -10,6 +10,9 @@
 
 namespace retrace::cli {
 
+// The whole file; an error that says which one cannot be read.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
 // One record of a CSV file.
 struct CsvRecord {
   // Line of the file on which it begins; the heading is on line 1.

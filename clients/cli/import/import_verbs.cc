@@ -18,16 +18,6 @@
 namespace retrace::cli {
 namespace {
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  if (file) content << file.rdbuf();
-  if (!file || std::filesystem::is_directory(path)) {
-    return FileError(absl::StrCat("cannot read ", path));
-  }
-  return content.str();
-}
-
 absl::StatusOr<CsvReader> OpenCsv(const ImportRequest& request, const std::string& content) {
   if (request.delimiter.size() > 1 && request.delimiter != "tab") {
     return absl::InvalidArgumentError("--delimiter is one character, or tab");
