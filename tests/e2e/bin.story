@@ -31,13 +31,14 @@ note: 1 record deleted, 0 kept.
 
 # Time is the system's here, and stays so.
 $ retrace admin advance-clock 60d
-TBD
+retrace: This server goes by the system's clock. Serve a new data directory with --test-clock. (STATE_REFUSED)
+[exit 8]
 
 # A stop writes rows into files; so the names are in some.
 ! stop
 
 $ retraced serve --test-clock --data "$RETRACED_DATA" --listen none 2>&1 | grep -v '^{'
-TBD
+retraced: setting the clock: <path>/data was served by the system's clock; a test clock needs a directory that never was: make one with `retraced init`
 
 ! start
 
@@ -136,10 +137,16 @@ $ grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
 $ retrace customers create --display-name Kite --external-id K-1 > /dev/null 2>&1; retrace customers delete ext:K-1 --related delete --reason "a test" > /dev/null 2>&1; retrace customers create --display-name Kestrel --external-id K-1 > /dev/null 2>&1; retrace bin list --kind customers -o csv 2> /dev/null | tail -1 | cut -d, -f2 > kite
 
 $ retrace bin restore $(cat kite) --reason "a mistake"
-TBD
+retrace: The external id `K-1` is held by tenants/acme/customers/<id 4>. Change or delete the holders, then undelete again. (KEY_TAKEN)
+  tenants/acme/customers/<id 4>: holds the external id `K-1` of tenants/acme/customers/<id 5>
+  see tenants/acme/customers/<id 4>
+[exit 8]
 
 $ printf 'name,key,rule\n%s,customers.external_id,perhaps\n' $(cat kite) > choices.csv; retrace bin restore $(cat kite) --choices choices.csv --reason "a mistake"
-TBD
+retrace: choices.csv, line 2: `perhaps` is no rule: abort, without-value or skip
+[exit 2]
 
 $ printf 'name,key,rule\n%s,customers.external_id,without-value\n' $(cat kite) > choices.csv; retrace bin restore $(cat kite) --choices choices.csv --reason "a mistake"
-TBD
+restored tenants/acme/customers/<id 5>
+committed at position 14, change set 14
+note: tenants/acme/customers/<id 5> came back without a value that others hold by now.

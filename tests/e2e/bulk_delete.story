@@ -12,20 +12,65 @@ $ retraced token new --data data --principal ann --role administrator --tenant a
 
 # Ann meant the customers of one campaign, and says all. She looks at no plan.
 $ retrace --token-file ann customers delete --filter 'number >= 1' --related delete --reason "end of the spring campaign" --yes --acknowledge-count 10000 2>&1 | sed -E 's/change set [0-9]+/change set .../'
+operation <id 1>
+ok       10000
+refused  0
+drifted  0
+skipped  0
+targets  10000
+SUCCEEDED, change set ...
 
 $ retrace summarize; retrace customers list
+KIND      STATE    STAGE  COUNT         SUM
+CUSTOMER  DELETED         10000
+DEAL      DELETED             3  600.00 USD
+ID  NUMBER  NAME  LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 
 # On Monday they are missed. What happened?
 $ retrace history change-sets --limit 1 -o csv | cut -d, -f3,4,6,8,9,10,11; retrace operations list -o csv | cut -d, -f2,3,8-13,14,15
+actor,methods,reason,event_count,state
+ann,retrace.v1.Operations.StartOperation; retrace.v1.Customers.DeleteCustomer,end of the spring campaign,10108,CLOSED
+metadata.state,metadata.method,metadata.target_count,metadata.done_count,metadata.ok_count,metadata.refused_count,metadata.drifted_count,metadata.skipped_count,metadata.actor,metadata.reason
+SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,10000,10000,0,0,0,ann,end of the spring campaign
+SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,0,0,0,0,0,ann,end of the spring campaign
 
 # Too many for one commit; the undo is an operation, too. It is looked at first.
 $ retrace history change-sets --limit 1 -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["number"])' > number; retrace undo $(cat number) --reason "it was the wrong filter"
+retrace: This would touch 10003 entities, more than the 1000 of one commit. Undo a part of them: name commits, or entities. (USE_OPERATION)
+  as an operation: --filter or --ids-file in place of ids; of undo and redo, --operation
+[exit 5]
 
 $ retrace undo $(cat number) --operation --plan --reason "it was the wrong filter" 2>&1 | sed -E '/^$/,/^All/d; s/position [0-9]+/position .../'
+Plan at position ...: 100 entities
+WHAT HAPPENS  TO            HOW MANY
+Reverted      customers        10000
+Reverted      records DEAL         3
+nothing was done; to do exactly this, send it again with
+  --plan-token <token>
+  until <time>
 
 $ retrace undo $(cat number) --operation --plan --reason "it was the wrong filter" -o json > plan; python3 -c 'import json; print(json.load(open("plan"))["plan_token"])' > token; retrace undo $(cat number) --operation --reason "it was the wrong filter" --plan-token $(cat token) 2>&1 | sed -E 's/change set [0-9]+/change set .../'
+operation <id 2>
+ok       100
+refused  0
+drifted  0
+skipped  0
+targets  100
+SUCCEEDED, change set ...
 
 $ retrace summarize; retrace history digest | head -2 | diff before - && echo "the same digest"
+KIND      STATE   STAGE  COUNT         SUM
+CUSTOMER  ACTIVE         10000
+DEAL      ACTIVE             3  600.00 USD
+the same digest
 
 # Done twice it finds nothing left to take back, and says so of each part.
 $ retrace undo $(cat number) --operation --reason "it was the wrong filter" 2> /dev/null; retrace operations items $(retrace operations list --limit 1 -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["name"])') --limit 1 -o csv | cut -d, -f2-; retrace history digest | head -2 | diff before - && echo "the same digest"
+ok       0
+refused  100
+drifted  0
+skipped  0
+targets  100
+result,reason,message
+REFUSED,ALREADY_UNDONE,"All of this was undone before. To have it back, undo the undo."
+the same digest

@@ -26,6 +26,7 @@ retraced: opening the data: opening the commit log in data/log: a file is missin
 
 $ mv data/log log; ./serve; ls data; mv log data/log
 retraced: opening the data: there is no commit log in data/log, but the head witness in data/witness says batch 5 (chain hash <epoch 1>..., epoch <epoch 2>, tenant 1 up to 3). If the log was moved, put it back; else recover from a backup into empty directories (`retraced recover`). To begin a new log, remove the witness as well.
+clock
 keys
 master.key
 metrics.prom

@@ -123,7 +123,6 @@ nothing was done; to do exactly this, send it again with
 
 # On a terminal the plan is shown and confirmed first, and only that is done.
 $ printf 'closed down\ny\n' | script -E never -qec "retrace customers delete --ids-file ids --related keep > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -13
-Plan at position 32: 4 entities
 WHAT HAPPENS  TO         HOW MANY
 Deleted       customers         2
 ·
@@ -134,69 +133,73 @@ and 2 more
 ·
 All of it could be undone.
 note: 2 would be refused, first tenants/acme/customers/<id 1>: The customer `tenants/acme/customers/<id 1>` is in the recycle bin. Undelete it first.
-Do it? [y/N] retrace: not confirmed; nothing was done
+Do it? [y/N] operation <id 26>
+SUCCEEDED, change set 39
+retrace: it was not done to 2 of 4; `retrace operations items <id 26>` tells why
 
 $ echo y | script -E never -qec "retrace customers update --filter 'level = \"bronze\"' --set level=tin > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -3; retrace customers list --filter 'level = "tin"' --all -o jsonl | wc -l
 All of it could be undone.
-Do it? [y/N] operation <id 26>
-SUCCEEDED, change set 39
+Do it? [y/N] operation <id 27>
+SUCCEEDED, change set 45
 118
 
 # What somebody wrote since the plan ends it, or is left out; both can be undone.
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["plan_token"])'; }; plan > token; retrace customers update ext:C-8 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token); retrace undo 44 --reason "start over"
-committed at position 46, change set 46
-operation <id 27>
+committed at position 52, change set 52
+operation <id 28>
 ok       4
 refused  0
 drifted  0
 skipped  0
 targets  120
-STOPPED, change set 47
-retrace: tenants/acme/customers/<id 28>: root wrote it at position 46, after the operation's position 42. (PLAN_DRIFTED)
-committed at position 50, change set 50
+STOPPED, change set 53
+retrace: tenants/acme/customers/<id 29>: root wrote it at position 52, after the operation's position 48. (PLAN_DRIFTED)
+committed at position 56, change set 56
 note: There was nothing to take back.
 
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["plan_token"])'; }; plan --on-drift skip > token; retrace customers update ext:C-10 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token) --on-drift skip
-committed at position 54, change set 54
-operation <id 29>
+committed at position 60, change set 60
+operation <id 30>
 ok       114
 refused  0
 drifted  1
 skipped  0
 targets  115
-SUCCEEDED, change set 55
-retrace: it was not done to 1 of 115; `retrace operations items <id 29>` tells why
+SUCCEEDED, change set 61
+retrace: it was not done to 1 of 115; `retrace operations items <id 30>` tells why
 [exit 4]
 
 # Not waited for; waited for later; cancelled when it is too late.
 $ retrace members create anna --display-name "Anna Snelling" > /dev/null; retrace customers update --filter 'level = "tin"' --set owner=anna --no-wait > started; retrace operations wait $(cat started); retrace operations cancel $(cat started)
-committed at position 59, change set 59
+committed at position 65, change set 65
 ok       118
 refused  0
 drifted  0
 skipped  0
 targets  118
-SUCCEEDED, change set 60
-retrace: `tenants/acme/operations/<id 30>` has ended already: SUCCEEDED. To take back what it did, undo its change set. (OPERATION_ENDED)
+SUCCEEDED, change set 66
+retrace: `tenants/acme/operations/<id 31>` has ended already: SUCCEEDED. To take back what it did, undo its change set. (OPERATION_ENDED)
 [exit 8]
 
 $ retrace operations list
 ID                          BEGUN                 ACTOR  METHOD                   STATE      TARGETS  DONE   OK  REFUSED  DRIFTED  SKIPPED  CHANGE SET  REASON
-<id 30>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          60
-<id 29>                     <time>                root   DeleteCustomer           SUCCEEDED      115   115  114        0        1        0          55  closed down
-<id 31>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      115     0    0        0        0        0              closed down
-<id 27>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          47  closed down
-<id 32>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      120     0    0        0        0        0              closed down
-<id 26>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          39
-<id 33>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      118     0    0        0        0        0
-<id 34>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0
-<id 35>                     <time>                root   ActivateCustomer (plan)  SUCCEEDED        4     0    0        0        0        0
+<id 31>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          66
+<id 30>                     <time>                root   DeleteCustomer           SUCCEEDED      115   115  114        0        1        0          61  closed down
+<id 32>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      115     0    0        0        0        0              closed down
+<id 28>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          53  closed down
+<id 33>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      120     0    0        0        0        0              closed down
+<id 27>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          45
+<id 34>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      118     0    0        0        0        0
+<id 26>                     <time>                root   DeleteCustomer           SUCCEEDED        4     4    2        2        0        0          39  closed down
+<id 35>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0              closed down
+<id 36>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0
+<id 37>                     <time>                root   ActivateCustomer (plan)  SUCCEEDED        4     0    0        0        0        0
 <id 25>                     <time>                root   DeactivateCustomer       SUCCEEDED        4     4    2        1        0        1          25
 <id 24>                     <time>                root   UndeleteCustomer         SUCCEEDED      119   119  119        0        0        0          20  they are back
-<id 36>                     <time>                root   UndeleteCustomer (plan)  SUCCEEDED      119     0    0        0        0        0              they are back
+<id 38>                     <time>                root   UndeleteCustomer (plan)  SUCCEEDED      119     0    0        0        0        0              they are back
 <id 22>                     <time>                root   DeleteCustomer           SUCCEEDED      120   120  119        1        0        0          13  closed down
 <id 21>                     <time>                root   UpdateCustomer           SUCCEEDED      120   120  120        0        0        0           9  a new scale
-<id 37>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      120     0    0        0        0        0
+<id 39>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      120     0    0        0        0        0
 
 # What makes no sense.
 $ retrace customers delete --related keep
@@ -220,13 +223,13 @@ retrace: The filter is wrong at byte 0: there is no field `nothing`; there are n
 [exit 5]
 
 $ retrace customers delete --filter 'level = "gold"' --reason "a test"
-operation <id 38>
+operation <id 40>
 ok       0
 refused  0
 drifted  0
 skipped  0
 targets  0
-SUCCEEDED, change set 64
+SUCCEEDED, change set 70
 
 $ retrace customers delete --ids-file nowhere --related keep; retrace operations show nobody
 retrace: cannot read nowhere

@@ -153,6 +153,5 @@ note: 2 records deleted, 0 kept.
 
 # What destroys nothing has no plan, and says so instead of doing it.
 $ retrace customers deactivate ext:B-1 --plan
-retrace: unknown: --plan
-  see retrace customers deactivate --help
+retrace: this is not planned when it is done to one; a plan is of --filter or --ids-file
 [exit 2]

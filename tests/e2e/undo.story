@@ -202,6 +202,12 @@ Options:
   --acknowledge-count N           how many entities you know that it touches
   --acknowledge WARNING           a warning of the plan; repeatable
 ·
+·
+Operation:
+  --operation                     in the background, piece by piece: for more than one commit can hold
+  --on-drift CHOICE               what somebody else wrote since it was planned: stop there, or skip it (stop)
+  --no-wait                       print its name and leave it to the server
+·
 A redo is the undo of an undo.
 ·
 Example:
