@@ -86,7 +86,10 @@ TEST(HistoryPropertyTest, MergeThenUnmergeIsIdentity) {
         TakeStep(history);
         EXPECT_EQ(history.MergeAndUnmerge(), "");
       },
-      [&](RandomHistory& history) { done += history.done().at("merge and unmerge"); });
+      [&](RandomHistory& history) {
+        const auto met = history.done().find("merge and unmerge");  // in some there is none
+        done += met == history.done().end() ? 0 : met->second;
+      });
   EXPECT_GT(done, 100);
 }
 

@@ -376,7 +376,8 @@ Reply RandomHistory::ExpiryStep() {
   }
   const Reply announced = tenant_.Record(announce);
   tenant_.Pass(static_cast<int64_t>(Below(3)) * kDayUs);
-  for (const domain::Due& due : *domain::FindDue(tenant_.view(), tenant_.time_us(), 100)) {
+  const auto waiting = domain::FindDue(tenant_.view(), tenant_.time_us(), 100);
+  for (const domain::Due& due : *waiting) {
     store::v1::Fire fire;
     *fire.mutable_entity() = domain::ToStored(due.entity);
     fire.set_due_us(due.due_us);
