@@ -5,6 +5,7 @@
 #include "domain/fields.h"
 #include "domain/hold.h"
 #include "domain/kind.h"
+#include "domain/lifecycle.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
@@ -72,11 +73,17 @@ absl::Status CheckResource(const Kind& kind, const Draft::Touched& touched) {
   return absl::OkStatus();
 }
 
-// Only the bin is purged, and only once.
-absl::Status CheckPurge(const EntityRef& entity, const Draft::Touched& touched,
+// Only the bin is purged, and only once; with what it holds, what was merged into that.
+absl::Status CheckPurge(const EntityRef& entity, const Draft::Touched& touched, const Draft& draft,
                         const Context& context) {
   if (touched.before != nullptr && touched.before->binned()) {
     return absl::OkStatus();
+  }
+  if (touched.before != nullptr && touched.before->merged()) {
+    const auto survivor = draft.touched().find(FromStored(touched.before->head.merged_into()));
+    if (survivor != draft.touched().end() && survivor->second.after->purged()) {
+      return absl::OkStatus();
+    }
   }
   return Refusal(v1::STATE_REFUSED, fmt::format("{} does not lie in the recycle bin.",
                                                 NameOf(context.header.tenant, entity)))
@@ -92,7 +99,8 @@ absl::Status Draft::Check(const Context& context) const {
     const Kind& kind = KindOf(entity.kind);
     counters.Change(kind, touched.before.get(), *touched.after);
     if (touched.after->purged()) {
-      RETRACE_RETURN_IF_ERROR(Inside(ElementOf(entity), CheckPurge(entity, touched, context)));
+      RETRACE_RETURN_IF_ERROR(
+          Inside(ElementOf(entity), CheckPurge(entity, touched, *this, context)));
       continue;
     }
     if (kind.check != nullptr) {

@@ -62,6 +62,8 @@ class Purge {
   };
 
   absl::Status TakeBelow(const EntityRef& parent, const EntityRef& root);
+  // Takes what lives on in the entity only: nobody could reach it to purge it afterwards.
+  absl::Status TakeMergedInto(const Found& survivor, const EntityRef& root);
   // Adds the keys under which versions of the entity were sealed.
   absl::Status AddKeysOf(const EntityRef& entity, RowPtr row);
   absl::Status EmitStoredAnew(const Found& kept, const EntityRef& purged);
@@ -81,7 +83,9 @@ absl::Status Purge::Take(const Found& root) {
   }
   taken_.push_back({root, root.entity});
   for (size_t i = taken_.size() - 1; i < taken_.size(); ++i) {
-    RETRACE_RETURN_IF_ERROR(TakeBelow(EntityRef(taken_[i].found.entity), root.entity));
+    const Found parent = taken_[i].found;
+    RETRACE_RETURN_IF_ERROR(TakeBelow(parent.entity, root.entity));
+    RETRACE_RETURN_IF_ERROR(TakeMergedInto(parent, root.entity));
   }
   return absl::OkStatus();
 }
@@ -104,6 +108,29 @@ absl::Status Purge::TakeBelow(const EntityRef& parent, const EntityRef& root) {
       if (taken_.size() > kMostEntities) {
         return TooMany();
       }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Purge::TakeMergedInto(const Found& survivor, const EntityRef& root) {
+  const Message& resource = *survivor.row->resource;
+  // Kinds that merge name the parts in this field.
+  const FieldDescriptor* field = resource.GetDescriptor()->FindFieldByName("merged_from");
+  const int size = field == nullptr ? 0 : resource.GetReflection()->FieldSize(resource, field);
+  for (int i = 0; i < size; ++i) {
+    const std::string name = resource.GetReflection()->GetRepeatedString(resource, field, i);
+    RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, "merged_from"));
+    Found part{{survivor.entity.kind, parsed.id}, nullptr};
+    RETRACE_ASSIGN(part.row, draft_.Get(part.entity));
+    const bool lives_on_here = part.row != nullptr && part.row->merged() &&
+                               FromStored(part.row->head.merged_into()) == survivor.entity;
+    if (!lives_on_here || !seen_.insert(part.entity).second) {
+      continue;
+    }
+    taken_.push_back({std::move(part), root});
+    if (taken_.size() > kMostEntities) {
+      return TooMany();
     }
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 //
 // A purge leaves a tombstone: name, position, time, actor, method. With an entity go
 //   - what lies in the bin below it, whatever deletion brought it there;
+//   - what was merged into it;
 //   - the keys of its own subject, so that its sealed events open for nobody;
 //   - the past of entities that stay but were sealed under such a key: they are stored anew.
 // Rows lose every version and every index entry of all of these, on replay just as when it was

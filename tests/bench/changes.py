@@ -53,6 +53,7 @@ class Changes:
         return ("--filter", "number >= 1", "--acknowledge-count", str(self.count))
 
     def run(self):
+        self.keys_before = self.keys()[1]
         self.server.tenant("bulk", self.count)
         start = self.server.head("bulk")
         self.other_tenant(lambda: self.written("delete in bulk of", 0.5, "customers", "delete", *self.everyone(), "--related",
@@ -95,13 +96,13 @@ class Changes:
         seconds = timed(lambda: said.append(self.retrace("replay", str(file), "--keys", str(keys))))
         if digest not in said[0]:
             print(f"  replay: the digest is not the server's, {digest}")
-        raw = self.raw(self.keys()[1])
-        self.row("replay from a file of", seconds, raw, "raw RocksDB, all keys of the server")
+        raw = self.raw(self.keys()[1] - self.keys_before)
+        self.row("replay from a file of", seconds, raw, "raw RocksDB, the tenant's keys")
 
     def purge(self):
         # Each version of a customer goes, and each entry of it: about as many keys as were ever written of them.
         before = self.keys()
-        seconds = timed(lambda: self.retrace("bin", "purge", "--kind", "customers", "--filter", "*", "--acknowledge-count",
-                                             str(self.count), "--acknowledge", "PURGE_IS_FINAL", "--reason", "bench", "--yes"))
+        seconds = timed(lambda: self.retrace("bin", "purge", "--operation", "--kind", "customers", "--filter", "*",
+                                             "--acknowledge-count", str(self.count), "--acknowledge", "PURGE_IS_FINAL", "--reason", "bench", "--yes"))
         keys = sum(self.keys()) - sum(before)
         self.row("purge of", seconds, self.raw(keys, "--remove"), "raw RocksDB writing, removing and compacting as many keys")

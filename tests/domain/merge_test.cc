@@ -52,6 +52,21 @@ class MergeTest : public ::testing::Test {
   TestTenant acme_;
 };
 
+TEST_F(MergeTest, APurgedSurvivorTakesItsPartsAlong) {
+  const std::string ann = Customer("display_name: 'Ann Lee'");
+  const std::string twin = Customer("display_name: 'Anne Lee'");
+  const std::string third = Customer("display_name: 'A. Lee'");
+  ASSERT_TRUE(Merge(twin, {third}).ok());
+  ASSERT_TRUE(Merge(ann, {twin}).ok());
+  ASSERT_TRUE(Named("delete", ann).ok());
+  const Reply purged = acme_.Do<v1::PurgeEntitiesRequest>(
+      fmt::format("parent: 'tenants/acme' names: '{}'", Name(ann)));
+  ASSERT_TRUE(purged.ok()) << purged.status;
+  for (const std::string& id : {ann, twin, third}) {
+    EXPECT_TRUE(acme_.RowOf({KindNumber::kCustomer, id})->purged()) << id;
+  }
+}
+
 TEST_F(MergeTest, FillsAndUnitesAndMoves) {
   const std::string ann = Customer(
       "display_name: 'Ann Lee' given_name: 'Ann' emails: 'ann@x.co' tags: 'vip' "
