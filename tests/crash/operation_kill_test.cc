@@ -225,6 +225,8 @@ struct Scenario {
   v1::StartOperationRequest (*request)(int64_t change_set);
 };
 
+void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
+
 class OperationKillTest : public ::testing::TestWithParam<Scenario> {
  protected:
   // Two directories to begin from: with live customers, and after an operation deleted them.
