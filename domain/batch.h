@@ -12,9 +12,6 @@
 
 namespace retrace::domain {
 
-// The most entities that one commit touches, and so the most elements of a batch.
-inline constexpr int kMostEntities = 1000;
-
 // Refuses an empty batch (INVALID_FIELD) and one that is too large (USE_OPERATION).
 absl::Status CheckBatchSize(int size, std::string_view field);
 // Refuses an element with a parent of its own other than the batch's, or with options.

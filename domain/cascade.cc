@@ -18,23 +18,12 @@
 namespace retrace::domain {
 namespace {
 
-// The most records of one customer that an undelete looks at, those that others deleted included.
-constexpr size_t kMostLookedAt = 10'000;
+// An undelete looks at this many times the records that it may bring back: others deleted some.
+constexpr size_t kLookedAtForOne = 10;
 constexpr size_t kMostNamed = 10;
 
 IndexRange Exactly(uint8_t index, const std::string& value) {
   return {KindNumber::kRecord, index, value, value + '\0'};
-}
-
-absl::Status TooMany(std::string_view customer) {
-  return Refusal(v1::USE_OPERATION,
-                 fmt::format("With the records of {} this would touch more than the {} entities of "
-                             "one commit.",
-                             customer, kMostEntities))
-      .With("limit", fmt::format("{}", kMostEntities))
-      .Next(
-          "Delete fewer customers at once; of one with that many records, the records first, in an "
-          "operation on the filter `customer = ...`.");
 }
 
 std::string Counted(const std::map<v1::Record::Kind, int>& counts) {
@@ -57,6 +46,15 @@ std::string Plural(size_t count, std::string_view noun) {
 }
 
 }  // namespace
+
+absl::Status TooManyRecords(std::string_view customer, size_t most) {
+  return Refusal(
+             v1::USE_OPERATION,
+             fmt::format("With the records of {} this would touch more than {} entities at once.",
+                         customer, most))
+      .With("limit", fmt::format("{}", most))
+      .Next("Send it as an operation (Operations.StartOperation) on that customer.");
+}
 
 absl::StatusOr<std::vector<std::string>> LiveRecords(const std::string& customer, size_t most,
                                                      const View& view) {
@@ -157,13 +155,14 @@ absl::Status Cascade::CheckNotRefused(const std::string& customer, const Counts&
 absl::Status Cascade::Delete(const EntityRef& customer, Draft& draft) {
   const std::string name = NameOf(draft.header().tenant, customer);
   const size_t taken = draft.touched().size() + 1;
-  if (taken > kMostEntities) {
-    return TooMany(name);
+  const size_t most = draft.most_entities();
+  if (taken > most) {
+    return TooManyRecords(name, most);
   }
-  const size_t room = kMostEntities - taken;
+  const size_t room = most - taken;
   RETRACE_ASSIGN(const std::vector<std::string> ids, LiveRecords(name, room, draft));
   if (ids.size() > room) {
-    return TooMany(name);
+    return TooManyRecords(name, most);
   }
   std::vector<std::pair<EntityRef, v1::Record::Kind>> records;
   Counts counts;
@@ -188,6 +187,7 @@ absl::Status Cascade::Delete(const EntityRef& customer, Draft& draft) {
     } else {
       auto detached = std::make_shared<store::v1::Detached>();
       *detached->mutable_from() = ToStored(customer);
+      detached->set_deletion(draft.deletion());
       RETRACE_RETURN_IF_ERROR(draft.Emit(record, std::move(detached)));
       ++kept_;
     }
@@ -206,10 +206,11 @@ namespace {
 
 // Reads the rows of the entries of one index value. USE_OPERATION when there are too many.
 absl::StatusOr<std::vector<Found>> RowsOf(uint8_t index, const std::string& customer,
-                                          const View& view) {
-  RETRACE_ASSIGN(const auto hits, view.Find(Exactly(index, customer), kMostLookedAt + 1));
-  if (hits.size() > kMostLookedAt) {
-    return TooMany(customer);
+                                          const Draft& draft) {
+  const size_t most = kLookedAtForOne * draft.most_entities();
+  RETRACE_ASSIGN(const auto hits, draft.Find(Exactly(index, customer), most + 1));
+  if (hits.size() > most) {
+    return TooManyRecords(customer, draft.most_entities());
   }
   std::vector<Found> found;
   for (const IndexHit& hit : hits) {
@@ -218,7 +219,7 @@ absl::StatusOr<std::vector<Found>> RowsOf(uint8_t index, const std::string& cust
       continue;
     }
     Found one{{KindNumber::kRecord, hit.id}, nullptr};
-    RETRACE_ASSIGN(one.row, view.Get(one.entity));
+    RETRACE_ASSIGN(one.row, draft.Get(one.entity));
     if (one.row != nullptr) {
       found.push_back(std::move(one));
     }

@@ -23,7 +23,7 @@ class Cascade {
   static absl::StatusOr<Cascade> Parse(const v1::RelatedRecords& related);
 
   // Deletes the customer, and deletes, detaches or refuses over its live records. Without a choice:
-  // RELATED_CHOICE_MISSING, with the counts. Touches at most 1,000 entities per draft
+  // RELATED_CHOICE_MISSING, with the counts. Touches at most as many entities as the draft takes
   // (USE_OPERATION), and says so before it reads them all.
   absl::Status Delete(const EntityRef& customer, Draft& draft);
   // Says in the reply what became of records.
@@ -46,6 +46,8 @@ class Cascade {
 // Ids of the live records of the customer of that name, but never more than `most` + 1.
 absl::StatusOr<std::vector<std::string>> LiveRecords(const std::string& customer, size_t most,
                                                      const View& view);
+// The refusal when the records of a customer are more than a draft takes (USE_OPERATION).
+absl::Status TooManyRecords(std::string_view customer, size_t most);
 // Gives a record another customer, by name.
 absl::Status EmitMoved(const EntityRef& record, const std::string& customer, Draft& draft);
 

@@ -32,6 +32,9 @@ void ApplyChangeSetEvent(const Message& event, const CommitHeader& header, Row& 
     change_set->set_actor(header.actor);
     change_set->set_on_behalf_of(header.on_behalf_of);
     change_set->set_reason(header.reason);
+    if (!begun.operation().empty()) {
+      change_set->set_operation(NameOf(header.tenant, {KindNumber::kOperation, begun.operation()}));
+    }
     *change_set->mutable_begin_time() = now;
     *change_set->mutable_expire_time() = TimeUtil::MicrosecondsToTimestamp(begun.closes_at_us());
   } else {
@@ -80,7 +83,8 @@ bool IsOpenAt(const Row& row, int64_t time_us) {
          time_us < TimeUtil::TimestampToMicroseconds(change_set.expire_time());
 }
 
-absl::Status CheckChangeSet(Position change_set, const View& view, const CommitHeader& header) {
+absl::Status CheckChangeSet(Position change_set, const std::string& operation, const View& view,
+                            const CommitHeader& header) {
   if (change_set == 0) {
     return absl::OkStatus();
   }
@@ -91,6 +95,11 @@ absl::Status CheckChangeSet(Position change_set, const View& view, const CommitH
   }
   if (row->As<v1::ChangeSet>().actor() != header.actor) {
     return Closed(fmt::format("Change set {} is another actor's.", change_set));
+  }
+  const std::string& its = row->As<v1::ChangeSet>().operation();
+  if (!its.empty() &&
+      (operation.empty() || its != NameOf(header.tenant, {KindNumber::kOperation, operation}))) {
+    return Closed(fmt::format("Change set {} is that of `{}`.", change_set, its));
   }
   if (!IsOpenAt(*row, header.time_us)) {
     return Closed(fmt::format("Change set {} is closed.", change_set));
@@ -123,6 +132,11 @@ absl::Status Decide(const v1::EndChangeSetRequest& request, Draft& draft, const 
                                                       request.name(), change_set.actor()))
         .With("actor", change_set.actor())
         .Next("It closes by itself 24 hours after it was begun.");
+  }
+  if (!change_set.operation().empty()) {
+    return Refusal(v1::CHANGE_SET_CLOSED,
+                   fmt::format("`{}` is that of `{}`.", request.name(), change_set.operation()))
+        .Next("It ends with the operation; cancel that.");
   }
   draft.Target(found.entity);
   return change_set.state() == v1::ChangeSet::CLOSED

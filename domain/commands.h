@@ -122,7 +122,8 @@ void Prepare(const v1::BatchCreateCustomersRequest& request, const View& view);
 void Prepare(const v1::BatchCreateRecordsRequest& request, const View& view);
 
 // What a change set must be for this actor's command to join it: open, of the actor, not past its
-// time. OK for 0.
-absl::Status CheckChangeSet(Position change_set, const View& view, const CommitHeader& header);
+// time, and of no operation but the one, by id, whose command it is. OK for 0.
+absl::Status CheckChangeSet(Position change_set, const std::string& operation, const View& view,
+                            const CommitHeader& header);
 
 }  // namespace retrace::domain

@@ -85,6 +85,16 @@ absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view
       .Next("Nothing brings it back; its id is never used again.");
 }
 
+absl::Status Busy(const EntityRef& entity, const Row& row, std::string_view tenant) {
+  const std::string name = NameOf(tenant, entity);
+  const std::string operation =
+      NameOf(tenant, {KindNumber::kOperation, row.head.engaged().operation()});
+  return Refusal(v1::BUSY, fmt::format("`{}` is at work on `{}`.", operation, name))
+      .With("operation", operation)
+      .About(KindOf(entity.kind).singular, name)
+      .Next("Wait until the operation has ended, or cancel it.");
+}
+
 absl::StatusOr<EntityRef> SurvivorOf(const EntityRef& entity, const View& view) {
   EntityRef survivor = entity;
   // A draft that is refused may have two that are parts of each other.

@@ -67,6 +67,9 @@ absl::StatusOr<std::vector<Found>> FindNamedBinned(
 // The refusal for a purged entity, which tells who purged it, when and how.
 absl::Status WasPurged(const EntityRef& entity, const Row& row, std::string_view tenant);
 
+// The refusal for an entity that an operation is at work on.
+absl::Status Busy(const EntityRef& entity, const Row& row, std::string_view tenant);
+
 // The entity that this one lives on in, through all merges; itself when it was not merged.
 absl::StatusOr<EntityRef> SurvivorOf(const EntityRef& entity, const View& view);
 

@@ -20,6 +20,9 @@
 
 namespace retrace::domain {
 
+// The most entities that one commit touches, and so the most elements of a batch.
+inline constexpr int kMostEntities = 1000;
+
 // An event with the entity that it happened to.
 struct DraftEvent {
   EntityRef entity;
@@ -92,8 +95,19 @@ class Draft : public View {
     losses_.push_back({entity, std::move(sentence)});
   }
 
+  // Makes room for a command that one commit does not hold: it may touch this many entities, and is
+  // committed in parts or not at all. `deletion` is what a deletion in it is known by, see Deleted;
+  // 0: not known yet.
+  void Widen(size_t most_entities, Position deletion) {
+    most_entities_ = most_entities;
+    deletion_ = deletion;
+  }
+  size_t most_entities() const { return most_entities_; }
+  Position deletion() const { return deletion_; }
+
   // Judges the outcome: each kind's check, legal holds, unique keys, sizes (10,000 events, 1,000
-  // entities, event 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant.
+  // entities, event 64 KiB, row 256 KiB, commit 1 MiB), bounds of the tenant; and that no operation
+  // is at work on what it touches (BUSY).
   absl::Status Check(const Context& context) const;
   // Keys of rows, index entries, counters, request and change set tally.
   absl::StatusOr<Projection> Project() const;
@@ -148,6 +162,8 @@ class Draft : public View {
   std::map<EntityRef, std::string> elements_;
   std::vector<std::string> notes_;
   Position undoes_ = 0;
+  size_t most_entities_ = kMostEntities;
+  Position deletion_ = 0;
   std::vector<Warning> warnings_;
   std::vector<Loss> losses_;
   // Of those indexes that Find was asked about.

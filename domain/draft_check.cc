@@ -1,6 +1,7 @@
 // Judging the outcome of a draft.
 #include "domain/batch.h"
 #include "domain/counters.h"
+#include "domain/decider.h"
 #include "domain/draft.h"
 #include "domain/fields.h"
 #include "domain/hold.h"
@@ -29,11 +30,13 @@ absl::Status TooMuch(std::string message) {
 }
 
 absl::Status CheckCommitSize(const Draft& draft) {
-  if (draft.touched().size() > kMostEntities) {
-    return TooMuch(fmt::format("This would touch {} entities, more than the {} of one commit.",
-                               draft.touched().size(), kMostEntities));
+  const bool in_parts = draft.most_entities() > kMostEntities;
+  if (draft.touched().size() > draft.most_entities()) {
+    return TooMuch(fmt::format("This would touch {} entities, more than the {} of one {}.",
+                               draft.touched().size(), draft.most_entities(),
+                               in_parts ? "command" : "commit"));
   }
-  if (draft.events().size() > kMostEvents) {
+  if (draft.events().size() > kMostEvents && !in_parts) {
     return TooMuch(fmt::format("This would be {} events, more than the {} of one commit.",
                                draft.events().size(), kMostEvents));
   }
@@ -50,7 +53,7 @@ absl::Status CheckCommitSize(const Draft& draft) {
               .Field(singular, "Send fewer or shorter values at once."));
     }
   }
-  if (bytes > kMostCommitBytes) {
+  if (bytes > kMostCommitBytes && !in_parts) {
     return TooMuch(fmt::format("This would be {} bytes, more than the {} of one commit.", bytes,
                                kMostCommitBytes));
   }
@@ -71,6 +74,15 @@ absl::Status CheckResource(const Kind& kind, const Draft::Touched& touched) {
         .Field(kind.singular, "Keep fewer or shorter values in it.");
   }
   return absl::OkStatus();
+}
+
+// What an operation is at work on is touched by nobody else.
+absl::Status CheckNotEngaged(const EntityRef& entity, const Draft::Touched& touched,
+                             const CommitHeader& header) {
+  return touched.before == nullptr || !touched.before->head.has_engaged() ||
+                 touched.before->head.engaged().change_set() == header.change_set
+             ? absl::OkStatus()
+             : Busy(entity, *touched.before, header.tenant);
 }
 
 // Only the bin is purged, and only once; with what it holds, what was merged into that.
@@ -98,6 +110,7 @@ absl::Status Draft::Check(const Context& context) const {
   for (const auto& [entity, touched] : touched_) {
     const Kind& kind = KindOf(entity.kind);
     counters.Change(kind, touched.before.get(), *touched.after);
+    RETRACE_RETURN_IF_ERROR(Inside(ElementOf(entity), CheckNotEngaged(entity, touched, header_)));
     if (touched.after->purged()) {
       RETRACE_RETURN_IF_ERROR(
           Inside(ElementOf(entity), CheckPurge(entity, touched, *this, context)));

@@ -61,6 +61,7 @@ struct Row {
     const store::v1::Deletion& deletion = head.deletion();
     return !binned()                         ? 0
            : deletion.redone_position() != 0 ? deletion.redone_position()
+           : deletion.last_position() != 0   ? deletion.last_position()
                                              : deletion.position();
   }
   // A tombstone: its resource is empty.

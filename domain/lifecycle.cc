@@ -34,7 +34,9 @@ void SetOwnState(Row& row, const char* state) {
 void ApplyDeleted(const store::v1::Deleted& event, const CommitHeader& header, Row& row) {
   row.head.set_lifecycle(store::v1::RowHead::BINNED);
   store::v1::Deletion& deletion = *row.head.mutable_deletion();
-  deletion.set_position(header.position);
+  const bool began_before = event.deletion() != 0;
+  deletion.set_position(began_before ? event.deletion() : header.position);
+  deletion.set_last_position(began_before ? header.position : 0);
   deletion.set_time_us(header.time_us);
   deletion.set_actor(header.actor);
   deletion.set_change_set(header.change_set);
@@ -45,7 +47,7 @@ void ApplyDeleted(const store::v1::Deleted& event, const CommitHeader& header, R
 void ApplyDetached(const store::v1::Detached& event, const CommitHeader& header, Row& row) {
   store::v1::Detachment detachment;
   *detachment.mutable_from() = event.from();
-  detachment.set_position(header.position);
+  detachment.set_position(event.deletion() != 0 ? event.deletion() : header.position);
   *row.head.mutable_detached() = std::move(detachment);
 }
 
@@ -119,13 +121,14 @@ absl::Status DecideStateOfUse(KindNumber kind, const std::string& name,
 }  // namespace
 
 std::span<const Message* const> LifecycleEvents() {
-  static const std::array<const Message*, 12> events = {
+  static const std::array<const Message*, 14> events = {
       &store::v1::Deleted::default_instance(),       &store::v1::Undeleted::default_instance(),
       &store::v1::Detached::default_instance(),      &store::v1::Reattached::default_instance(),
       &store::v1::Deactivated::default_instance(),   &store::v1::Activated::default_instance(),
       &store::v1::Purged::default_instance(),        &store::v1::PastRemoved::default_instance(),
       &store::v1::ValuesDropped::default_instance(), &store::v1::Reverted::default_instance(),
       &store::v1::RestoredTo::default_instance(),    &store::v1::Merged::default_instance(),
+      &store::v1::Engaged::default_instance(),       &store::v1::Released::default_instance(),
   };
   return events;
 }
@@ -158,6 +161,12 @@ bool ApplyLifecycle(const Message& event, const Kind& kind, const CommitHeader& 
     ApplyRestoredTo(static_cast<const store::v1::RestoredTo&>(event), kind, header, row);
   } else if (type == store::v1::Merged::descriptor()) {
     ApplyMerged(static_cast<const store::v1::Merged&>(event), row);
+  } else if (type == store::v1::Engaged::descriptor()) {
+    store::v1::Engagement& engaged = *row.head.mutable_engaged();
+    engaged.set_operation(static_cast<const store::v1::Engaged&>(event).operation());
+    engaged.set_change_set(header.change_set);
+  } else if (type == store::v1::Released::descriptor()) {
+    row.head.clear_engaged();
   } else {
     return false;
   }
@@ -242,6 +251,7 @@ absl::Status DecideUndelete(KindNumber kind, const std::string& name,
 absl::Status EmitDeleted(const EntityRef& entity, const EntityRef& root, Draft& draft) {
   auto event = std::make_shared<store::v1::Deleted>();
   *event->mutable_root() = ToStored(root);
+  event->set_deletion(draft.deletion());
   return draft.Emit(entity, std::move(event));
 }
 

@@ -190,24 +190,16 @@ absl::Status EmitSurvivor(const MergeCustomersRequest& request, const Parties& p
                                                 draft);
 }
 
-absl::Status TooMany(const std::string& customer) {
-  return Refusal(v1::USE_OPERATION,
-                 fmt::format("With the records of {} this would touch more than the {} entities of "
-                             "one commit.",
-                             customer, kMostEntities))
-      .With("limit", fmt::format("{}", kMostEntities))
-      .Next("Merge fewer customers at once, or move its records first, in batches.");
-}
-
 // Moves the loser's live records to the survivor. Those in the bin follow when they come back.
 absl::Status MoveRecords(const EntityRef& loser, const std::string& survivor, Draft& draft,
                          size_t& moved) {
   const std::string name = NameOf(draft.header().tenant, loser);
   const size_t taken = draft.touched().size();
-  const size_t room = taken > kMostEntities ? 0 : kMostEntities - taken;
+  const size_t most = draft.most_entities();
+  const size_t room = taken > most ? 0 : most - taken;
   RETRACE_ASSIGN(const std::vector<std::string> ids, LiveRecords(name, room, draft));
   if (ids.size() > room) {
-    return TooMany(name);
+    return TooManyRecords(name, most);
   }
   for (const std::string& id : ids) {
     RETRACE_RETURN_IF_ERROR(EmitMoved({KindNumber::kRecord, id}, survivor, draft));

@@ -171,7 +171,9 @@ absl::Status CheckReference(std::string_view name, KindNumber number, std::strin
     RETRACE_ASSIGN(row, view.Get({number, parsed.id}));
   }
   if (row != nullptr && row->live()) {
-    return absl::OkStatus();
+    const bool engaged =
+        row->head.has_engaged() && row->head.engaged().change_set() != context.header.change_set;
+    return engaged ? Busy({number, parsed.id}, *row, context.header.tenant) : absl::OkStatus();
   }
   const std::string shown(name);
   std::string_view what = "does not exist";

@@ -8,6 +8,7 @@
 #include "domain/commands.h"
 #include "domain/decider.h"
 #include "domain/index_values.h"
+#include "domain/operation_row.h"
 #include "domain/resource.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
@@ -21,15 +22,11 @@ using store::v1::OperationEnded;
 using store::v1::OperationPartRow;
 using store::v1::OperationRow;
 using store::v1::OperationTask;
-using v1::OperationItem;
 using State = v1::OperationMetadata::State;
 using Metadata = v1::OperationMetadata;
 
-// Names of one part, so that its event stays small.
-constexpr int kNamesPerPart = 500;
 // An operation's change set is open as long as the operation runs.
 constexpr int64_t kNeverUs = 100LL * 365 * 24 * 3600 * 1'000'000;
-constexpr size_t kLongestMessage = 300;
 
 template <typename Event>
 const Event* As(const Message& event) {
@@ -42,6 +39,32 @@ void Advance(const OperationAdvanced& by, OperationRow& row) {
   row.set_drifted(row.drifted() + by.drifted());
   row.set_skipped(row.skipped() + by.skipped());
   row.set_item_parts(row.item_parts() + (by.refused() + by.drifted() + by.skipped() > 0 ? 1 : 0));
+  row.set_entities(row.entities() + by.entities());
+  if (!row.has_work()) {
+    return;
+  }
+  store::v1::OperationWork& work = *row.mutable_work();
+  work.set_leads_done(work.leads_done() || by.leads_done());
+  work.set_left(work.left() + by.left());
+  if (by.ok() > 0) {
+    row.clear_work();
+  }
+}
+
+void BackOut(const store::v1::OperationBackingOut& event, const CommitHeader& header,
+             OperationRow& row) {
+  row.set_state(Metadata::REVERTING);
+  store::v1::OperationWork& work = *row.mutable_work();
+  if (work.begun_after() == 0) {
+    work.set_begun_after(row.change_set());
+  }
+  work.set_backing_out(header.position);
+  if (event.has_item()) {
+    *work.mutable_item() = event.item();
+  }
+  if (event.has_end()) {
+    *work.mutable_end() = event.end();
+  }
 }
 
 void Start(const store::v1::OperationStarted& started, const CommitHeader& header,
@@ -73,9 +96,24 @@ void ApplyOperationEvent(const Message& event, const CommitHeader& header, Row& 
     Start(*started, header, *after);
   } else if (const auto* counted = As<store::v1::OperationCounted>(event)) {
     after->set_target_count(counted->count());
+    if (counted->target_parts() > 0) {
+      after->set_target_parts(counted->target_parts());
+    }
     after->set_state(Metadata::RUNNING);
   } else if (const auto* advanced = As<OperationAdvanced>(event)) {
     Advance(*advanced, *after);
+  } else if (const auto* engaged = As<store::v1::OperationEngaged>(event)) {
+    after->mutable_work()->set_begun_after(header.position - 1);
+    *after->mutable_work()->mutable_roots() = engaged->roots();
+  } else if (const auto* backing_out = As<store::v1::OperationBackingOut>(event)) {
+    BackOut(*backing_out, header, *after);
+  } else if (As<store::v1::OperationBackedOut>(event) != nullptr) {
+    // Nothing is left of a whole that was taken back.
+    if (after->work().roots().empty()) {
+      after->clear_ok();
+    }
+    after->clear_work();
+    after->set_state(Metadata::RUNNING);
   } else if (const auto* ended = As<OperationEnded>(event)) {
     after->set_state(ended->state());
     after->clear_unfinished();
@@ -96,42 +134,6 @@ void ApplyPartEvent(const Message& event, const CommitHeader& /*header*/, Row& r
 
 std::string SubjectOfOperation(const EntityRef& entity, const Row& /*row*/) {
   return "operations/" + entity.id.substr(0, entity.id.find('-'));
-}
-
-absl::StatusOr<Found> FindOperation(const std::string& id, const Draft& draft) {
-  EntityRef entity{KindNumber::kOperation, id};
-  RETRACE_ASSIGN(RowPtr row, draft.Get(entity));
-  if (row == nullptr) {
-    return Refusal(v1::ENTITY_NOT_FOUND, fmt::format("There is no operation {}.", id));
-  }
-  return Found{std::move(entity), std::move(row)};
-}
-
-absl::Status NotThere(const Found& found, std::string_view wanted) {
-  return Refusal(v1::STATE_REFUSED,
-                 fmt::format("Operation {} is {}, not {}.", found.entity.id,
-                             Metadata::State_Name(found.row->As<OperationRow>().state()), wanted));
-}
-
-absl::Status End(const Found& found, std::shared_ptr<OperationEnded> ended, Draft& draft) {
-  const auto change_set = found.row->As<OperationRow>().change_set();
-  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(ended)));
-  if (change_set == 0) {
-    return absl::OkStatus();
-  }
-  return draft.Emit({KindNumber::kChangeSet, fmt::format("{}", change_set)},
-                    std::make_shared<store::v1::ChangeSetEnded>());
-}
-
-absl::Status EndIn(const Found& found, State state, std::string message, v1::ErrorReason reason,
-                   Draft& draft) {
-  auto ended = std::make_shared<OperationEnded>();
-  ended->set_state(state);
-  ended->set_message(std::move(message));
-  if (reason != v1::ERROR_REASON_UNSPECIFIED) {
-    ended->set_reason(v1::ErrorReason_Name(reason));
-  }
-  return End(found, std::move(ended), draft);
 }
 
 // The operation of that name, which the caller collects targets in or has only planned.
@@ -187,67 +189,6 @@ absl::Status CheckName(const std::string& name, const std::string& field, const 
   return absl::OkStatus();
 }
 
-OperationItem Item(const OperationTarget& target, OperationItem::Result result,
-                   std::string_view message) {
-  OperationItem item;
-  item.set_name(target.name);
-  item.set_result(result);
-  item.set_message(std::string(message.substr(0, kLongestMessage)));
-  return item;
-}
-
-// Who wrote the target since; empty when nobody did.
-absl::StatusOr<std::string> DriftOf(const OperationTask& task, const OperationTarget& target,
-                                    const Draft& draft) {
-  if (target.entity.kind == KindNumber{}) {
-    return std::string();
-  }
-  RETRACE_ASSIGN(const RowPtr row, draft.Get(target.entity));
-  if (row == nullptr || row->head.update_position() <= task.position() ||
-      row->head.change_set() == draft.header().change_set) {
-    return std::string();
-  }
-  return fmt::format("{} wrote it at position {}, after the operation's position {}.",
-                     row->head.actor(), row->head.update_position(), task.position());
-}
-
-// What a plan warns of must have been read before it is done.
-absl::Status CheckWarningsRead(const OperationTask& task, const Draft& alone) {
-  for (const Draft::Warning& warning : alone.warnings()) {
-    const auto& read = task.acknowledged_warnings();
-    if (!task.plan_only() && std::find(read.begin(), read.end(), warning.id) == read.end()) {
-      return Refusal(v1::ACKNOWLEDGEMENT_REQUIRED,
-                     fmt::format("{}: {}", warning.id, warning.sentence))
-          .Unmet("WARNING", warning.id, warning.sentence)
-          .Next("Start it again with that id in acknowledged_warnings.");
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Adds to the draft what the command alone came to.
-absl::Status TakeOver(const Draft& alone, Draft& draft) {
-  for (const DraftEvent& event : alone.events()) {
-    RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, event.event));
-  }
-  if (alone.undoes() != 0) {
-    draft.Undoes(alone.undoes());
-  }
-  for (const Draft::Loss& loss : alone.losses()) {
-    draft.Lose(loss.entity, loss.sentence);
-  }
-  for (const Draft::Warning& warning : alone.warnings()) {
-    draft.Warn(warning.id, warning.sentence);
-  }
-  return absl::OkStatus();
-}
-
-// The command alone, on what the draft holds so far: its events, or its refusal.
-absl::Status TryOne(const OperationTarget& target, Draft& alone, const Context& context) {
-  RETRACE_RETURN_IF_ERROR(target.decide(alone, context));
-  return alone.Check(context);
-}
-
 }  // namespace
 
 EntityRef TargetPart(const std::string& operation, uint32_t part) {
@@ -267,7 +208,11 @@ Kind OperationKind() {
   kind.events = {&store::v1::OperationTargetsCounted::default_instance(),
                  &store::v1::OperationStarted::default_instance(),
                  &store::v1::OperationCounted::default_instance(),
-                 &OperationAdvanced::default_instance(), &OperationEnded::default_instance()};
+                 &OperationAdvanced::default_instance(),
+                 &OperationEnded::default_instance(),
+                 &store::v1::OperationEngaged::default_instance(),
+                 &store::v1::OperationBackingOut::default_instance(),
+                 &store::v1::OperationBackedOut::default_instance()};
   kind.indexes = {{kUnfinishedIndex, "unfinished", {"unfinished"}, Normaliser::kExact},
                   {kNewestFirstIndex, "newest_first", {"newest_first"}, Normaliser::kNumber}};
   kind.bookkeeping = true;
@@ -288,127 +233,6 @@ Kind OperationPartKind() {
   kind.apply = ApplyPartEvent;
   kind.subject = SubjectOfOperation;
   return kind;
-}
-
-bool IsEnded(State state) {
-  return state == Metadata::SUCCEEDED || state == Metadata::STOPPED ||
-         state == Metadata::CANCELLED || state == Metadata::FAILED;
-}
-
-absl::StatusOr<Tried> TryTargets(const OperationTask& task,
-                                 const std::vector<OperationTarget>& targets, Draft& draft,
-                                 const Context& context) {
-  Tried tried;
-  OperationAdvanced& counts = tried.counts;
-  // The operation itself, its part and its change set are entities, too.
-  constexpr size_t kMostTouched = kMostEntities - 3;
-  for (const OperationTarget& target : targets) {
-    Draft alone(draft, context.header);
-    RETRACE_ASSIGN(std::string drift, DriftOf(task, target, draft));
-    const absl::Status status = drift.empty() ? TryOne(target, alone, context) : absl::OkStatus();
-    if (!status.ok() && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) {
-      return status;
-    }
-    if (ReasonOf(status) == v1::UNDO_CONFLICT && target.judged && !task.plan_only()) {
-      drift = std::string(status.message());
-    }
-    if (!drift.empty() && task.on_drift() != v1::StartOperationRequest::SKIP) {
-      tried.stopped_at = fmt::format("{}: {}", target.name, drift);
-      return tried;
-    }
-    if (tried.count() > 0 && draft.touched().size() + alone.touched().size() > kMostTouched) {
-      return tried;
-    }
-    if (!drift.empty()) {
-      counts.set_drifted(counts.drifted() + 1);
-      tried.items.push_back(Item(target, OperationItem::DRIFTED, drift));
-    } else if (!status.ok()) {
-      counts.set_refused(counts.refused() + 1);
-      tried.items.push_back(Item(target, OperationItem::REFUSED, std::string(status.message())));
-      tried.items.back().set_reason(v1::ErrorReason_Name(ReasonOf(status)));
-    } else if (alone.events().empty()) {
-      counts.set_skipped(counts.skipped() + 1);
-      tried.items.push_back(Item(target, OperationItem::SKIPPED, "There was nothing to do."));
-    } else {
-      RETRACE_RETURN_IF_ERROR(CheckWarningsRead(task, alone));
-      RETRACE_RETURN_IF_ERROR(TakeOver(alone, draft));
-      counts.set_ok(counts.ok() + 1);
-    }
-  }
-  return tried;
-}
-
-absl::Status DecideChunk(const OperationChunk& chunk, Draft& draft, const Context& context) {
-  RETRACE_ASSIGN(const Found found, FindOperation(chunk.operation, draft));
-  const auto& row = found.row->As<OperationRow>();
-  const int64_t done = row.ok() + row.refused() + row.drifted() + row.skipped();
-  if (row.state() != Metadata::RUNNING || done != chunk.first) {
-    return NotThere(found, fmt::format("RUNNING at {}", chunk.first));
-  }
-  RETRACE_ASSIGN(Tried tried, TryTargets(row.task(), chunk.targets, draft, context));
-  if (!tried.items.empty()) {
-    auto told = std::make_shared<store::v1::OperationItemsTold>();
-    for (OperationItem& item : tried.items) {
-      *told->add_items() = std::move(item);
-    }
-    RETRACE_RETURN_IF_ERROR(
-        draft.Emit(ItemPart(chunk.operation, row.item_parts() + 1), std::move(told)));
-  }
-  RETRACE_RETURN_IF_ERROR(
-      draft.Emit(found.entity, std::make_shared<OperationAdvanced>(tried.counts)));
-  if (!tried.stopped_at.empty()) {
-    return EndIn(found, Metadata::STOPPED, std::move(tried.stopped_at), v1::PLAN_DRIFTED, draft);
-  }
-  return done + tried.count() < row.target_count()
-             ? absl::OkStatus()
-             : EndIn(found, Metadata::SUCCEEDED, "", v1::ERROR_REASON_UNSPECIFIED, draft);
-}
-
-absl::Status DecideCounted(const std::string& operation, int64_t count, Draft& draft,
-                           const Context& /*context*/) {
-  RETRACE_ASSIGN(const Found found, FindOperation(operation, draft));
-  const auto& row = found.row->As<OperationRow>();
-  if (row.state() != Metadata::COUNTING) {
-    return NotThere(found, "COUNTING");
-  }
-  auto counted = std::make_shared<store::v1::OperationCounted>();
-  counted->set_count(count);
-  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(counted)));
-  const OperationTask& task = row.task();
-  if (task.plan_only()) {
-    return absl::OkStatus();
-  }
-  const int64_t acknowledged = task.acknowledged_count();
-  if (acknowledged != count && (acknowledged != 0 || count > task.acknowledge_above())) {
-    return EndIn(found, Metadata::FAILED,
-                 fmt::format("It has {} targets; acknowledged were {}. Nothing was done. Plan it "
-                             "first, or start it again with acknowledged_count {}.",
-                             count, acknowledged, count),
-                 v1::ACKNOWLEDGEMENT_REQUIRED, draft);
-  }
-  return count > 0 ? absl::OkStatus()
-                   : EndIn(found, Metadata::SUCCEEDED, "", v1::ERROR_REASON_UNSPECIFIED, draft);
-}
-
-absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan, Draft& draft,
-                           const Context& /*context*/) {
-  RETRACE_ASSIGN(const Found found, FindOperation(operation, draft));
-  if (found.row->As<OperationRow>().state() != Metadata::RUNNING) {
-    return NotThere(found, "RUNNING");
-  }
-  auto ended = std::make_shared<OperationEnded>();
-  ended->set_state(Metadata::SUCCEEDED);
-  *ended->mutable_plan() = plan;
-  return End(found, std::move(ended), draft);
-}
-
-absl::Status DecideFailed(const std::string& operation, const absl::Status& why, Draft& draft,
-                          const Context& /*context*/) {
-  RETRACE_ASSIGN(const Found found, FindOperation(operation, draft));
-  if (IsEnded(found.row->As<OperationRow>().state())) {
-    return NotThere(found, "under way");
-  }
-  return EndIn(found, Metadata::FAILED, std::string(why.message()), ReasonOf(why), draft);
 }
 
 absl::Status Decide(const v1::AddTargetsRequest& request, Draft& draft, const Context& context) {
@@ -467,6 +291,7 @@ absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
     auto begun = std::make_shared<store::v1::ChangeSetBegun>();
     begun->set_title(fmt::format("operation {}: {}", entity.id,
                                  task.method().substr(task.method().rfind('.') + 1)));
+    begun->set_operation(entity.id);
     begun->set_closes_at_us(context.header.time_us + kNeverUs);
     RETRACE_RETURN_IF_ERROR(draft.Emit(
         {KindNumber::kChangeSet, fmt::format("{}", context.header.position)}, std::move(begun)));
@@ -486,14 +311,17 @@ absl::Status Decide(const store::v1::OperationCancel& cancel, Draft& draft,
         .With("permission", kCancelAny)
         .Next(fmt::format("Ask {} or an administrator to cancel it.", row.actor()));
   }
-  if (IsEnded(row.state())) {
+  if (IsEnded(row.state()) || row.state() == Metadata::REVERTING) {
     return Refusal(v1::OPERATION_ENDED, fmt::format("`{}` has ended already: {}.", cancel.name(),
                                                     Metadata::State_Name(row.state())))
         .Next("To take back what it did, undo its change set.");
   }
   draft.Target(found.entity);
-  return EndIn(found, Metadata::CANCELLED, fmt::format("Cancelled by {}.", context.header.actor),
-               v1::CALLER_CANCELLED, draft);
+  return EndOrBackOut(
+      found,
+      Ending(Metadata::CANCELLED, fmt::format("Cancelled by {}.", context.header.actor),
+             v1::CALLER_CANCELLED),
+      draft);
 }
 
 }  // namespace retrace::domain

@@ -6,6 +6,9 @@
 // row. The runner (server/operations.h) only fetches targets and submits chunks.
 //
 //   COLLECTING -> COUNTING -> RUNNING -> SUCCEEDED | STOPPED;  not yet ended -> CANCELLED | FAILED
+//                     RUNNING -> REVERTING -> RUNNING | STOPPED | CANCELLED | FAILED
+//
+// What one commit does not hold, and what must be done as a whole: operation_work.h.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +28,8 @@ namespace retrace::domain {
 // Names given in one call, and to one operation.
 inline constexpr int kMostNamesPerCall = 10'000;
 inline constexpr int64_t kMostTargets = 1'000'000;
+// Names of one part, so that its event stays small.
+inline constexpr int kNamesPerPart = 500;
 // Targets of one chunk.
 inline constexpr size_t kChunkTargets = 100;
 // The index that holds unfinished operations, with this value; and all of them, the newest first.
@@ -47,6 +52,8 @@ struct OperationTarget {
   EntityRef entity;
   // An undo that was found without conflicts as of the task's position: one now is drift.
   bool judged = false;
+  // How many entities it is about, those that the command takes along not counted.
+  int64_t entities = 1;
   std::function<absl::Status(Draft&, const Context&)> decide;
 };
 
@@ -56,6 +63,8 @@ struct Tried {
   std::vector<v1::OperationItem> items;  // those that are not OK
   // An entity had drifted and the task says STOP: this one; it does not count as tried.
   std::string stopped_at;
+  // The first target alone is more than the draft takes; none was tried.
+  bool too_large = false;
   int64_t count() const {
     return counts.ok() + counts.refused() + counts.drifted() + counts.skipped();
   }
@@ -75,12 +84,24 @@ struct OperationChunk {
   std::vector<OperationTarget> targets;
 };
 // Tries the targets and advances the operation; ends it with the last one. STATE_REFUSED when the
-// operation is not RUNNING or has come to another place: read it again.
+// operation is not RUNNING or has come to another place: read it again. USE_OPERATION when one
+// commit does not hold the targets: try fewer; a single one is done in steps, see operation_work.h.
 absl::Status DecideChunk(const OperationChunk& chunk, Draft& draft, const Context& context);
 
-// The targets are counted: the operation runs, or ends when there are none or the count is not the
-// acknowledged one. STATE_REFUSED unless COUNTING.
-absl::Status DecideCounted(const std::string& operation, int64_t count, Draft& draft,
+// Keeps names that a filter found as the operation's part of that number. STATE_REFUSED unless
+// COUNTING.
+absl::Status DecideFound(const std::string& operation, uint32_t part,
+                         const std::vector<std::string>& names, Draft& draft,
+                         const Context& context);
+// What counting came to.
+struct Counted {
+  int64_t targets = 0;
+  int64_t entities = 0;     // that they are about
+  uint32_t name_parts = 0;  // see DecideFound
+};
+// The targets are counted: the operation runs, or ends when there are none or the number of
+// entities is not the acknowledged one. STATE_REFUSED unless COUNTING.
+absl::Status DecideCounted(const std::string& operation, const Counted& counted, Draft& draft,
                            const Context& context);
 // Ends an operation with its plan, or with why it cannot go on. STATE_REFUSED when it has ended.
 absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan, Draft& draft,

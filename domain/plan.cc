@@ -362,6 +362,34 @@ absl::StatusOr<v1::Plan> DescribeOutcome(const Draft& draft) {
   return std::move(description).Finish();
 }
 
+void DropTitles(v1::Plan& plan) {
+  for (v1::Plan::Sample& sample : *plan.mutable_samples()) {
+    sample.clear_title();
+  }
+  for (v1::Plan::Person& person : *plan.mutable_people()) {
+    person.clear_title();
+  }
+}
+
+absl::Status FillTitles(const View& view, v1::Plan& plan) {
+  const auto fill = [&view](auto& shown) -> absl::Status {
+    const auto parsed = ParseName(shown.name(), "name");
+    const Kind* kind = parsed.ok() ? FindKind(parsed->collection) : nullptr;
+    if (kind != nullptr) {
+      RETRACE_ASSIGN(const RowPtr row, view.Get({kind->number, parsed->id}));
+      shown.set_title(row == nullptr ? std::string() : TitleOf(*row));
+    }
+    return absl::OkStatus();
+  };
+  for (v1::Plan::Sample& sample : *plan.mutable_samples()) {
+    RETRACE_RETURN_IF_ERROR(fill(sample));
+  }
+  for (v1::Plan::Person& person : *plan.mutable_people()) {
+    RETRACE_RETURN_IF_ERROR(fill(person));
+  }
+  return absl::OkStatus();
+}
+
 std::vector<Drifted> DriftBetween(const Draft& planned, const Draft& now) {
   const auto before = FormsByName(planned);
   const auto after = FormsByName(now);

@@ -22,6 +22,11 @@ struct OutcomePart {
 // In the order in which the draft first touched them.
 std::vector<OutcomePart> OutcomeParts(const Draft& draft);
 
+// A plan that is kept must not outlive what it names: leaves out what lists show of entities, and
+// puts it back from the rows of a view, where it is still there.
+void DropTitles(v1::Plan& plan);
+absl::Status FillTitles(const View& view, v1::Plan& plan);
+
 // Everything of a Plan that the draft tells: counts, samples, losses, sums, people, warnings,
 // notes. Errors are those of reading.
 absl::StatusOr<v1::Plan> DescribeOutcome(const Draft& draft);

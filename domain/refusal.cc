@@ -66,6 +66,7 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::LIMIT_REACHED:
     case v1::CLOCK_JUMPED:
     case v1::OPERATION_ENDED:
+    case v1::BUSY:
     case v1::MERGED_AWAY:
     case v1::UNDO_CONFLICT:
     case v1::ALREADY_UNDONE:

@@ -194,6 +194,10 @@ void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& r
             NameOf(tenant, {static_cast<KindNumber>(into.kind()), into.id()}));
     SetState(resource, "MERGED");
   }
+  if (row.head.has_engaged()) {
+    SetText(resource, "operation",
+            NameOf(tenant, {KindNumber::kOperation, row.head.engaged().operation()}));
+  }
   // Kept in the resource so that an index finds it, but no longer true once it moved elsewhere.
   if (row.head.detached().moved()) {
     SetText(resource, "detached_from", "");

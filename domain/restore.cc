@@ -181,6 +181,7 @@ absl::StatusOr<std::vector<KeyClash>> ClashesOf(const std::vector<Found>& found,
                                                 const std::set<EntityRef>& left,
                                                 const Draft& draft) {
   Draft trial(draft, draft.header());
+  trial.Widen(draft.most_entities(), draft.deletion());
   for (const Found& one : found) {
     if (!left.contains(one.entity)) {
       RETRACE_RETURN_IF_ERROR(Restore(one, left, trial));

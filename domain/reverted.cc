@@ -29,6 +29,7 @@ void ApplyLifecycleOf(const Reverted::Lifecycle& lifecycle, const CommitHeader& 
   // A deletion that is redone keeps its position, by which an undelete finds what it took along;
   // but it is this actor's, and its time in the bin begins now.
   deletion.set_position(lifecycle.deletion());
+  deletion.clear_last_position();
   if (lifecycle.deletion() == header.position) {
     deletion.clear_redone_position();
   } else {

@@ -202,7 +202,8 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   RETRACE_ASSIGN(bool repeated, AnswerRepeat(view, header, item));
   if (repeated) return absl::OkStatus();
   if (header.change_set != header.position) {
-    RETRACE_RETURN_IF_ERROR(domain::CheckChangeSet(header.change_set, view, header));
+    RETRACE_RETURN_IF_ERROR(
+        domain::CheckChangeSet(header.change_set, command.operation, view, header));
   }
   if (command.plan != nullptr) {
     RETRACE_RETURN_IF_ERROR(CheckPlanUsable(*command.plan, view, header));

@@ -86,6 +86,7 @@ absl::Status ShowBegun(Ledger& ledger, const Tenant& tenant, Position as_of, int
     change_set.set_title(begun.title());
     change_set.set_state(domain::IsOpenAt(*row, now_us) ? v1::ChangeSet::OPEN
                                                         : v1::ChangeSet::CLOSED);
+    change_set.set_operation(begun.operation());
     if (begun.has_end_time()) *change_set.mutable_end_time() = begun.end_time();
     if (begun.has_expire_time()) *change_set.mutable_expire_time() = begun.expire_time();
   }

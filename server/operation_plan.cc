@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "domain/operation_work.h"
 #include "domain/plan.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
-#include "server/ids.h"
 #include "server/plan_checks.h"
-#include "server/row_view.h"
 
 namespace retrace::server {
 namespace {
@@ -19,6 +18,9 @@ using v1::Plan;
 constexpr int kMostSamples = 20;
 constexpr int kMostLosses = 100;
 constexpr int kMostPeople = 100;
+// Entities whose outcome is kept in memory, so that later targets meet it (a unique key that an
+// earlier one takes, say). Beyond that the plan does not see such clashes; the operation does.
+constexpr size_t kMostRemembered = 50'000;
 
 Plan::Count& CountLike(const Plan::Count& like, Plan& plan) {
   for (Plan::Count& count : *plan.mutable_counts()) {
@@ -61,32 +63,40 @@ Plan::Person& PersonLike(const Plan::Person& like, Plan& plan) {
 
 }  // namespace
 
+OperationContext::OperationContext(Ledger& ledger, const Tenant& tenant, PrincipalPtr principal,
+                                   const store::v1::OperationRow& row,
+                                   eventstore::Position position)
+    : principal_(std::move(principal)) {
+  domain::CommitHeader& header = context_.header;
+  header.tenant = tenant.id;
+  header.position = position + 1;
+  header.change_set = row.change_set() != 0 ? row.change_set() : header.position;
+  header.epoch = ledger.log().epoch();
+  header.time_us = tenant.visible_time_us + 1;
+  header.actor = row.actor();
+  header.on_behalf_of = row.on_behalf_of();
+  header.method = row.task().method();
+  header.reason = row.reason();
+  context_.new_id = [this] { return ids_.EntityId(context_.header.time_us); };
+  context_.may = [this](const std::string& permission) { return principal_->Has(permission); };
+}
+
 OperationPlanner::OperationPlanner(Ledger& ledger, const Plans& plans, Tenant& tenant,
                                    PrincipalPtr principal, const store::v1::OperationRow& row)
     : ledger_(ledger),
       plans_(plans),
       tenant_(tenant),
-      principal_(std::move(principal)),
-      row_(row) {}
+      row_(row),
+      view_(ledger.rows(), tenant.number, row.task().position()),
+      decided_in_(ledger, tenant, std::move(principal), row, row.task().position()) {}
 
 absl::Status OperationPlanner::Add(const std::vector<domain::OperationTarget>& targets) {
-  const RowView view(ledger_.rows(), tenant_.number, row_.task().position());
-  domain::Context context;
-  context.header.tenant = tenant_.id;
-  context.header.position = row_.task().position() + 1;
-  context.header.change_set = context.header.position;
-  context.header.epoch = ledger_.log().epoch();
-  context.header.time_us = tenant_.visible_time_us + 1;
-  context.header.actor = row_.actor();
-  context.header.on_behalf_of = row_.on_behalf_of();
-  context.header.method = row_.task().method();
-  context.header.reason = row_.reason();
-  IdSource ids;
-  context.new_id = [&] { return ids.EntityId(context.header.time_us); };
-  context.may = [this](const std::string& permission) { return principal_->Has(permission); };
-  domain::Draft draft(view, context.header);
+  if (!draft_.has_value()) {
+    draft_.emplace(view_, decided_in_.context().header);
+    draft_->Widen(domain::kMostEntitiesOfWork, 0);
+  }
   RETRACE_ASSIGN(const domain::Tried tried,
-                 domain::TryTargets(row_.task(), targets, draft, context));
+                 domain::TryTargets(row_.task(), targets, *draft_, decided_in_.context()));
   planned_ += tried.count();
   refused_ += tried.counts.refused();
   for (const v1::OperationItem& item : tried.items) {
@@ -94,9 +104,16 @@ absl::Status OperationPlanner::Add(const std::vector<domain::OperationTarget>& t
       first_refusal_ = fmt::format("{}: {}", item.name(), item.message());
     }
   }
-  RETRACE_ASSIGN(const Plan part, domain::DescribeOutcome(draft));
-  digest_.Update(OutcomeDigest(draft));
+  return tried.count() == 0 || draft_->touched().size() > kMostRemembered ? TakeDraft()
+                                                                          : absl::OkStatus();
+}
+
+absl::Status OperationPlanner::TakeDraft() {
+  RETRACE_ASSIGN(const Plan part, domain::DescribeOutcome(*draft_));
+  digest_.Update(OutcomeDigest(*draft_));
+  entities_ += part.entity_count();
   Merge(part);
+  draft_.reset();
   return absl::OkStatus();
 }
 
@@ -132,14 +149,17 @@ void OperationPlanner::Merge(const Plan& part) {
 }
 
 absl::StatusOr<Plan> OperationPlanner::Finish() {
+  if (draft_.has_value()) {
+    RETRACE_RETURN_IF_ERROR(TakeDraft());
+  }
   std::stable_sort(plan_.mutable_people()->begin(), plan_.mutable_people()->end(),
                    [](const auto& a, const auto& b) { return a.count() > b.count(); });
   while (plan_.people_size() > kMostPeople) {
     plan_.mutable_people()->RemoveLast();
   }
-  plan_.set_entity_count(planned_);
+  plan_.set_entity_count(entities_);
   plan_.set_reason_required(row_.task().reason_required());
-  plan_.set_count_required(planned_ > row_.task().acknowledge_above());
+  plan_.set_count_required(entities_ > row_.task().acknowledge_above());
   if (refused_ > 0) {
     plan_.add_notes(fmt::format("{} would be refused, first {}", refused_, first_refusal_));
   }
@@ -150,7 +170,7 @@ absl::StatusOr<Plan> OperationPlanner::Finish() {
   token.set_tenant(tenant_.id);
   token.set_principal(row_.actor());
   token.set_command_hash(row_.task().command_hash());
-  token.set_count(planned_);
+  token.set_count(entities_);
   token.set_digest(std::string(digest.begin(), digest.end()));
   RETRACE_RETURN_IF_ERROR(plans_.Seal(tenant_, std::move(token), plan_));
   return plan_;

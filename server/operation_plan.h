@@ -2,20 +2,40 @@
 // and what came of it put together.
 #pragma once
 
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "domain/draft.h"
 #include "domain/operation.h"
 #include "eventstore/types.h"
 #include "retrace/v1/plans.pb.h"
+#include "server/ids.h"
 #include "server/ledger.h"
 #include "server/plans.h"
 #include "server/principal.h"
+#include "server/row_view.h"
 
 namespace retrace::server {
+
+// What a command of an operation is decided in outside the sequencer: on the rows as of a position,
+// as the next commit.
+class OperationContext {
+ public:
+  // Ledger must outlive it.
+  OperationContext(Ledger& ledger, const Tenant& tenant, PrincipalPtr principal,
+                   const store::v1::OperationRow& row, eventstore::Position position);
+  OperationContext(const OperationContext&) = delete;
+  OperationContext& operator=(const OperationContext&) = delete;
+  const domain::Context& context() const { return context_; }
+
+ private:
+  const PrincipalPtr principal_;
+  mutable IdSource ids_;
+  domain::Context context_;
+};
 
 // Thread-compatible. Blocks on reading.
 class OperationPlanner {
@@ -24,23 +44,28 @@ class OperationPlanner {
   OperationPlanner(Ledger& ledger, const Plans& plans, Tenant& tenant, PrincipalPtr principal,
                    const store::v1::OperationRow& row);
 
-  // Tries the next targets, as many as one commit would hold.
+  // Tries the next targets, on what those before them came to.
   absl::Status Add(const std::vector<domain::OperationTarget>& targets);
   // How many were tried.
   int64_t planned() const { return planned_; }
-  // All of it, with the token: `entity_count` is the number of targets, what is to be acknowledged.
+  // All of it, with the token.
   absl::StatusOr<v1::Plan> Finish();
 
  private:
+  // Puts what the draft came to into the plan, and begins a new one.
+  absl::Status TakeDraft();
   void Merge(const v1::Plan& part);
 
   Ledger& ledger_;
   const Plans& plans_;
   Tenant& tenant_;
-  const PrincipalPtr principal_;
   const store::v1::OperationRow row_;
+  const RowView view_;
+  const OperationContext decided_in_;
+  std::optional<domain::Draft> draft_;
   v1::Plan plan_;
   int64_t planned_ = 0;
+  int64_t entities_ = 0;
   int64_t refused_ = 0;
   std::string first_refusal_;
   eventstore::Sha256Hasher digest_;

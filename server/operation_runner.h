@@ -5,25 +5,14 @@
 
 #include <memory>
 
-#include "server/history.h"
-#include "server/ledger.h"
-#include "server/plans.h"
-#include "server/rpc.h"
-#include "server/sequencer.h"
+#include "server/operation_job.h"
 
 namespace retrace::server {
 
 // Thread-safe.
 class OperationRunner {
  public:
-  // All must outlive this.
-  struct Parts {
-    Rpc* rpc = nullptr;
-    Ledger* ledger = nullptr;
-    Sequencer* sequencer = nullptr;
-    const History* history = nullptr;
-    const Plans* plans = nullptr;
-  };
+  using Parts = OperationParts;
   // Starts the thread, which goes on with every operation that has not ended.
   explicit OperationRunner(const Parts& parts);
   // Returns when the chunk under way is answered.

@@ -1,5 +1,6 @@
 #include "server/operation_start.h"
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "domain/fields.h"
 #include "domain/kind.h"
 #include "domain/operation.h"
+#include "domain/plan.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
@@ -107,6 +109,19 @@ absl::StatusOr<const Endpoint*> FindCommand(const Rpc& rpc, const QueryCall& cal
   return endpoint;
 }
 
+absl::Status CheckPlanAcknowledged(int64_t planned, const OperationTask& task) {
+  const int64_t acknowledged = task.acknowledged_count();
+  if (acknowledged == planned || (acknowledged == 0 && planned <= task.acknowledge_above())) {
+    return absl::OkStatus();
+  }
+  return Refusal(
+             v1::ACKNOWLEDGEMENT_REQUIRED,
+             fmt::format("This touches {} entities; acknowledged were {}.", planned, acknowledged))
+      .With("count", fmt::format("{}", planned))
+      .Field("options.acknowledged_count", fmt::format("must be {}", planned))
+      .Next("Look at the plan, then start it with that acknowledged_count.");
+}
+
 // What a plan's token says about the operation that executes it.
 absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
                       const StartOperationRequest& request, OperationTask& task) {
@@ -124,8 +139,11 @@ absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
     const PlanUse use = OpenPlanToken(ledger, command);
     // Refused when it is decided: a repeat must get the first answer.
     if (use.refused.ok()) {
+      RETRACE_RETURN_IF_ERROR(CheckPlanAcknowledged(use.token.count(), task));
       task.set_position(use.token.position());
-      task.set_acknowledged_count(use.token.count());
+      // The plan's count holds for the operation, too: its targets are the same.
+      task.set_acknowledge_above(std::numeric_limits<int64_t>::max());
+      task.clear_acknowledged_count();
     }
   }
   return absl::OkStatus();
@@ -134,7 +152,7 @@ absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
 absl::Status CheckPolicy(Ledger& ledger, const QueryCall& call, const Method& method,
                          const v1::CommandOptions& options, OperationTask& task) {
   if (!method.destructive) {
-    task.set_acknowledge_above(domain::kMostTargets);
+    task.set_acknowledge_above(std::numeric_limits<int64_t>::max());
     return absl::OkStatus();
   }
   const RowView view(ledger.rows(), call.tenant->number, call.tenant->visible);
@@ -160,13 +178,15 @@ void ShowMetadata(const domain::Row& row, Metadata& shown) {
   shown.set_skipped_count(operation.skipped());
   shown.set_done_count(operation.ok() + operation.refused() + operation.drifted() +
                        operation.skipped());
+  shown.set_changed_count(operation.entities());
   shown.set_actor(operation.actor());
   shown.set_reason(operation.reason());
   *shown.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(row.head.create_time_us());
   *shown.mutable_update_time() = TimeUtil::MicrosecondsToTimestamp(row.head.update_time_us());
 }
 
-void ShowResult(const OperationRow& operation, google::longrunning::Operation& shown) {
+absl::Status ShowResult(const OperationRow& operation, const domain::View& view,
+                        google::longrunning::Operation& shown) {
   v1::OperationResult result;
   result.set_ok_count(operation.ok());
   result.set_refused_count(operation.refused());
@@ -175,8 +195,10 @@ void ShowResult(const OperationRow& operation, google::longrunning::Operation& s
   result.set_change_set(static_cast<int64_t>(operation.change_set()));
   if (operation.end().has_plan()) {
     *result.mutable_plan() = operation.end().plan();
+    RETRACE_RETURN_IF_ERROR(domain::FillTitles(view, *result.mutable_plan()));
   }
   shown.mutable_response()->PackFrom(result);
+  return absl::OkStatus();
 }
 
 void ShowError(const OperationRow& operation, google::longrunning::Operation& shown) {
@@ -227,8 +249,10 @@ absl::StatusOr<ResolvedOperation> ResolveOperation(const Rpc& rpc, Ledger& ledge
   return resolved;
 }
 
-google::longrunning::Operation ShowOperation(const std::string& tenant, const std::string& id,
-                                             const domain::Row& row) {
+absl::StatusOr<google::longrunning::Operation> ShowOperation(const std::string& tenant,
+                                                             const std::string& id,
+                                                             const domain::Row& row,
+                                                             const domain::View& view) {
   const auto& operation = row.As<OperationRow>();
   google::longrunning::Operation shown;
   shown.set_name(domain::NameOf(tenant, {domain::KindNumber::kOperation, id}));
@@ -237,7 +261,7 @@ google::longrunning::Operation ShowOperation(const std::string& tenant, const st
   shown.mutable_metadata()->PackFrom(metadata);
   shown.set_done(domain::IsEnded(operation.state()));
   if (operation.state() == Metadata::SUCCEEDED) {
-    ShowResult(operation, shown);
+    RETRACE_RETURN_IF_ERROR(ShowResult(operation, view, shown));
   } else if (shown.done()) {
     ShowError(operation, shown);
   }

@@ -21,8 +21,11 @@ absl::StatusOr<store::v1::ResolvedOperation> ResolveOperation(
     const Rpc& rpc, Ledger& ledger, const QueryCall& call,
     const v1::StartOperationRequest& request);
 
-// The row as google.longrunning shows it.
-google::longrunning::Operation ShowOperation(const std::string& tenant, const std::string& id,
-                                             const domain::Row& row);
+// The row as google.longrunning shows it; what a plan names is read from the view. Errors are those
+// of reading.
+absl::StatusOr<google::longrunning::Operation> ShowOperation(const std::string& tenant,
+                                                             const std::string& id,
+                                                             const domain::Row& row,
+                                                             const domain::View& view);
 
 }  // namespace retrace::server

@@ -40,6 +40,8 @@ class Commands {
 
   bool ok() const { return endpoint_ != nullptr && command_ != nullptr; }
 
+  bool on_names() const { return NamesField(endpoint_->method) != nullptr; }
+
   OperationTarget For(const std::string& name) const {
     OperationTarget target;
     target.name = name;
@@ -108,6 +110,9 @@ class FilterTargets : public TargetSource {
     }
     return targets;
   }
+
+  // What is purged is in no list any more, as of no position; a purge is a command on names.
+  bool FindsAgain() const override { return !commands_.on_names(); }
 
   // Adds the next page, which may be empty before the end.
   absl::Status ReadPage(std::vector<OperationTarget>& targets) {
@@ -184,17 +189,23 @@ class NamedTargets : public TargetSource {
 // it was made.
 class UndoTargets : public TargetSource {
  public:
+  // Groups of one entity each, or of what one commit touched.
+  enum class Grouping { kByCommit, kAlone };
+
+  // Up to the commit at `last`.
   static absl::StatusOr<std::unique_ptr<TargetSource>> Open(const TargetContext& context,
-                                                            const OperationTask& task,
-                                                            const v1::UndoRequest& request) {
+                                                            const std::string& method,
+                                                            const v1::UndoRequest& request,
+                                                            domain::Position last,
+                                                            Grouping grouping) {
     QueryCall call;
     call.principal = context.principal;
     call.tenant = context.tenant;
-    call.method = task.method();
+    call.method = method;
     call.deadline = call.start + kReading;
     RETRACE_ASSIGN(ResolvedUndo undo, ResolveUndo(*context.history, call, request));
-    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, task, request));
-    source->Group(undo, task.position());
+    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, last, request));
+    source->Group(undo, grouping);
     return source;
   }
 
@@ -206,6 +217,7 @@ class UndoTargets : public TargetSource {
       target.name = fmt::format("tenants/{}/commits/{}", context_.tenant->id,
                                 undo->commits(undo->commits_size() - 1).position());
       target.judged = strict_;
+      target.entities = EntitiesOf(*undo);
       target.decide = [undo](domain::Draft& draft, const domain::Context& context) {
         return domain::Decide(*undo, draft, context);
       };
@@ -224,10 +236,10 @@ class UndoTargets : public TargetSource {
                      domain::FindUndoConflicts(*groups_[judged_], view, context_.tenant->id));
       if (!conflicts.empty()) {
         return domain::Refusal(v1::UNDO_CONFLICT,
-                               fmt::format("{} {} was changed by {} in change set {} since; "
+                               fmt::format("{} was changed by {} in change set {} since; "
                                            "nothing was undone.",
-                                           conflicts[0].entity(), conflicts[0].path(),
-                                           conflicts[0].actor(), conflicts[0].change_set()))
+                                           conflicts[0].entity(), conflicts[0].actor(),
+                                           conflicts[0].change_set()))
             .Next("GetUndoConflicts lists what stands in the way; PARTIAL leaves it as it is.");
       }
     }
@@ -235,10 +247,10 @@ class UndoTargets : public TargetSource {
   }
 
  private:
-  UndoTargets(const TargetContext& context, const OperationTask& task,
+  UndoTargets(const TargetContext& context, domain::Position position,
               const v1::UndoRequest& request)
       : context_(context),
-        position_(task.position()),
+        position_(position),
         strict_(request.mode() == v1::STRICT || request.mode() == v1::UNDO_MODE_UNSPECIFIED) {
     request_.set_parent(request.parent());
     request_.set_mode(request.mode());
@@ -257,11 +269,21 @@ class UndoTargets : public TargetSource {
            (chosen_.empty() || chosen_.contains(entity));
   }
 
-  void Group(const ResolvedUndo& undo, domain::Position last) {
+  static int64_t EntitiesOf(const ResolvedUndo& group) {
+    std::set<EntityRef> entities;
+    for (const store::v1::UndoneCommit& commit : group.commits()) {
+      for (const store::v1::EntityRef& stored : commit.entities()) {
+        entities.insert(domain::FromStored(stored));
+      }
+    }
+    return static_cast<int64_t>(entities.size());
+  }
+
+  void Group(const ResolvedUndo& undo, Grouping grouping) {
     std::map<EntityRef, size_t> group_of;
     for (int i = undo.commits_size() - 1; i >= 0; --i) {
       const store::v1::UndoneCommit& commit = undo.commits(i);
-      if (commit.position() > last) {
+      if (commit.position() > position_) {
         continue;
       }
       bool made = false;
@@ -271,7 +293,7 @@ class UndoTargets : public TargetSource {
         if (!Wanted(entity)) {
           continue;
         }
-        if (!made && !group_of.contains(entity)) {
+        if ((!made || grouping == Grouping::kAlone) && !group_of.contains(entity)) {
           groups_.push_back(std::make_shared<ResolvedUndo>());
           *groups_.back()->mutable_request() = request_;
           made = true;
@@ -369,7 +391,8 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
                                                           uint32_t target_parts) {
   v1::UndoRequest undo;
   if (task.command().UnpackTo(&undo)) {
-    return UndoTargets::Open(context, task, undo);
+    return UndoTargets::Open(context, task.method(), undo, task.position(),
+                             UndoTargets::Grouping::kByCommit);
   }
   Commands commands(context, task);
   const Endpoint* endpoint = context.rpc->Find(task.method());
@@ -377,12 +400,24 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
   if (!commands.ok() || list == nullptr) {
     return NoMethod(task.method());
   }
-  if (task.filter().empty()) {
+  if (task.filter().empty() || target_parts > 0) {
     return std::make_unique<NamedTargets>(
         context, task.targets_of().empty() ? context.operation : task.targets_of(), target_parts,
         std::move(commands));
   }
   return std::make_unique<FilterTargets>(context, task, *list, std::move(commands));
+}
+
+absl::StatusOr<std::unique_ptr<TargetSource>> OpenTakingBack(const TargetContext& context,
+                                                             const store::v1::OperationRow& row) {
+  const store::v1::OperationWork& work = row.work();
+  v1::UndoRequest request;
+  request.set_parent(fmt::format("tenants/{}", context.tenant->id));
+  request.set_mode(v1::PARTIAL);
+  request.set_filter(fmt::format("change_set = {} AND position > {} AND position <= {}",
+                                 row.change_set(), work.begun_after(), work.backing_out()));
+  return UndoTargets::Open(context, row.task().method(), request, work.backing_out(),
+                           UndoTargets::Grouping::kAlone);
 }
 
 }  // namespace retrace::server

@@ -30,6 +30,8 @@ class TargetSource {
   virtual ~TargetSource() = default;
   // The next targets, as many as are at hand; none at the end. Blocks on reading.
   virtual absl::StatusOr<std::vector<domain::OperationTarget>> Next() = 0;
+  // Whether the same targets are found when they are read again, whatever the operation does.
+  virtual bool FindsAgain() const { return true; }
   // What stands in the way of a command that is to be done wholly or not at all: OK, or the refusal
   // of the operation. Judges some of the targets, and says whether those were the last.
   virtual absl::StatusOr<bool> JudgeNext() { return true; }
@@ -40,6 +42,11 @@ class TargetSource {
 absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& context,
                                                           const store::v1::OperationTask& task,
                                                           uint32_t target_parts);
+
+// Of an operation that takes back what it cannot end: an undo of each entity that it changed since
+// the work began, newest first, which leaves alone what others changed.
+absl::StatusOr<std::unique_ptr<TargetSource>> OpenTakingBack(const TargetContext& context,
+                                                             const store::v1::OperationRow& row);
 
 // Reads one page of what the task's filter finds: INVALID_FILTER when it does not parse.
 absl::Status CheckFilter(const TargetContext& context, const store::v1::OperationTask& task);

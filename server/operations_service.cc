@@ -61,7 +61,8 @@ absl::StatusOr<FoundOperation> Find(Backend& backend, const QueryCall& call,
 
 absl::StatusOr<Operation> Get(Backend& backend, const QueryCall& call, const std::string& name) {
   RETRACE_ASSIGN(const FoundOperation found, Find(backend, call, name, "name"));
-  return ShowOperation(call.tenant->id, found.id, *found.row);
+  const RowView view(backend.ledger->rows(), call.tenant->number, call.tenant->visible);
+  return ShowOperation(call.tenant->id, found.id, *found.row, view);
 }
 
 absl::StatusOr<Operation> Wait(Backend& backend, const QueryCall& call,
@@ -113,7 +114,8 @@ absl::StatusOr<google::longrunning::ListOperationsResponse> List(
   google::longrunning::ListOperationsResponse response;
   for (size_t i = 0; i < std::min(size, hits.size()); ++i) {
     RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kOperation, hits[i].id}));
-    *response.add_operations() = ShowOperation(call.tenant->id, hits[i].id, *row);
+    RETRACE_ASSIGN(*response.add_operations(),
+                   ShowOperation(call.tenant->id, hits[i].id, *row, view));
     if (i + 1 == size && hits.size() > size) {
       response.set_next_page_token(fmt::format("{}", row->head.create_position()));
     }
@@ -181,8 +183,9 @@ absl::Status ShowTargets(const Tenant& tenant, const CommandResult& result, Mess
 absl::Status ShowStarted(Backend& backend, const Tenant& tenant, const CommandResult& result,
                          Message& reply) {
   const auto& [entity, row] = result.targets.front();
-  static_cast<Operation&>(reply) = ShowOperation(tenant.id, entity.id, *row);
   backend.runner->Wake(*backend.ledger->tenants().Find(tenant.number));
+  const RowView view(backend.ledger->rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(static_cast<Operation&>(reply), ShowOperation(tenant.id, entity.id, *row, view));
   return absl::OkStatus();
 }
 

@@ -56,7 +56,7 @@ absl::StatusOr<v1::Plan> Plans::Make(const Command& command) const {
   };
   if (context.header.change_set != context.header.position) {
     RETRACE_RETURN_IF_ERROR(
-        domain::CheckChangeSet(context.header.change_set, view, context.header));
+        domain::CheckChangeSet(context.header.change_set, "", view, context.header));
   }
   domain::Draft draft(view, context.header);
   RETRACE_RETURN_IF_ERROR(command.decide(draft, context));

@@ -50,7 +50,7 @@ class BinShow {
   absl::Status Show(const EntityRef& entity, const Row& row, v1::BinnedEntity& binned);
 
  private:
-  absl::Status ShowTaken(const EntityRef& entity, eventstore::Position position,
+  absl::Status ShowTaken(const EntityRef& entity, const store::v1::Deletion& deletion,
                          v1::BinnedEntity& binned);
   absl::Status ReadTaken(eventstore::Position position, std::map<EntityRef, TakenCounts>& taken);
   absl::Status ShowKept(const EntityRef& entity, const Row& row, v1::BinnedEntity& binned);
@@ -89,15 +89,18 @@ absl::Status BinShow::Show(const EntityRef& entity, const Row& row, v1::BinnedEn
   if (root != entity) {
     binned.set_taken_by(domain::NameOf(tenant_.id, root));
   } else {
-    RETRACE_RETURN_IF_ERROR(ShowTaken(entity, deletion.position(), binned));
+    RETRACE_RETURN_IF_ERROR(ShowTaken(entity, deletion, binned));
   }
   return ShowKept(entity, row, binned);
 }
 
-absl::Status BinShow::ShowTaken(const EntityRef& entity, eventstore::Position position,
+absl::Status BinShow::ShowTaken(const EntityRef& entity, const store::v1::Deletion& deletion,
                                 v1::BinnedEntity& binned) {
-  const auto [known, is_new] = taken_.try_emplace(position);
-  if (is_new) RETRACE_RETURN_IF_ERROR(ReadTaken(position, known->second));
+  const auto [known, is_new] = taken_.try_emplace(deletion.position());
+  const eventstore::Position last = std::max(deletion.position(), deletion.last_position());
+  for (auto position = deletion.position(); is_new && position <= last; ++position) {
+    RETRACE_RETURN_IF_ERROR(ReadTaken(position, known->second));
+  }
   for (const auto& [collection, counts] : known->second[entity]) {
     *binned.add_taken() = counts;
   }

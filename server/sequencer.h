@@ -44,6 +44,7 @@ struct Command {
                                   // what they say about plans; hashed when it matters
   bool destructive = false;       // the method's option: the tenant's policy has a say
   bool starts_operation = false;  // a plan is then the operation's to keep
+  std::string operation;          // id of the one that sends it; empty: a caller
   std::shared_ptr<const PlanUse> plan;  // the opened options.plan_token; null without one
   size_t cost = 8;                      // keys that it will probably write: what fairness counts
   absl::Time deadline = absl::InfiniteFuture();

@@ -15,6 +15,7 @@
 #include "domain/undo.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
+#include "retrace/store/v1/entities.pb.h"
 #include "server/moment.h"
 #include "server/row_view.h"
 
@@ -26,8 +27,14 @@ using store::v1::ResolvedUndo;
 using store::v1::UndoneCommit;
 
 constexpr int kLargestPage = 1000;
-// More commits than that are no undo of one commit, even if they are about few entities.
-constexpr size_t kMostCommits = 10'000;
+// As many as the largest operation makes, and more.
+constexpr size_t kMostCommits = 100'000;
+
+// That an operation is at work on an entity is nothing that an undo takes back.
+bool IsUndone(const v1::Event& event) {
+  return event.type() != store::v1::Engaged::descriptor()->name() &&
+         event.type() != store::v1::Released::descriptor()->name();
+}
 
 // Collects commits by position.
 class Commits {
@@ -83,7 +90,7 @@ class Commits {
     for (const v1::Event& event : shown.events()) {
       const auto parsed = domain::ParseName(event.entity(), "entity");
       const domain::Kind* kind = parsed.ok() ? domain::FindKind(parsed->collection) : nullptr;
-      if (kind != nullptr && names.insert(event.entity()).second) {
+      if (kind != nullptr && IsUndone(event) && names.insert(event.entity()).second) {
         *commit.add_entities() = domain::ToStored({kind->number, parsed->id});
       }
     }

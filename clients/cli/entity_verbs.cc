@@ -142,6 +142,7 @@ struct LifecycleFlags {
   RelatedFlags related;
   PlanFlags plan;
   TargetFlags targets;
+  bool as_operation = false;
 };
 
 absl::Status RunLifecycle(Session& session, const EntityNoun& entity, const LifecycleVerb& verb,
@@ -160,6 +161,11 @@ absl::Status RunLifecycle(Session& session, const EntityNoun& entity, const Life
   absl::StatusOr<std::string> name =
       ResolveName(session, entity, Spelled(flags.id, flags.by_number));
   if (!name.ok()) return name.status();
+  if (flags.as_operation) {
+    if (!flags.etag.empty()) return absl::InvalidArgumentError("--etag is not for operations");
+    return RunAsOperation(session, *exchange.request, {.names = {*name}}, flags.targets.operation,
+                          flags.plan);
+  }
   SetText(*exchange.request, "name", *name);
   SetText(*MutableSub(*exchange.request, "options"), "etag", flags.etag);
   absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
@@ -183,6 +189,10 @@ void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity
   if (has_related) AddRelatedFlags(*verb, flags->related);
   AddPlanFlags(*verb, flags->plan);
   AddTargetFlags(*verb, flags->targets);
+  verb->add_flag("--operation", flags->as_operation,
+                 "with ID: in the background, for what one commit does not hold, e.g. a customer "
+                 "with more than 1,000 records")
+      ->group("Many at once");
   verb->callback([&session, &entity, what, flags] {
     session.Choose(
         [&session, &entity, what, flags] { return RunLifecycle(session, entity, what, *flags); });

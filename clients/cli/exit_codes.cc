@@ -86,7 +86,7 @@ std::string NextStep(const absl::Status& status, const client::ErrorDetails& det
     return "look first: --plan says what to give to --acknowledge-count and --acknowledge";
   }
   if (details.reason == "USE_OPERATION") {
-    return "as an operation: --filter or --ids-file in place of ids; of undo and redo, --operation";
+    return "as an operation: --operation; for many, --filter or --ids-file in place of ids";
   }
   if (!details.help.empty() || !details.reason.empty()) return "";
   if (ServerCode(status.code()) == ExitCode::kUnavailable) {

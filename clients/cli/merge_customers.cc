@@ -4,6 +4,7 @@
 
 #include "clients/cli/app.h"
 #include "clients/cli/entity_verbs.h"
+#include "clients/cli/operation_start.h"
 #include "clients/cli/plans.h"
 #include "clients/cli/reflection.h"
 #include "retrace/v1/customers.pb.h"
@@ -16,6 +17,8 @@ struct MergeFlags {
   std::vector<std::string> losers;
   std::vector<std::string> take;
   PlanFlags plan;
+  bool as_operation = false;
+  OperationFlags operation;
 };
 
 absl::Status RunMerge(Session& session, const MergeFlags& flags) {
@@ -37,6 +40,11 @@ absl::Status RunMerge(Session& session, const MergeFlags& flags) {
     auto& field = *request.add_fields();
     field.set_field(choice->first);
     field.set_from(*name);
+  }
+  if (flags.as_operation) {
+    const std::string survivor = request.name();
+    request.clear_name();
+    return RunAsOperation(session, request, {.names = {survivor}}, flags.operation, flags.plan);
   }
   absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
@@ -63,6 +71,7 @@ void AddMergeVerb(CLI::App& noun, Session& session) {
       ->expected(1)
       ->take_all();
   AddPlanFlags(*verb, flags->plan);
+  AddAsOperationFlags(*verb, flags->as_operation, flags->operation);
   verb->callback([&session, flags] {
     session.Choose([&session, flags] { return RunMerge(session, *flags); });
   });

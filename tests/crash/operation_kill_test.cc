@@ -19,6 +19,7 @@
 #include "retrace/v1/history.grpc.pb.h"
 #include "retrace/v1/operations.grpc.pb.h"
 #include "retrace/v1/records.grpc.pb.h"
+#include "retrace/v1/recycle_bin.pb.h"
 #include "retrace/v1/tenants.grpc.pb.h"
 #include "tests/support/daemon.h"
 #include "tests/support/temp_directory.h"
@@ -33,11 +34,20 @@ using testing::TempDirectory;
 constexpr char kParent[] = "tenants/acme";
 // Thirty chunks and more: enough to be killed in between.
 constexpr int kCustomers = 3000;
+constexpr int kNotes = 2000;
+
+// Targets seen to and entities changed: grows with every commit of an operation.
+int64_t ProgressOf(const Operation& operation) {
+  v1::OperationMetadata metadata;
+  operation.metadata().UnpackTo(&metadata);
+  return metadata.done_count() + metadata.changed_count();
+}
 
 // What came of an operation.
 struct Ending {
   std::string state, digest, counts;
   std::vector<std::string> items;
+  int64_t progress = 0;
 
   bool operator==(const Ending&) const = default;
 };
@@ -83,7 +93,8 @@ class Server {
     return response;
   }
 
-  // A tenant with customers, of which each tenth has level `lead` and a deal.
+  // A tenant with customers, of which each tenth has level `lead` and a deal. One in the middle has
+  // more notes than a commit holds.
   void Fill() {
     auto tenants = v1::Tenants::NewStub(daemon_.Channel());
     v1::CreateTenantRequest tenant;
@@ -100,6 +111,7 @@ class Server {
         customer.set_level(i % 10 == 0 ? "lead" : "gold");
       }
       const auto reply = Call(*customers_, &v1::Customers::Stub::BatchCreateCustomers, request);
+      if (begin == kCustomers / 2) AddNotes(reply.customers(5).name());
       for (int i = 0; i < reply.customers_size(); i += 10) {
         auto& deal = *deals.add_requests()->mutable_record();
         deal.set_kind(v1::Record::DEAL);
@@ -108,6 +120,20 @@ class Server {
       }
     }
     Call(*records_, &v1::Records::Stub::BatchCreateRecords, deals);
+  }
+
+  void AddNotes(const std::string& customer) {
+    for (int begin = 0; begin < kNotes; begin += 500) {
+      v1::BatchCreateRecordsRequest notes;
+      notes.set_parent(kParent);
+      for (int i = begin; i < begin + 500; ++i) {
+        auto& note = *notes.add_requests()->mutable_record();
+        note.set_kind(v1::Record::NOTE);
+        note.set_title("Note " + std::to_string(i));
+        note.set_customer(customer);
+      }
+      Call(*records_, &v1::Records::Stub::BatchCreateRecords, notes);
+    }
   }
 
   Operation StartOperation(const v1::StartOperationRequest& request) {
@@ -144,7 +170,9 @@ class Server {
                   std::to_string(metadata.ok_count()) + " ok, " +
                   std::to_string(metadata.refused_count()) + " refused, " +
                   std::to_string(metadata.drifted_count()) + " drifted, " +
-                  std::to_string(metadata.skipped_count()) + " skipped"};
+                  std::to_string(metadata.skipped_count()) + " skipped",
+        .items = {},
+        .progress = ProgressOf(operation)};
     v1::ListOperationItemsRequest request;
     request.set_parent(operation.name());
     request.set_page_size(1000);
@@ -164,12 +192,6 @@ class Server {
   std::unique_ptr<v1::Operations::Stub> operations_;
   std::unique_ptr<google::longrunning::Operations::Stub> running_;
 };
-
-int64_t DoneOf(const Operation& operation) {
-  v1::OperationMetadata metadata;
-  operation.metadata().UnpackTo(&metadata);
-  return metadata.done_count();
-}
 
 v1::StartOperationRequest ToAll(const google::protobuf::Message& command,
                                 const std::string& filter = "*") {
@@ -209,12 +231,21 @@ v1::StartOperationRequest Undeletion(int64_t /*change_set*/) {
   return ToAll(v1::UndeleteCustomerRequest(), "state = DELETED");
 }
 
+// What is purged is in no list any more, which must not confuse an operation that goes on. The one
+// with the notes is refused.
+v1::StartOperationRequest Purge(int64_t /*change_set*/) {
+  v1::StartOperationRequest request = ToAll(v1::PurgeEntitiesRequest());
+  request.set_collection("customers");
+  request.mutable_options()->add_acknowledged_warnings("PURGE_IS_FINAL");
+  return request;
+}
+
 v1::StartOperationRequest Undo(int64_t change_set) {
   v1::UndoRequest command;
   command.set_parent(kParent);
   command.add_names(std::string(kParent) + "/changeSets/" + std::to_string(change_set));
   v1::StartOperationRequest request = ToAll(command, "");
-  request.mutable_options()->clear_acknowledged_count();
+  request.mutable_options()->set_acknowledged_count(kCustomers + kCustomers / 10 + kNotes);
   return request;
 }
 
@@ -278,7 +309,7 @@ class OperationKillTest : public ::testing::TestWithParam<Scenario> {
     const std::string name = server.StartOperation(GetParam().request(change_set_)).name();
     for (const int64_t point : points) {
       Operation operation = server.Get(name);
-      while (!operation.done() && DoneOf(operation) < point && !HasFailure()) {
+      while (!operation.done() && ProgressOf(operation) < point && !HasFailure()) {
         operation = server.Get(name);
       }
       if (operation.done() || HasFailure()) break;
@@ -286,7 +317,7 @@ class OperationKillTest : public ::testing::TestWithParam<Scenario> {
       EXPECT_TRUE(server.Start()) << server.log();
       if (HasFailure()) break;
       ++met;
-      EXPECT_GE(DoneOf(server.Get(name)), DoneOf(operation)) << "what was done was lost";
+      EXPECT_GE(ProgressOf(server.Get(name)), ProgressOf(operation)) << "what was done was lost";
     }
     return server.EndingOf(server.Await(name));
   }
@@ -308,20 +339,19 @@ TEST_P(OperationKillTest, GoesOnToTheSameEnd) {
   const int rounds = asked != nullptr ? std::atoi(asked) : 2;
   const Ending expected = WithoutKill();
   ASSERT_EQ(expected.state, "SUCCEEDED") << expected;
-  const int64_t targets = std::atoi(expected.counts.c_str());
   int met = 0;
   for (int round = 0; (round < rounds || met == 0) && round < rounds + 20; ++round) {
     // The first round kills while targets are counted, too.
     std::vector<int64_t> points(1 + random() % 2);
     for (int64_t& point : points)
-      point = static_cast<int64_t>(random() % static_cast<uint64_t>(targets));
+      point = static_cast<int64_t>(random() % static_cast<uint64_t>(expected.progress));
     if (round == 0) points.push_back(0);
     std::sort(points.begin(), points.end());
     const Ending ending = WithKills(points, met);
     ASSERT_FALSE(HasFailure());
     std::string at;
     for (const int64_t point : points) at += " " + std::to_string(point);
-    ASSERT_EQ(ending, expected) << "killed at" << at << " of " << targets;
+    ASSERT_EQ(ending, expected) << "killed at" << at << " of " << expected.progress;
   }
   EXPECT_GT(met, 0) << "no kill met the operation at work";
   std::printf("%s: %d kills in %d rounds; %s\n", GetParam().name, met, rounds,
@@ -333,6 +363,7 @@ INSTANTIATE_TEST_SUITE_P(EachKind, OperationKillTest,
                                            Scenario{"DeleteAll", false, DeletionOfAll},
                                            Scenario{"Update", false, Update},
                                            Scenario{"Undelete", true, Undeletion},
+                                           Scenario{"Purge", true, Purge},
                                            Scenario{"Undo", true, Undo}),
                          [](const auto& info) { return info.param.name; });
 

@@ -32,9 +32,10 @@ class OperationTest : public ::testing::Test {
     const Reply started = acme_.Do(start);
     EXPECT_TRUE(started.ok()) << started.status;
     operation_ = started.id();
+    acme_.ActFor(operation_);
     options_.set_change_set(static_cast<int64_t>(started.position));
     EXPECT_TRUE(Decided([this](Draft& draft, const Context& context) {
-                  return DecideCounted(operation_, 3, draft, context);
+                  return DecideCounted(operation_, {3, 3, 0}, draft, context);
                 }).ok());
   }
 
@@ -58,6 +59,7 @@ class OperationTest : public ::testing::Test {
       chunk.targets.push_back({request.name(),
                                {KindNumber::kCustomer, id},
                                false,
+                               1,
                                [request](Draft& draft, const Context& context) {
                                  return Decide(request, draft, context);
                                }});

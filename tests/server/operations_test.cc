@@ -1,186 +1,14 @@
 // Operations over real gRPC: started, planned, waited for, cancelled, gone on with after a restart.
-#include <grpcpp/client_context.h>
+#include "tests/server/operations_fixture.h"
 
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "fmt/format.h"
 #include "gmock/gmock.h"
-#include "google/longrunning/operations.grpc.pb.h"
 #include "google/protobuf/util/time_util.h"
-#include "google/rpc/error_details.pb.h"
-#include "gtest/gtest.h"
-#include "retrace/v1/customers.grpc.pb.h"
-#include "retrace/v1/history.grpc.pb.h"
-#include "retrace/v1/operations.grpc.pb.h"
-#include "retrace/v1/records.grpc.pb.h"
-#include "retrace/v1/recycle_bin.pb.h"
-#include "tests/server/rpc_fixture.h"
-#include "tests/server/service_fixture.h"
 
 namespace retrace::server {
 namespace {
 
-using google::longrunning::Operation;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-using Metadata = v1::OperationMetadata;
-
-constexpr char kParent[] = "tenants/acme";
-
-class OperationsTest : public ServiceFixture {
- protected:
-  void SetUp() override { Connect(); }
-
-  void Connect() {
-    const auto channel = Channel();
-    customers_ = v1::Customers::NewStub(channel);
-    records_ = v1::Records::NewStub(channel);
-    history_ = v1::History::NewStub(channel);
-    operations_ = v1::Operations::NewStub(channel);
-    running_ = google::longrunning::Operations::NewStub(channel);
-  }
-
-  // Customers `prefix 0` ... of the level; their names.
-  std::vector<std::string> Create(int count, const std::string& level, int64_t change_set = 0) {
-    v1::BatchCreateCustomersRequest request;
-    request.mutable_options()->set_change_set(change_set);
-    request.set_parent(kParent);
-    for (int i = 0; i < count; ++i) {
-      auto& customer = *request.add_requests()->mutable_customer();
-      customer.set_organization_name(fmt::format("{} {}", level, i));
-      customer.set_level(level);
-    }
-    v1::BatchCreateCustomersResponse response;
-    const auto context = As("administrator");
-    const grpc::Status status = customers_->BatchCreateCustomers(context.get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    std::vector<std::string> names;
-    for (const v1::Customer& customer : response.customers()) {
-      names.push_back(customer.name());
-    }
-    return names;
-  }
-
-  void CreateDeal(const std::string& customer, int64_t change_set = 0) {
-    v1::CreateRecordRequest request;
-    request.mutable_options()->set_change_set(change_set);
-    request.set_parent(kParent);
-    request.mutable_record()->set_kind(v1::Record::DEAL);
-    request.mutable_record()->set_title("deal");
-    request.mutable_record()->set_customer(customer);
-    v1::CreateRecordResponse response;
-    const grpc::Status status =
-        records_->CreateRecord(As("administrator").get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-  }
-
-  static v1::StartOperationRequest Deletion(const std::string& filter) {
-    v1::StartOperationRequest request;
-    request.set_parent(kParent);
-    v1::DeleteCustomerRequest deletion;
-    deletion.mutable_related()->set_all(v1::RelatedRecords::DELETE);
-    request.mutable_command()->PackFrom(deletion);
-    request.set_filter(filter);
-    request.mutable_options()->set_reason("clean up");
-    return request;
-  }
-
-  static v1::StartOperationRequest Undo(int64_t change_set, v1::UndoMode mode = v1::STRICT) {
-    v1::StartOperationRequest request;
-    request.set_parent(kParent);
-    v1::UndoRequest undo;
-    undo.set_parent(kParent);
-    undo.add_names(fmt::format("{}/changeSets/{}", kParent, change_set));
-    undo.set_mode(mode);
-    request.mutable_command()->PackFrom(undo);
-    request.mutable_options()->set_reason("wrong");
-    return request;
-  }
-
-  grpc::Status Start(const v1::StartOperationRequest& request, Operation& operation,
-                     const std::string& principal = "administrator") {
-    return operations_->StartOperation(As(principal).get(), request, &operation);
-  }
-
-  // Starts it and waits for its end.
-  Operation Run(v1::StartOperationRequest request) {
-    Operation operation;
-    const grpc::Status status = Start(request, operation);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return Await(operation.name());
-  }
-
-  Operation Await(const std::string& name) {
-    Operation operation;
-    for (int i = 0; i < 60 && !operation.done(); ++i) {
-      google::longrunning::WaitOperationRequest request;
-      request.set_name(name);
-      const grpc::Status status =
-          running_->WaitOperation(As("administrator").get(), request, &operation);
-      EXPECT_TRUE(status.ok()) << status.error_message();
-      if (!status.ok()) break;
-    }
-    EXPECT_TRUE(operation.done()) << operation.DebugString();
-    return operation;
-  }
-
-  static Metadata MetadataOf(const Operation& operation) {
-    Metadata metadata;
-    EXPECT_TRUE(operation.metadata().UnpackTo(&metadata));
-    return metadata;
-  }
-
-  static v1::OperationResult ResultOf(const Operation& operation) {
-    v1::OperationResult result;
-    EXPECT_TRUE(operation.response().UnpackTo(&result)) << operation.DebugString();
-    return result;
-  }
-
-  static std::string ReasonOf(const Operation& operation) {
-    google::rpc::ErrorInfo info;
-    return operation.error().details_size() > 0 && operation.error().details(0).UnpackTo(&info)
-               ? info.reason()
-               : "";
-  }
-
-  std::string Digest() {
-    v1::GetDigestRequest request;
-    request.set_parent(kParent);
-    v1::GetDigestResponse response;
-    const grpc::Status status = history_->GetDigest(As("administrator").get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return response.content_digest();
-  }
-
-  v1::ListOperationItemsResponse Items(const std::string& name) {
-    v1::ListOperationItemsRequest request;
-    request.set_parent(name);
-    v1::ListOperationItemsResponse response;
-    const grpc::Status status =
-        operations_->ListOperationItems(As("auditor").get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return response;
-  }
-
-  void Update(const std::string& name, const std::string& level) {
-    v1::UpdateCustomerRequest request;
-    request.mutable_customer()->set_name(name);
-    request.mutable_customer()->set_level(level);
-    request.mutable_update_mask()->add_paths("level");
-    v1::UpdateCustomerResponse response;
-    const grpc::Status status =
-        customers_->UpdateCustomer(As("administrator").get(), request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-  }
-
-  std::unique_ptr<v1::Customers::Stub> customers_;
-  std::unique_ptr<v1::Records::Stub> records_;
-  std::unique_ptr<v1::History::Stub> history_;
-  std::unique_ptr<v1::Operations::Stub> operations_;
-  std::unique_ptr<google::longrunning::Operations::Stub> running_;
-};
 
 TEST_F(OperationsTest, DeletesByFilterAndIsUndoneWhole) {
   const auto gold = Create(350, "gold");
@@ -196,11 +24,15 @@ TEST_F(OperationsTest, DeletesByFilterAndIsUndoneWhole) {
   EXPECT_EQ(MetadataOf(deleted).target_count(), 350);
   EXPECT_NE(Digest(), before);
 
-  const Operation undone = Run(Undo(result.change_set()));
+  request = Undo(result.change_set());
+  request.mutable_options()->set_acknowledged_count(352);
+  const Operation undone = Run(request);
   EXPECT_EQ(MetadataOf(undone).state(), Metadata::SUCCEEDED) << undone.DebugString();
   EXPECT_EQ(Digest(), before);
 
-  const Operation redone = Run(Undo(ResultOf(undone).change_set()));
+  request = Undo(ResultOf(undone).change_set());
+  request.mutable_options()->set_acknowledged_count(352);
+  const Operation redone = Run(request);
   EXPECT_EQ(MetadataOf(redone).state(), Metadata::SUCCEEDED) << redone.DebugString();
   v1::ListCustomersRequest list;
   list.set_parent(kParent);
@@ -231,7 +63,7 @@ TEST_F(OperationsTest, IsPlannedThenDoesExactlyThat) {
   const Operation planned = Run(request);
   const v1::Plan plan = ResultOf(planned).plan();
   EXPECT_FALSE(plan.reason_required());
-  EXPECT_EQ(plan.entity_count(), 230);
+  EXPECT_EQ(plan.entity_count(), 231);  // the deal goes along
   ASSERT_EQ(plan.counts_size(), 2) << plan.DebugString();
   EXPECT_EQ(plan.counts(0).count() + plan.counts(1).count(), 231);
   EXPECT_TRUE(plan.count_required());
@@ -240,10 +72,16 @@ TEST_F(OperationsTest, IsPlannedThenDoesExactlyThat) {
   Create(3, "gold");  // later ones are not among the targets
   request.mutable_options()->set_plan_only(false);
   request.mutable_options()->set_plan_token(plan.plan_token());
+  // A plan does not acknowledge itself.
+  Operation again;
+  EXPECT_EQ(ErrorOf(Start(request, again)).reason, "ACKNOWLEDGEMENT_REQUIRED");
+  request.mutable_options()->set_acknowledged_count(230);
+  EXPECT_EQ(ErrorOf(Start(request, again)).reason, "ACKNOWLEDGEMENT_REQUIRED");
+  request.mutable_options()->set_acknowledged_count(231);
   const Operation executed = Run(request);
   EXPECT_EQ(ResultOf(executed).ok_count(), 230) << executed.DebugString();
+  EXPECT_EQ(MetadataOf(executed).changed_count(), 231);
 
-  Operation again;
   EXPECT_EQ(ErrorOf(Start(request, again)).reason, "PLAN_TOKEN_USED");
   request.set_filter("level = \"silver\"");
   EXPECT_EQ(ErrorOf(Start(request, again)).reason, "PLAN_TOKEN_INVALID");
@@ -336,6 +174,7 @@ TEST_F(OperationsTest, NamedTargetsArePlannedThenDone) {
   EXPECT_EQ(ErrorOf(Start(request, refused, "agent")).reason, "ENTITY_NOT_FOUND");
   request.mutable_options()->set_plan_only(false);
   request.mutable_options()->set_plan_token(plan.plan_token());
+  request.mutable_options()->set_acknowledged_count(700);
   const Operation done = Run(request);
   EXPECT_NE(done.name(), planned.name());
   EXPECT_EQ(ResultOf(done).ok_count(), 700) << done.DebugString();
@@ -413,7 +252,9 @@ TEST_F(OperationsTest, AStrictUndoIsRefusedBeforeAnythingIsDone) {
   EXPECT_EQ(MetadataOf(refused).state(), Metadata::FAILED);
   EXPECT_EQ(ReasonOf(refused), "UNDO_CONFLICT");
   EXPECT_EQ(Digest(), before);
-  const Operation partial = Run(Undo(updated.change_set(), v1::PARTIAL));
+  request = Undo(updated.change_set(), v1::PARTIAL);
+  request.mutable_options()->set_acknowledged_count(120);
+  const Operation partial = Run(request);
   EXPECT_EQ(MetadataOf(partial).state(), Metadata::SUCCEEDED);
   v1::ListCustomersRequest list;
   list.set_parent(kParent);

@@ -141,8 +141,8 @@ Reply TestTenant::Run(const google::protobuf::Message& request, const v1::Comman
   Reply reply;
   const auto run = [&]() -> absl::Status {
     RETRACE_RETURN_IF_ERROR(domain::Validate(request));
-    RETRACE_RETURN_IF_ERROR(
-        domain::CheckChangeSet(static_cast<uint64_t>(options.change_set()), now, context.header));
+    RETRACE_RETURN_IF_ERROR(domain::CheckChangeSet(static_cast<uint64_t>(options.change_set()),
+                                                   operation_, now, context.header));
     RETRACE_RETURN_IF_ERROR(decide(draft, context));
     RETRACE_RETURN_IF_ERROR(draft.Check(context));
     return Commit(draft, reply);

@@ -77,6 +77,8 @@ class TestTenant {
     actor_ = std::move(actor);
     permissions_ = std::move(permissions);
   }
+  // Commands are those of an operation from now on: only they join its change set.
+  void ActFor(std::string operation) { operation_ = std::move(operation); }
   // The clock goes on by a second with every command; this lets more time pass.
   void Pass(int64_t microseconds) { time_us_ += microseconds; }
 
@@ -190,6 +192,7 @@ class TestTenant {
 
   std::string id_;
   std::string actor_ = "ann";
+  std::string operation_;
   std::set<std::string> permissions_ = {"*"};
   int64_t time_us_ = 1'700'000'000'000'000;
   uint64_t last_id_ = 0;

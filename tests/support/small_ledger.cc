@@ -105,7 +105,7 @@ Done SmallLedger::Run(const std::string& request, const v1::CommandOptions& opti
   const server::RowView base(ledger_->rows(), tenant.number, eventstore::kLatest);
   Draft draft(base, context.header);
   Done done;
-  done.status = domain::CheckChangeSet(options.change_set(), base, context.header);
+  done.status = domain::CheckChangeSet(options.change_set(), "", base, context.header);
   if (done.status.ok()) done.status = decide(draft, context);
   if (done.status.ok()) done.status = draft.Check(context);
   done.targets = draft.targets();
