@@ -263,7 +263,7 @@ retrace: policy.region_code: Is no country of ISO 3166-1; it looks like NO. And 
 $ for i in $(seq 1001); do echo 01hzzzzzzzzzzzzzzzzzzzzzzz; done | retrace customers batch-delete - --related refuse --reason tidying
 retrace: names has 1001 elements, more than the 1000 of one commit. Send them in several batches; a change set keeps them together. (USE_OPERATION)
   names: Give 1 to 1000.
-  as an operation: --filter or --ids-file in place of ids; of undo and redo, --operation
+  as an operation: --operation; for many, --filter or --ids-file in place of ids
 [exit 5]
 
 # Words of the command line.
