@@ -295,11 +295,11 @@ ExitCode Assembly::Stop() {
   listener_->SetServing(false);
   rpc_->Drain();
   listener_->Stop(absl::Now() + kDrain);
-  housekeeping_.reset();
   scrub_.reset();
   sweeper_.reset();
   timers_->Stop();
   sequencer_->Drain();
+  housekeeping_.reset();  // until it drains, the sequencer asks it for free space
   backend_.Close();
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read

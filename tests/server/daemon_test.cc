@@ -9,10 +9,12 @@
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "google/longrunning/operations.grpc.pb.h"
 #include "gtest/gtest.h"
 #include "retrace/v1/admin.grpc.pb.h"
 #include "retrace/v1/customers.grpc.pb.h"
 #include "retrace/v1/history.grpc.pb.h"
+#include "retrace/v1/operations.grpc.pb.h"
 #include "retrace/v1/tenants.grpc.pb.h"
 #include "server/exit_codes.h"
 #include "tests/support/daemon.h"
@@ -77,6 +79,33 @@ class DaemonTest : public ::testing::Test {
     return reply.customer().name();
   }
 
+  void CreateCustomers(int count) {
+    v1::BatchCreateCustomersRequest request;
+    request.set_parent("tenants/acme");
+    for (int i = 0; i < count; ++i) {
+      request.add_requests()->mutable_customer()->set_display_name("One of many");
+    }
+    v1::BatchCreateCustomersResponse reply;
+    const grpc::Status status = v1::Customers::NewStub(daemon_.Channel())
+                                    ->BatchCreateCustomers(Root().get(), request, &reply);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+
+  // Begins to deactivate all customers; the operation's name.
+  std::string DeactivateAll() {
+    v1::StartOperationRequest request;
+    request.set_parent("tenants/acme");
+    request.mutable_command()->PackFrom(v1::DeactivateCustomerRequest());
+    request.set_filter("*");
+    request.mutable_options()->set_reason("all of them");
+    request.mutable_options()->set_acknowledged_count(2000);
+    google::longrunning::Operation operation;
+    const grpc::Status status = v1::Operations::NewStub(daemon_.Channel())
+                                    ->StartOperation(Root().get(), request, &operation);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return operation.name();
+  }
+
   // Digest of acme's content as a daemon answers it.
   static std::string Digest(const testing::Daemon& daemon, const std::string& token) {
     v1::GetDigestRequest request;
@@ -102,6 +131,29 @@ TEST_F(DaemonTest, StopsOnSigtermAndServesAgain) {
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
   EXPECT_EQ(Digest(daemon_, daemon_.token()), digest);
   EXPECT_THAT(daemon_.log(), HasSubstr("opened at the head"));
+}
+
+// Operations send commands until the last moment, and go on after the start.
+TEST_F(DaemonTest, StopsInTheMiddleOfOperations) {
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  CreateTenant();
+  for (int i = 0; i < 4; ++i) CreateCustomers(500);
+  std::string operation = DeactivateAll();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(daemon_.Stop(), 0) << daemon_.log();
+    ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  }
+  google::longrunning::Operation ended;
+  while (!ended.done()) {
+    google::longrunning::WaitOperationRequest request;
+    request.set_name(operation);
+    const grpc::Status status = google::longrunning::Operations::NewStub(daemon_.Channel())
+                                    ->WaitOperation(Root().get(), request, &ended);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+  v1::OperationResult result;
+  ASSERT_TRUE(ended.response().UnpackTo(&result)) << ended.DebugString();
+  EXPECT_EQ(result.ok_count(), 2000);
 }
 
 TEST_F(DaemonTest, RefusesASecondDaemonOnItsData) {
