@@ -105,7 +105,9 @@ absl::Status ExportReplay::OpenStores() {
 absl::Status ExportReplay::ImportKeys() {
   if (options_.key_file.empty()) return absl::OkStatus();
   RETRACE_ASSIGN(const std::unique_ptr<ExportedKeys> given, ReadKeyFile(options_.key_file));
-  return keys_->Import(kTenantNumber, given->keys);
+  RETRACE_RETURN_IF_ERROR(keys_->Import(kTenantNumber, given->keys));
+  // Or events sealed under them would look like damage.
+  return keys_->Destroy(kTenantNumber, given->destroyed);
 }
 
 absl::Status ExportReplay::Replay() {

@@ -178,6 +178,24 @@ TEST_F(ExportTest, RowsFromAFileSayWhatTheServersSay) {
             v1::INVALID_FIELD);
 }
 
+TEST_F(ExportTest, WhatWasPurgedIsReplayedAsTheServerShowsIt) {
+  Live();
+  v1::DeleteCustomerRequest deletion;
+  deletion.set_name(first_);
+  deletion.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+  ASSERT_TRUE(small_.Do(deletion).status.ok());
+  v1::PurgeEntitiesRequest purge;
+  purge.add_names(first_);
+  ASSERT_TRUE(small_.Do(purge).status.ok());
+  Export();
+  for (const int64_t position : {int64_t{1}, int64_t{20}, static_cast<int64_t>(small_.head())}) {
+    EXPECT_EQ(FileDigest(position), ServerDigest(position)) << position;
+  }
+  const auto replay = Open();
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  EXPECT_EQ(domain::ReasonOf((*replay)->Get(first_).status()), v1::ENTITY_NOT_FOUND);
+}
+
 TEST_F(ExportTest, HoldsTheStoredBytesUpToTheMoment) {
   Live();
   Export(7);
