@@ -310,12 +310,22 @@ PrincipalPtr Principals::FindById(std::string_view id, std::string_view tenant,
     absl::MutexLock lock(&mutex_);
     table = table_;
   }
+  std::shared_ptr<Principal> found;
   for (const auto& [hash, principal] : *table) {
-    if (principal->id == id && principal->MayEnter(tenant) && principal->Has(permission)) {
-      return principal;
+    if (principal->id != id || !principal->MayEnter(tenant) || !principal->Has(permission)) {
+      continue;
+    }
+    if (found == nullptr) {
+      found = std::make_shared<Principal>(*principal);
+      continue;
+    }
+    const auto lacks = [&other = *principal](const std::string& one) { return !other.Has(one); };
+    std::erase_if(found->permissions, lacks);
+    if (principal->kind == Principal::Kind::kHuman) {
+      found->kind = Principal::Kind::kHuman;  // the policy asks more of people
     }
   }
-  return nullptr;
+  return found;
 }
 
 absl::StatusOr<bool> Principals::Refresh() {

@@ -52,8 +52,8 @@ class Principals {
   PrincipalPtr FindByToken(std::string_view token) const;
   PrincipalPtr FindByHash(const eventstore::Sha256Digest& token_hash) const;
 
-  // Somebody of that id who may enter the tenant and holds the permission; null when there is
-  // nobody.
+  // Who of that id may enter the tenant and holds the permission; null when there is nobody. Has of
+  // several such tokens what all of them grant: nobody knows with which of them it began.
   PrincipalPtr FindById(std::string_view id, std::string_view tenant,
                         std::string_view permission) const;
 

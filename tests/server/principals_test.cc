@@ -175,5 +175,24 @@ TEST_F(PrincipalsTest, AddsNoWrongTokens) {
   EXPECT_NE(access(file_.c_str(), F_OK), 0);
 }
 
+// What goes on in somebody's name has no token: it gets no more than each that may have begun it.
+TEST_F(PrincipalsTest, AnIdAloneHasWhatAllOfItsTokensGrant) {
+  const auto entry = [](const char* hash, const char* role) {
+    return absl::StrReplaceAll(kEntry, {{"9f86", hash}, {"\"agent\", \"auditor\"", role}});
+  };
+  Write(entry("0000", "\"agent\"") + entry("1111", "\"auditor\""));
+  const auto principals = Principals::Open(file_);
+  ASSERT_TRUE(principals.ok()) << principals.status();
+  const PrincipalPtr reader = (*principals)->FindById("ann", "acme", "customers.read");
+  ASSERT_NE(reader, nullptr);
+  EXPECT_TRUE(reader->Has("records.read"));
+  EXPECT_FALSE(reader->Has("customers.update")) << "of agents only";
+  EXPECT_FALSE(reader->Has("history.export")) << "of auditors only";
+  // The token that may not do it at all takes nothing away.
+  EXPECT_TRUE((*principals)->FindById("ann", "acme", "customers.update")->Has("history.undo"));
+  EXPECT_EQ((*principals)->FindById("ann", "acme", "admin.backup"), nullptr);
+  EXPECT_EQ((*principals)->FindById("ann", "globex", "customers.read"), nullptr);
+}
+
 }  // namespace
 }  // namespace retrace::server
