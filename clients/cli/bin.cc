@@ -107,7 +107,13 @@ template <typename Request>
 absl::Status RunFromBin(Session& session, Request& request, const BinFlags& flags) {
   Targets targets{.filter = flags.filter, .collection = flags.collection};
   targets.names.assign(request.names().begin(), request.names().end());
-  if (targets.names.empty() && targets.filter.empty()) targets.filter = "*";
+  if (targets.names.empty() && targets.filter.empty()) {
+    if (targets.collection.empty()) {
+      return absl::InvalidArgumentError(
+          "which? Say names, --kind KIND or --filter FILTER; --filter '*' is all");
+    }
+    targets.filter = "*";
+  }
   request.clear_names();
   request.clear_parent();
   if constexpr (requires { request.clear_collection(); }) request.clear_collection();

@@ -227,6 +227,15 @@ TEST_F(AppTest, SendsToOneOrToManyButNotToBoth) {
   EXPECT_THAT(fake_.methods, ElementsAre()) << "nothing was sent";
 }
 
+TEST_F(AppTest, AnOperationOnTheBinSaysOnWhat) {
+  for (const std::string verb : {"purge", "restore"}) {
+    EXPECT_EQ(Run({"bin", verb, "--operation", "--reason", "r", "--tenant", "acme"}),
+              ExitCode::kUsage);
+    EXPECT_THAT(err_.str(), HasSubstr("which? Say names, --kind KIND or --filter FILTER"));
+  }
+  EXPECT_THAT(fake_.methods, ElementsAre()) << "nothing was sent";
+}
+
 TEST_F(AppTest, AsOfATimeIsReadInTheTenantsZoneAndSaidSo) {
   Run({"customers", "create", "--tenant", "acme", "--display-name", "A"});
   ASSERT_EQ(Run({"customers", "get", "id1", "--tenant", "acme", "--as-of", "2026-03-31 18:00"}),
