@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "domain/operation.h"
 #include "server/logging.h"
 #include "server/operation_job.h"
@@ -18,15 +19,15 @@ namespace {
 
 // How long the runner waits after a fault that may pass, e.g. a full queue or disk.
 constexpr absl::Duration kPause = absl::Milliseconds(500);
+// How often it looks for operations itself: nobody wakes it for one whose caller went away before
+// the answer.
+constexpr absl::Duration kLook = absl::Seconds(3);
 
 }  // namespace
 
 class OperationRunner::Loop {
  public:
   explicit Loop(const Parts& parts) : parts_(parts) {
-    for (Tenant* tenant : parts.ledger->tenants().All()) {
-      woken_.insert(tenant);
-    }
     thread_ = std::thread([this] { Run(); });
   }
 
@@ -48,18 +49,25 @@ class OperationRunner::Loop {
 
   void Run() {
     bool pause = false;
+    absl::Time next_look = absl::Now();
     while (true) {
       std::set<Tenant*> woken;
       {
         absl::MutexLock lock(&mutex_);
         const absl::Duration most = pause           ? kPause
-                                    : jobs_.empty() ? absl::InfiniteDuration()
+                                    : jobs_.empty() ? next_look - absl::Now()
                                                     : absl::ZeroDuration();
         mutex_.AwaitWithTimeout(absl::Condition(this, &Loop::HasWork), most);
         if (stopping_) {
           return;
         }
         woken.swap(woken_);
+      }
+      if (absl::Now() >= next_look) {
+        next_look = absl::Now() + kLook;
+        for (Tenant* tenant : parts_.ledger->tenants().All()) {
+          woken.insert(tenant);
+        }
       }
       for (Tenant* tenant : woken) {
         FindJobs(*tenant);

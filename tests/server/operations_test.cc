@@ -1,8 +1,12 @@
 // Operations over real gRPC: started, planned, waited for, cancelled, gone on with after a restart.
 #include "tests/server/operations_fixture.h"
 
+#include "domain/commands.h"
+#include "domain/resource.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/operation_start.h"
+#include "server/submit.h"
 
 namespace retrace::server {
 namespace {
@@ -118,6 +122,32 @@ TEST_F(OperationsTest, StopsAtWhatSomebodyWroteSinceOrLeavesItOut) {
   ASSERT_THAT(items.items(), SizeIs(1));
   EXPECT_EQ(items.items(0).name(), gold[20]);
   EXPECT_EQ(items.items(0).result(), v1::OperationItem::DRIFTED);
+}
+
+// As of a caller that went away before the answer: nobody tells the runner.
+TEST_F(OperationsTest, WhatWasCommittedIsFoundWithoutAWord) {
+  Create(20, "gold");
+  QueryCall call;
+  call.principal = principals_->FindByToken(tokens_.at("administrator"));
+  call.tenant = ledger_->tenants().Find("acme");
+  call.method = kStartOperation;
+  call.deadline = absl::InfiniteFuture();
+  const v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  const auto resolved = ResolveOperation(*rpc_, *ledger_, call, request);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  Command command;
+  command.tenant = call.tenant;
+  command.principal = call.principal;
+  command.method = call.method;
+  command.options = request.options();
+  command.starts_operation = true;
+  command.decide = [&resolved](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(*resolved, draft, context);
+  };
+  const CommandResult started = SubmitAndAwait(*sequencer_, std::move(command));
+  ASSERT_TRUE(started.status.ok()) << started.status;
+  const auto& [entity, row] = started.targets.front();
+  EXPECT_EQ(ResultOf(Await(domain::NameOf("acme", entity))).ok_count(), 20);
 }
 
 TEST_F(OperationsTest, TellsDuplicatesAndStrangersOfNamedTargets) {
