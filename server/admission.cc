@@ -149,12 +149,16 @@ absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context,
 }
 
 absl::Status CheckPermission(const Method& method, const Principal& principal) {
-  if (method.permission == kNoPermission || principal.Has(method.permission)) {
+  return method.permission == kNoPermission ? absl::OkStatus()
+                                            : CheckHas(principal, method.permission);
+}
+
+absl::Status CheckHas(const Principal& principal, std::string_view permission) {
+  if (principal.Has(permission)) {
     return absl::OkStatus();
   }
-  return Refusal(v1::PERMISSION_MISSING,
-                 fmt::format("Your roles do not grant {}.", method.permission))
-      .With("permission", method.permission)
+  return Refusal(v1::PERMISSION_MISSING, fmt::format("Your roles do not grant {}.", permission))
+      .With("permission", permission)
       .Next("Ask whoever runs the server for a role that does; `retraced roles` prints them.");
 }
 

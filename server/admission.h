@@ -37,6 +37,8 @@ absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context, Prin
 
 // PERMISSION_MISSING when the principal's roles do not grant what the method asks for.
 absl::Status CheckPermission(const Method& method, const Principal& principal);
+// The same for one permission.
+absl::Status CheckHas(const Principal& principal, std::string_view permission);
 
 // Parses the bytes. MALFORMED_REQUEST names the field that is wrong, as far as it can be told.
 absl::Status ParseRequest(const grpc::ByteBuffer& bytes, google::protobuf::Message& request);

@@ -13,7 +13,9 @@
 #include "fmt/format.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/admission.h"
 #include "server/moment.h"
+#include "server/roles.h"
 #include "server/row_view.h"
 
 namespace retrace::server {
@@ -168,6 +170,16 @@ absl::StatusOr<EntityRef> ParseAnyEntity(const Tenant& tenant, std::string_view 
         .Field(field, fmt::format("must begin with tenants/{}/", tenant.id));
   }
   return EntityRef{kind->number, std::move(parsed.id)};
+}
+
+absl::StatusOr<EntityRef> ParseReadableEntity(const QueryCall& call, std::string_view name,
+                                              std::string_view field) {
+  RETRACE_ASSIGN(EntityRef entity, ParseAnyEntity(*call.tenant, name, field));
+  const std::string own = fmt::format("{}.read", domain::KindOf(entity.kind).collection);
+  // What has no service of its own is part of history.
+  RETRACE_RETURN_IF_ERROR(CheckHas(
+      *call.principal, AllPermissions().contains(own) ? std::string_view(own) : "history.read"));
+  return entity;
 }
 
 }  // namespace retrace::server

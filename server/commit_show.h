@@ -10,6 +10,7 @@
 #include "retrace/v1/history.pb.h"
 #include "server/envelope.h"
 #include "server/ledger.h"
+#include "server/query_call.h"
 #include "server/tenants.h"
 
 namespace retrace::server {
@@ -41,5 +42,9 @@ absl::StatusOr<domain::EntityRef> EntityOf(const Envelope::Event& event);
 // it names none, or one of another tenant.
 absl::StatusOr<domain::EntityRef> ParseAnyEntity(const Tenant& tenant, std::string_view name,
                                                  std::string_view field);
+// The same for what shows an entity by itself; PERMISSION_MISSING when the caller may not read that
+// kind.
+absl::StatusOr<domain::EntityRef> ParseReadableEntity(const QueryCall& call, std::string_view name,
+                                                      std::string_view field);
 
 }  // namespace retrace::server

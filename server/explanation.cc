@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "domain/decider.h"
 #include "domain/fields.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
@@ -253,7 +254,7 @@ class Explanation {
 
 absl::StatusOr<v1::ExplainResponse> ExplainEntity(Ledger& ledger, const QueryCall& call,
                                                   const v1::ExplainRequest& request) {
-  RETRACE_ASSIGN(EntityRef entity, ParseAnyEntity(*call.tenant, request.name(), "name"));
+  RETRACE_ASSIGN(EntityRef entity, ParseReadableEntity(call, request.name(), "name"));
   RETRACE_ASSIGN(Moment moment, ResolveAsOf(ledger, *call.tenant, request.as_of()));
   RETRACE_ASSIGN(
       const std::vector<eventstore::RowVersion> versions,
@@ -265,6 +266,8 @@ absl::StatusOr<v1::ExplainResponse> ExplainEntity(Ledger& ledger, const QueryCal
         .About(domain::KindOf(entity.kind).singular, request.name())
         .Next("Check the name; with as_of it may have been created later.");
   }
+  RETRACE_ASSIGN(const RowPtr newest, domain::ParseRow(entity.kind, versions.front().bytes));
+  if (newest->purged()) return domain::WasPurged(entity, *newest, call.tenant->id);
   v1::ExplainResponse reply;
   *reply.mutable_answered() = std::move(moment.answered);
   RETRACE_RETURN_IF_ERROR(Explanation(ledger, call, std::move(entity), reply).Tell(versions));

@@ -232,7 +232,7 @@ absl::StatusOr<v1::GetCommitResponse> History::Answer(const QueryCall& call,
 
 absl::StatusOr<v1::ListChangesResponse> History::Answer(
     const QueryCall& call, const v1::ListChangesRequest& request) const {
-  RETRACE_ASSIGN(EntityRef entity, ParseAnyEntity(*call.tenant, request.name(), "name"));
+  RETRACE_ASSIGN(EntityRef entity, ParseReadableEntity(call, request.name(), "name"));
   RETRACE_ASSIGN(size_t wanted,
                  PageSizeOf(request.page_size(), options_.default_size, options_.max_size));
   PageToken token;

@@ -331,6 +331,25 @@ TEST_F(PastTest, ExplanationFollowsTheCascadeAndWhatTookItBack) {
             v1::ENTITY_NOT_FOUND);
 }
 
+TEST_F(PastTest, OfWhatWasPurgedThePurgeIsTold) {
+  const std::string ann = Create("Ann");
+  const auto created = static_cast<int64_t>(small_.head());
+  Delete(ann, v1::RelatedRecords::DELETE);
+  v1::PurgeEntitiesRequest purge;
+  purge.add_names(ann);
+  small_.ActAs("bob");
+  ASSERT_TRUE(small_.Do(purge).status.ok());
+  v1::ExplainRequest request;
+  request.set_name(ann);
+  for (const int64_t position : {int64_t{0}, created}) {
+    if (position > 0) request.mutable_as_of()->set_position(position);
+    const absl::Status purged =
+        server::ExplainEntity(small_.ledger(), small_.Call("explain"), request).status();
+    EXPECT_EQ(domain::ReasonOf(purged), v1::ENTITY_PURGED) << purged;
+    EXPECT_THAT(std::string(purged.message()), HasSubstr("bob"));
+  }
+}
+
 TEST_F(PastTest, ExplanationKnowsWhatUndid) {
   const std::string ann = Create("Ann");  // 1
   Level(ann, "gold");                     // 2

@@ -12,6 +12,7 @@
 #include "retrace/v1/admin.grpc.pb.h"
 #include "retrace/v1/customers.grpc.pb.h"
 #include "retrace/v1/history.grpc.pb.h"
+#include "retrace/v1/holds.grpc.pb.h"
 #include "retrace/v1/members.grpc.pb.h"
 #include "retrace/v1/records.grpc.pb.h"
 #include "retrace/v1/tenants.grpc.pb.h"
@@ -149,6 +150,35 @@ TEST_F(ServicesTest, AnAgentUndeletesTheirOwnDeletionsOnly) {
   Ask<v1::UndeleteCustomerResponse>(*customers_, &v1::Customers::Stub::UndeleteCustomer, undelete,
                                     "agent");
   EXPECT_EQ(Get(name).state(), v1::Customer::ACTIVE);
+}
+
+TEST_F(ServicesTest, HistoryOfAKindIsForThoseWhoMayReadTheKind) {
+  v1::PlaceHoldRequest place;
+  place.set_parent("tenants/acme");
+  place.mutable_hold()->set_entity(Create("Shop").name());
+  place.mutable_hold()->set_case_number("17/26");
+  place.mutable_options()->set_reason("law suit");
+  const auto holds = v1::Holds::NewStub(Channel());
+  const std::string hold =
+      Ask<v1::PlaceHoldResponse>(*holds, &v1::Holds::Stub::PlaceHold, place).hold().name();
+  for (const std::string& name : {place.hold().entity(), hold}) {
+    v1::ListChangesRequest changes;
+    changes.set_name(name);
+    v1::ExplainRequest explain;
+    explain.set_name(name);
+    for (const std::string principal : {"agent", "auditor"}) {
+      v1::ListChangesResponse listed;
+      v1::ExplainResponse explained;
+      const bool may = name != hold || principal != "agent";
+      const std::string reason = may ? "" : "PERMISSION_MISSING";
+      EXPECT_EQ(ErrorOf(history_->ListChanges(As(principal).get(), changes, &listed)).reason,
+                reason);
+      EXPECT_EQ(ErrorOf(history_->Explain(As(principal).get(), explain, &explained)).reason,
+                reason);
+      EXPECT_EQ(listed.entries_size() > 0, may);
+      EXPECT_EQ(explained.causes_size() > 0, may);
+    }
+  }
 }
 
 TEST_F(ServicesTest, AChangeSetIsShownWhole) {

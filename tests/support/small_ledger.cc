@@ -13,6 +13,7 @@
 #include "retrace/store/v1/undo.pb.h"
 #include "server/commit_codec.h"
 #include "server/replay.h"
+#include "server/roles.h"
 #include "server/row_view.h"
 
 namespace retrace::testing {
@@ -199,6 +200,7 @@ server::QueryCall SmallLedger::Call(std::string method, std::string principal) c
   auto caller = std::make_shared<server::Principal>();
   caller->id = std::move(principal);
   caller->every_tenant = true;
+  caller->permissions = server::AllPermissions();
   return {.principal = std::move(caller),
           .tenant = ledger_->tenants().Find(tenant_),
           .method = std::move(method)};
