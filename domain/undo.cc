@@ -117,16 +117,19 @@ absl::StatusOr<Undoing> TakeAllBack(const ResolvedUndo& undo, v1::UndoMode mode,
   return undoing;
 }
 
+absl::Status NeedsUndoAny(std::string_view why) {
+  return Refusal(v1::PERMISSION_MISSING, std::string(why))
+      .With("permission", kUndoAny)
+      .Next("Ask an administrator to do it.");
+}
+
 absl::Status CheckMayForce(const v1::UndoRequest& request, const Context& context) {
   if (request.mode() != v1::FORCE && request.filter().empty()) {
     return absl::OkStatus();
   }
   if (!context.may(kUndoAny)) {
-    return Refusal(v1::PERMISSION_MISSING, request.mode() == v1::FORCE
-                                               ? "FORCE overwrites what others did since."
-                                               : "An undo by filter takes back what others did.")
-        .With("permission", kUndoAny)
-        .Next("Ask an administrator to do it.");
+    return request.mode() == v1::FORCE ? NeedsUndoAny("FORCE overwrites what others did since.")
+                                       : UndoByFilterIsForAdministrators();
   }
   if (request.mode() == v1::FORCE && context.header.reason.empty()) {
     return Refusal(v1::INVALID_FIELD, "FORCE needs a reason.")
@@ -289,6 +292,10 @@ void NoteDone(const ResolvedUndo& undo, const Undoing& undoing, v1::UndoMode mod
 }
 
 }  // namespace
+
+absl::Status UndoByFilterIsForAdministrators() {
+  return NeedsUndoAny("An undo by filter takes back what others did.");
+}
 
 absl::Status Decide(const ResolvedUndo& undo, Draft& draft, const Context& context) {
   const v1::UndoRequest& request = undo.request();

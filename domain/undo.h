@@ -27,6 +27,10 @@ inline constexpr char kUndoOld[] = "history.undo-old";
 // Deciding it (commands.h) refuses with NOT_YOUR_CHANGE_SET, PERMISSION_MISSING, UNDO_CONFLICT,
 // EVIDENCE_REQUIRED, ALREADY_UNDONE, RELATED_EXIST, USE_OPERATION or INVALID_FIELD.
 
+// What who lacks kUndoAny is told. Deciding says it, too, but finding the commits that a filter
+// means may read all of the log.
+absl::Status UndoByFilterIsForAdministrators();
+
 // What stands in the way of the undo in the view of that tenant, by entity and path, as STRICT
 // would refuse it.
 absl::StatusOr<std::vector<v1::UndoConflict>> FindUndoConflicts(const store::v1::ResolvedUndo& undo,

@@ -21,7 +21,7 @@ namespace retrace::server {
 // Where a query waits and runs.
 enum class Lane {
   kQuick,  // pages and gets
-  kSlow,   // what reads a whole tenant or writes files; few at a time, so that pages go on
+  kSlow,   // what may read a whole tenant, or writes files; few at a time, so that pages go on
   kWait,   // what waits for something to happen and reads little
   kAhead,  // no queries: what is done for large commands before they are decided
 };

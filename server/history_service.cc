@@ -125,7 +125,7 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
       [&backend](const QueryCall& call, const v1::UndoRequest& request) {
         return ResolveUndo(*backend.history, call, request);
       },
-      ShowUndone);
+      ShowUndone, Lane::kSlow);
   service
       .ResolvedCommand<v1::RestoreToRequest, v1::RestoreToResponse, store::v1::ResolvedRestoreTo>(
           "RestoreTo",
@@ -137,7 +137,8 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
       "GetUndoConflicts",
       [&backend](const QueryCall& call, const v1::GetUndoConflictsRequest& request) {
         return AnswerUndoConflicts(*backend.ledger, *backend.history, call, request);
-      });
+      },
+      Lane::kSlow);
   const auto answer = [&backend](const QueryCall& call, const auto& request) {
     return backend.history->Answer(call, request);
   };

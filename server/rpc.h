@@ -44,8 +44,8 @@ namespace retrace::server {
 struct RpcOptions {
   size_t query_threads = 2;
   size_t max_waiting_queries = 1000;
-  size_t slow_threads = 1;
-  size_t max_waiting_slow = 16;
+  size_t slow_threads = 2;  // a backup leaves one to undos
+  size_t max_waiting_slow = 64;
   size_t wait_threads = 16;
   size_t max_waiting_wait = 256;
   size_t ahead_threads = 1;
@@ -104,10 +104,12 @@ class RpcService : public grpc::Service {
 
   // A command of which the log must be asked first: resolve(const QueryCall&, const Request&) gives
   // the absl::StatusOr<Resolved> that domain::Decide gets in the request's place. It runs like a
-  // query.
+  // query, on a thread of the lane.
   template <typename Request, typename Reply, typename Resolved, typename Resolve>
-  void ResolvedCommand(std::string_view method, Resolve resolve, ShowFunction show) {
+  void ResolvedCommand(std::string_view method, Resolve resolve, ShowFunction show,
+                       Lane lane = Lane::kQuick) {
     Endpoint endpoint;
+    endpoint.lane = lane;
     endpoint.resolve = [resolve = std::move(resolve)](const QueryCall& call, const Message& request)
         -> absl::StatusOr<std::unique_ptr<const Message>> {
       absl::StatusOr<Resolved> resolved = resolve(call, static_cast<const Request&>(request));

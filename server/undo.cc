@@ -142,6 +142,9 @@ absl::StatusOr<ResolvedUndo> ResolveUndo(const History& history, const QueryCall
     return Refusal(v1::INVALID_FIELD, "An undo takes either names or a filter.")
         .Field("names", "Name change sets or commits, or leave this out and give a filter.");
   }
+  if (!request.filter().empty() && !call.principal->Has(domain::kUndoAny)) {
+    return domain::UndoByFilterIsForAdministrators();
+  }
   Commits commits(history, call);
   for (int i = 0; i < request.names_size(); ++i) {
     RETRACE_RETURN_IF_ERROR(

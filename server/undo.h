@@ -11,7 +11,8 @@
 namespace retrace::server {
 
 // The commits that the request's names or filter mean, as far as they are visible. Reads the log,
-// so it belongs into the query pool. INVALID_FIELD for both or neither, ENTITY_NOT_FOUND for a
+// so it belongs into the query pool's slow lane. INVALID_FIELD for both or neither,
+// PERMISSION_MISSING for a filter of who may not undo what others did, ENTITY_NOT_FOUND for a
 // commit or change set that is not there, USE_OPERATION for too many, INVALID_FILTER.
 absl::StatusOr<store::v1::ResolvedUndo> ResolveUndo(const History& history, const QueryCall& call,
                                                     const v1::UndoRequest& request);

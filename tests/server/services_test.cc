@@ -181,6 +181,27 @@ TEST_F(ServicesTest, HistoryOfAKindIsForThoseWhoMayReadTheKind) {
   }
 }
 
+// The filter is not even looked at: what it means may be found at the end of the log only.
+TEST_F(ServicesTest, AnUndoByFilterIsForAdministrators) {
+  Create("Shop");
+  v1::UndoRequest undo;
+  undo.set_parent("tenants/acme");
+  undo.mutable_options()->set_reason("wrong");
+  v1::GetUndoConflictsRequest conflicts;
+  conflicts.set_parent("tenants/acme");
+  const auto reasons = [&](const std::string& principal, const std::string& filter) {
+    undo.set_filter(filter);
+    conflicts.set_filter(filter);
+    v1::UndoResponse undone;
+    v1::GetUndoConflictsResponse found;
+    return ErrorOf(history_->Undo(As(principal).get(), undo, &undone)).reason + " " +
+           ErrorOf(history_->GetUndoConflicts(As(principal).get(), conflicts, &found)).reason;
+  };
+  EXPECT_EQ(reasons("agent", "actor = \"root\""), "PERMISSION_MISSING PERMISSION_MISSING");
+  EXPECT_EQ(reasons("agent", "no filter ("), "PERMISSION_MISSING PERMISSION_MISSING");
+  EXPECT_EQ(reasons("administrator", "no filter ("), "INVALID_FILTER INVALID_FILTER");
+}
+
 TEST_F(ServicesTest, AChangeSetIsShownWhole) {
   v1::BeginChangeSetRequest begin;
   begin.set_parent("tenants/acme");
