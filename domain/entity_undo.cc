@@ -37,7 +37,8 @@ EntityUndo::EntityUndo(const EntityRef& entity, std::string name, const EntityWr
       writes_(writes),
       mode_(mode),
       position_(position),
-      type_(*kind_.resource->GetDescriptor()) {
+      type_(*kind_.resource->GetDescriptor()),
+      standing_(type_) {
   const Row& now = *writes.all().front().after;
   resource_.reset(now.resource->New());
   resource_->CopyFrom(*now.resource);
@@ -50,6 +51,13 @@ const Message& EntityUndo::Before(const Write& write) const {
 }
 
 void EntityUndo::Take(const Write& write) {
+  TakeBackWhatIsClean(write);
+  Leave(write);
+}
+
+void EntityUndo::Leave(const Write& write) { standing_.Pass(write, taken_); }
+
+void EntityUndo::TakeBackWhatIsClean(const Write& write) {
   for (const StateMove move : MovesBetween(kind_, write.before.get(), *write.after)) {
     if (ReversalOf(move) != Reversal::kReversible) {
       return Conflict(kLifecyclePath, UndoConflict::IRREVERSIBLE, write, write);
@@ -66,24 +74,8 @@ void EntityUndo::Take(const Write& write) {
   }
 }
 
-const Write* EntityUndo::LaterThanCreation(const Write& creation, MergePath& path) const {
-  for (const Write& later : writes_.all()) {
-    if (later.position <= creation.position || later.undoes() ||
-        later.change_set() == creation.change_set()) {
-      continue;
-    }
-    for (const auto& [written, takes_back] : later.paths) {
-      if (writes_.StandingOf(later, written, taken_).stands) {
-        path = written;
-        return &later;
-      }
-    }
-  }
-  return nullptr;
-}
-
 void EntityUndo::TakeLifecycle(const Write& write) {
-  const EntityWrites::Standing standing = writes_.StandingOf(write, kLifecyclePath, taken_);
+  const StandingWrites::Standing standing = standing_.Of(write, kLifecyclePath);
   if (!standing.stands) {
     met_undone_ = true;
     return;
@@ -91,7 +83,7 @@ void EntityUndo::TakeLifecycle(const Write& write) {
   MergePath path = kLifecyclePath;
   const Write* blocker = standing.blocker;
   if (blocker == nullptr && write.creates()) {
-    blocker = LaterThanCreation(write, path);
+    blocker = standing_.NewestOfOthers(write.change_set(), path);
   }
   if (blocker != nullptr) {
     Conflict(path, UndoConflict::CHANGED_SINCE, *blocker, write);
@@ -114,7 +106,7 @@ void EntityUndo::TakeLifecycle(const Write& write) {
 }
 
 void EntityUndo::TakePath(const Write& write, const MergePath& path) {
-  const EntityWrites::Standing standing = writes_.StandingOf(write, path, taken_);
+  const StandingWrites::Standing standing = standing_.Of(write, path);
   if (!standing.stands) {
     met_undone_ = true;
     return;

@@ -24,8 +24,9 @@ class EntityUndo {
   EntityUndo(const EntityRef& entity, std::string name, const EntityWrites& writes,
              v1::UndoMode mode, Position position);
 
-  // Takes back what that write did; newer ones of the same undo come before older ones.
+  // Told all writes, newest first: takes back what that one did, or leaves it as it is.
   void Take(const Write& write);
+  void Leave(const Write& write);
 
   // By path. With FORCE, only what FORCE cannot overwrite.
   std::vector<v1::UndoConflict> conflicts() const;
@@ -35,10 +36,9 @@ class EntityUndo {
   std::shared_ptr<const store::v1::Reverted> Event() const;
 
  private:
+  void TakeBackWhatIsClean(const Write& write);
   void TakeLifecycle(const Write& write);
   void TakePath(const Write& write, const MergePath& path);
-  // The newest write by another change set since the creation that stands; null: none.
-  const Write* LaterThanCreation(const Write& creation, MergePath& path) const;
   const google::protobuf::Message& Before(const Write& write) const;
   void Conflict(const MergePath& path, v1::UndoConflict::Cause cause, const Write& blocker,
                 const Write& write);
@@ -50,6 +50,7 @@ class EntityUndo {
   const v1::UndoMode mode_;
   const Position position_;
   const google::protobuf::Descriptor& type_;
+  StandingWrites standing_;
   // The entity as the undo leaves it.
   std::unique_ptr<google::protobuf::Message> resource_;
   store::v1::RowHead head_;

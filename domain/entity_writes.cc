@@ -89,50 +89,78 @@ absl::StatusOr<EntityWrites> EntityWrites::Read(const EntityRef& entity, Positio
   return writes;
 }
 
-const Write* EntityWrites::At(Position position) const {
-  for (const Write& write : writes_) {
-    if (write.position == position) {
-      return &write;
+StandingWrites::Standing StandingWrites::Of(const Write& write, const MergePath& path) {
+  // Numbers that are added to: each write stands for itself; only undos hang together.
+  const bool adds = IsDelta(path, type_);
+  Standing standing;
+  const auto gone = gone_.find(path);
+  standing.stands = gone == gone_.end() || !gone->second.contains(write.position);
+  const auto look = [&](auto& places, const auto& place) {
+    const auto found = places.find(place);
+    const Write* blocker =
+        found == places.end() ? nullptr : BlockerAmong(found->second, write, adds);
+    if (blocker != nullptr &&
+        (standing.blocker == nullptr || standing.blocker->position < blocker->position)) {
+      standing.blocker = blocker;
+    }
+  };
+  if (!path.member) {
+    look(of_field_, path.field);
+  } else {
+    look(of_path_, path);
+    look(of_path_, MergePath{path.field, std::nullopt});
+  }
+  return standing;
+}
+
+const Write* StandingWrites::BlockerAmong(Later& later, const Write& write, bool adds) const {
+  if (adds && !write.undoes()) {
+    return nullptr;
+  }
+  const Write* plain = adds ? nullptr : later.plain;
+  // What takes back this write or later ones is in nobody's way, nor in that of older writes.
+  while (!later.undos.empty() && later.undos.front().second >= write.position) {
+    later.undos.pop_front();
+  }
+  const Write* undo = later.undos.empty() ? nullptr : later.undos.front().first;
+  if (plain == nullptr || undo == nullptr) {
+    return plain == nullptr ? undo : plain;
+  }
+  return plain->position > undo->position ? plain : undo;
+}
+
+const Write* StandingWrites::NewestOfOthers(Position change_set, MergePath& path) const {
+  for (const auto& [write, standing] : ordinary_) {
+    if (write->change_set() != change_set) {
+      path = *standing;
+      return write;
     }
   }
   return nullptr;
 }
 
-EntityWrites::Standing EntityWrites::StandingOf(const Write& write, const MergePath& path,
-                                                const TakenWrites& taken) const {
-  Standing standing;
-  // Numbers that are added to: each write stands for itself; only undos hang together.
-  const bool adds = IsDelta(path, *write.after->resource->GetDescriptor());
-  // From the newest on, so that what takes back is known before what it takes back.
-  TakenWrites gone;
-  for (const auto& [other, positions] : taken) {
-    if (Overlap(path, other)) {
-      gone.emplace(other, positions);
+void StandingWrites::Pass(const Write& write, const TakenWrites& taken) {
+  const MergePath* first = nullptr;
+  for (const auto& [path, takes_back] : write.paths) {
+    std::set<Position>& gone = gone_[path];
+    const auto found = taken.find(path);
+    if (gone.contains(write.position) ||
+        (found != taken.end() && found->second.contains(write.position))) {
+      continue;
     }
-  }
-  for (const Write& later : writes_) {
-    if (later.position <= write.position) {
-      break;
-    }
-    for (const auto& [other, takes_back] : later.paths) {
-      if (!Overlap(path, other)) {
-        continue;
-      }
-      std::set<Position>& gone_there = gone[other];
-      if (gone_there.contains(later.position)) {
-        continue;
-      }
-      gone_there.insert(takes_back.begin(), takes_back.end());
-      const bool plain = takes_back.empty();
-      const bool apart = adds && (plain || !write.undoes());
-      const bool clean = apart || (!plain && *takes_back.begin() >= write.position);
-      if (!clean && standing.blocker == nullptr) {
-        standing.blocker = &later;
+    gone.insert(takes_back.begin(), takes_back.end());
+    first = first == nullptr ? &path : first;
+    for (Later* later : {&of_path_[path], &of_field_[path.field]}) {
+      if (!takes_back.empty()) {
+        later->undos.emplace_back(&write, *takes_back.begin());
+      } else if (later->plain == nullptr) {
+        later->plain = &write;
       }
     }
   }
-  standing.stands = !gone[path].contains(write.position);
-  return standing;
+  if (first != nullptr && !write.undoes()) {
+    ordinary_.emplace_back(&write, first);
+  }
 }
 
 }  // namespace retrace::domain

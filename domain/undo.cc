@@ -101,9 +101,11 @@ absl::StatusOr<Undoing> TakeAllBack(const ResolvedUndo& undo, v1::UndoMode mode,
       continue;
     }
     EntityUndo one(entity, NameOf(tenant, entity), writes, mode, position);
-    for (const Position commit : positions) {
-      if (const Write* write = writes.At(commit)) {
-        one.Take(*write);
+    for (const Write& write : writes.all()) {
+      if (positions.contains(write.position)) {
+        one.Take(write);
+      } else {
+        one.Leave(write);
       }
     }
     for (UndoConflict& conflict : one.conflicts()) {

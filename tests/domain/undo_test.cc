@@ -5,6 +5,7 @@
 #include "domain/kind.h"
 #include "domain/state_moves.h"
 #include "domain/undo.h"
+#include "fmt/format.h"
 #include "tests/domain/sample_kind.h"
 
 namespace retrace::domain {
@@ -104,6 +105,24 @@ TEST_F(UndoTest, PartialLeavesConflictsAndForceOverwritesThem) {
   EXPECT_EQ(Now().level(), "gold");
   ASSERT_TRUE(acme_.UndoCommit(forced.position).ok());
   EXPECT_EQ(Now().level(), "lead");
+}
+
+// Every write is looked at once, however many there are; for what looks back from each of them anew
+// this takes minutes.
+TEST_F(UndoTest, TakesBackALongHistoryAtOnce) {
+  constexpr int kWrites = 9'000;
+  v1::UndoRequest all;
+  for (int i = 0; i < kWrites; ++i) {
+    Sample sample;
+    sample.set_level(fmt::format("level {}", i));
+    const Reply written = UpdateSample(acme_, id_, sample, {"level"});
+    all.add_names("tenants/acme/commits/" + std::to_string(written.position));
+  }
+  const Reply undo = acme_.Undo(all);
+  ASSERT_TRUE(undo.ok()) << undo.status;
+  EXPECT_EQ(Now().level(), "gold");
+  ASSERT_TRUE(acme_.UndoCommit(undo.position).ok());
+  EXPECT_EQ(Now().level(), fmt::format("level {}", kWrites - 1));
 }
 
 TEST_F(UndoTest, WorksOutOfOrder) {
