@@ -310,4 +310,8 @@ absl::StatusOr<std::unique_ptr<RowStore>> Ledger::Rebuild(
   return fresh;
 }
 
+absl::Status Ledger::ReplayOn(RowStore& rows, const Tenant& tenant, Position until) const {
+  return ReplayTenant(*log_, *keys_, rows, tenant.number, until, [](uint64_t) {});
+}
+
 }  // namespace retrace::server

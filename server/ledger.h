@@ -61,6 +61,9 @@ class Ledger {
   absl::StatusOr<std::unique_ptr<eventstore::RowStore>> Rebuild(
       const std::string& directory, const std::function<eventstore::Position(const Tenant&)>& until,
       const std::function<void(uint64_t done, uint64_t total)>& on_progress) const;
+  // Brings one tenant's rows in such a store on to a later position. Not thread-safe per store.
+  absl::Status ReplayOn(eventstore::RowStore& rows, const Tenant& tenant,
+                        eventstore::Position until) const;
 
  private:
   Ledger() = default;

@@ -6,8 +6,11 @@
 #include <memory>
 #include <utility>
 
+#include "domain/index_values.h"
+#include "domain/kind.h"
 #include "domain/status_macros.h"
 #include "server/digest.h"
+#include "server/row_view.h"
 #include "server/scratch_directory.h"
 
 namespace retrace::server {
@@ -19,27 +22,68 @@ using eventstore::RowStore;
 // Compares one tenant's rows with rebuilt ones that stand at `position`.
 class Comparison {
  public:
-  Comparison(const RowStore& served, const RowStore& rebuilt, Verification& found)
-      : served_(served), rebuilt_(rebuilt), found_(found) {}
+  Comparison(Ledger& ledger, RowStore& rebuilt, Verification& found)
+      : ledger_(ledger), served_(ledger.rows()), rebuilt_(rebuilt), found_(found) {}
 
   absl::Status Compare(const Tenant& tenant, Position position,
                        const std::function<absl::Status()>& go_on) {
-    RETRACE_ASSIGN(const ContentDigest served,
-                   DigestContent(served_, tenant.number, position, go_on));
-    RETRACE_ASSIGN(const ContentDigest rebuilt,
-                   DigestContent(rebuilt_, tenant.number, position, go_on));
-    if (served.digest != rebuilt.digest) {
-      found_.differences.push_back(fmt::format(
-          "tenant {}: the rows served at position {} say {} ({} entities), rows rebuilt from the "
-          "log say {} ({} entities). Stop the server, remove the directory rows, start again.",
-          tenant.id, position, ShowDigest(served.digest), served.entities,
-          ShowDigest(rebuilt.digest), rebuilt.entities));
-      return absl::OkStatus();
+    while (true) {
+      RETRACE_ASSIGN(const ContentDigest served,
+                     DigestContent(served_, tenant.number, position, go_on));
+      RETRACE_ASSIGN(const ContentDigest rebuilt,
+                     DigestContent(rebuilt_, tenant.number, position, go_on));
+      if (served.digest == rebuilt.digest) {
+        return CompareFully(tenant, position);
+      }
+      // What was purged since is gone at every position: the rebuilt rows must know of it, too.
+      RETRACE_RETURN_IF_ERROR(AwaitHead(tenant, go_on));
+      RETRACE_ASSIGN(const bool purged, PurgedSince(tenant, position));
+      if (!purged) {
+        return Differ(tenant, position, served, rebuilt);
+      }
+      RETRACE_ASSIGN(const eventstore::RowsCheckpoint checkpoint,
+                     served_.CheckpointOf(tenant.number));
+      position = checkpoint.position;
+      RETRACE_RETURN_IF_ERROR(ledger_.ReplayOn(rebuilt_, tenant, position));
     }
-    return CompareFully(tenant, position);
   }
 
  private:
+  absl::Status Differ(const Tenant& tenant, Position position, const ContentDigest& served,
+                      const ContentDigest& rebuilt) {
+    found_.differences.push_back(fmt::format(
+        "tenant {}: the rows served at position {} say {} ({} entities), rows rebuilt from the log "
+        "say {} ({} entities). Stop the server, remove the directory rows, start again.",
+        tenant.id, position, ShowDigest(served.digest), served.entities, ShowDigest(rebuilt.digest),
+        rebuilt.entities));
+    return absl::OkStatus();
+  }
+
+  // A purge's keys are destroyed after its commit is durable, and before its rows are.
+  absl::Status AwaitHead(const Tenant& tenant, const std::function<absl::Status()>& go_on) const {
+    RETRACE_ASSIGN(const eventstore::Head head, ledger_.rocks_log().HeadOf(tenant.number));
+    const Tenants& tenants = ledger_.tenants();
+    for (uint64_t seen = tenants.changes(); tenant.visible < head.position;) {
+      RETRACE_RETURN_IF_ERROR(go_on());
+      seen = tenants.WaitForChange(seen, absl::Milliseconds(100));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> PurgedSince(const Tenant& tenant, Position position) const {
+    const RowView view(served_, tenant.number, eventstore::kLatest);
+    for (const domain::Kind& kind : domain::Kinds()) {
+      const domain::IndexRange later{
+          kind.number, domain::kPurgedIndex,
+          domain::EncodeNumber(static_cast<int64_t>(position) + 1), ""};
+      RETRACE_ASSIGN(const auto hits, view.Find(later, 1));
+      if (!hits.empty()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   // True while the served rows stand exactly at the position.
   absl::StatusOr<bool> StandsAt(const Tenant& tenant, Position position) const {
     RETRACE_ASSIGN(const eventstore::RowsCheckpoint checkpoint,
@@ -66,8 +110,9 @@ class Comparison {
     return absl::OkStatus();
   }
 
+  Ledger& ledger_;
   const RowStore& served_;
-  const RowStore& rebuilt_;
+  RowStore& rebuilt_;
   Verification& found_;
 };
 
@@ -109,7 +154,7 @@ absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scrat
                        }
                      }));
   RETRACE_RETURN_IF_ERROR(stopped);
-  Comparison comparison(ledger.rows(), *rebuilt, found);
+  Comparison comparison(ledger, *rebuilt, found);
   for (const auto& [tenant, position] : ends) {
     RETRACE_RETURN_IF_ERROR(
         comparison.Compare(*tenant, position, [&] { return progress(found.commits, total); }));

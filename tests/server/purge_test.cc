@@ -14,6 +14,7 @@
 #include "server/history.h"
 #include "server/queries.h"
 #include "server/recycle_bin.h"
+#include "server/verification.h"
 #include "tests/support/small_ledger.h"
 
 namespace retrace {
@@ -82,6 +83,21 @@ class PurgeTest : public ::testing::Test {
 
   SmallLedger small_;
 };
+
+TEST_F(PurgeTest, VerificationGoesOnWhileSomethingIsPurged) {
+  NewCustomer("Bo");
+  const std::string ann = NewCustomer("Ann Secret");
+  ASSERT_TRUE(Delete(ann).status.ok());
+  const testing::TempDirectory directory;
+  int calls = 0;
+  const auto verified =
+      server::VerifyRows(small_.ledger(), directory.path(), [&](uint64_t, uint64_t) {
+        return ++calls == 1 ? Purge(ann).status : absl::OkStatus();
+      });
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_THAT(verified->differences, IsEmpty());
+  EXPECT_EQ(domain::ReasonOf(Get(ann, 0)), v1::ENTITY_PURGED);
+}
 
 TEST_F(PurgeTest, AnswersOfAnyMomentShowTheTombstone) {
   NewCustomer("Bo");
