@@ -171,6 +171,9 @@ ExitCode Assembly::Prepare() {
     return FailStorage("starting", locked);
   }
   absl::StatusOr<std::unique_ptr<Clock>> clock = Clock::Open(config_.data_dir, config_.test_clock);
+  if (absl::IsResourceExhausted(clock.status())) {
+    return FailStorage("setting the clock", clock.status());
+  }
   if (!clock.ok()) {
     return Fail(ExitCode::kUsage, "setting the clock", clock.status());
   }

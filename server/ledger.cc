@@ -76,7 +76,7 @@ absl::StatusOr<std::string> TenantIdOf(const eventstore::CommitLog& log,
 // Replays one tenant's commits from the rows' checkpoint up to `until`.
 absl::Status ReplayTenant(const eventstore::CommitLog& log, eventstore::KeyStore& keys,
                           RowStore& rows, eventstore::TenantNumber tenant, Position until,
-                          const std::function<void(uint64_t)>& on_done) {
+                          const std::function<absl::Status(uint64_t)>& on_done) {
   RETRACE_ASSIGN(RowsCheckpoint checkpoint, rows.CheckpointOf(tenant));
   Replay replay(keys, rows, tenant);
   Position position = checkpoint.position;
@@ -87,7 +87,7 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, eventstore::KeyStore
     position = commits.back().position;
     const size_t count = commits.size();
     RETRACE_RETURN_IF_ERROR(replay.Apply(std::move(commits)));
-    on_done(count);
+    RETRACE_RETURN_IF_ERROR(on_done(count));
   }
   return replay.Await();
 }
@@ -96,13 +96,13 @@ absl::Status ReplayTenant(const eventstore::CommitLog& log, eventstore::KeyStore
 absl::Status ReplayAll(
     const eventstore::CommitLog& log, eventstore::KeyStore& keys, RowStore& rows,
     const std::function<absl::StatusOr<Position>(eventstore::TenantNumber)>& until,
-    const std::function<void(uint64_t, uint64_t)>& on_progress) {
+    const std::function<absl::Status(uint64_t, uint64_t)>& on_progress) {
   RETRACE_ASSIGN(uint64_t total, CommitsAhead(log, rows));
   RETRACE_ASSIGN(std::vector<eventstore::TenantNumber> tenants, log.Tenants());
   uint64_t done = 0;
   auto on_done = [&](uint64_t commits) {
     done += commits;
-    if (on_progress) on_progress(done, total);
+    return on_progress ? on_progress(done, total) : absl::OkStatus();
   };
   for (const eventstore::TenantNumber tenant : tenants) {
     RETRACE_ASSIGN(Position end, until(tenant));
@@ -176,9 +176,13 @@ absl::Status Ledger::BringRowsToHead() {
     RETRACE_ASSIGN(Head head, log_->HeadOf(tenant));
     return head.position;
   };
+  const auto on_progress = [this](uint64_t done, uint64_t total) {
+    if (options_.on_progress) options_.on_progress(done, total);
+    return absl::OkStatus();
+  };
   if (rows_ != nullptr) {
     RETRACE_ASSIGN(uint64_t ahead, CommitsAhead(*log_, *rows_));
-    RETRACE_RETURN_IF_ERROR(ReplayAll(*log_, *keys_, *rows_, until, options_.on_progress));
+    RETRACE_RETURN_IF_ERROR(ReplayAll(*log_, *keys_, *rows_, until, on_progress));
     rows_origin_ = ahead == 0 ? "opened at the head"
                               : fmt::format("replayed {} commits in {:.1f} s", ahead,
                                             absl::ToDoubleSeconds(absl::Now() - begin));
@@ -191,7 +195,7 @@ absl::Status Ledger::BringRowsToHead() {
                                    .layout_stamp = domain::LayoutStamp(),
                                    .cache_bytes = options_.cache_bytes}));
     RETRACE_ASSIGN(uint64_t ahead, CommitsAhead(*log_, *fresh));
-    RETRACE_RETURN_IF_ERROR(ReplayAll(*log_, *keys_, *fresh, until, options_.on_progress));
+    RETRACE_RETURN_IF_ERROR(ReplayAll(*log_, *keys_, *fresh, until, on_progress));
     RETRACE_RETURN_IF_ERROR(fresh->Flush());
     rows_origin_ = fmt::format("rebuilt {} commits in {:.1f} s ({})", ahead,
                                absl::ToDoubleSeconds(absl::Now() - begin), why);
@@ -294,7 +298,7 @@ absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) con
 
 absl::StatusOr<std::unique_ptr<RowStore>> Ledger::Rebuild(
     const std::string& directory, const std::function<Position(const Tenant&)>& until,
-    const std::function<void(uint64_t done, uint64_t total)>& on_progress) const {
+    const std::function<absl::Status(uint64_t done, uint64_t total)>& on_progress) const {
   RETRACE_ASSIGN(
       std::unique_ptr<RowStore> fresh,
       RowStore::Open({.directory = directory,
@@ -311,7 +315,7 @@ absl::StatusOr<std::unique_ptr<RowStore>> Ledger::Rebuild(
 }
 
 absl::Status Ledger::ReplayOn(RowStore& rows, const Tenant& tenant, Position until) const {
-  return ReplayTenant(*log_, *keys_, rows, tenant.number, until, [](uint64_t) {});
+  return ReplayTenant(*log_, *keys_, rows, tenant.number, until, [](uint64_t) { return absl::OkStatus(); });
 }
 
 }  // namespace retrace::server

@@ -57,10 +57,10 @@ class Ledger {
 
   // Rebuilds all rows from the log into a fresh store at `directory`. Thread-safe; reads only what
   // was durable at the beginning; stops each tenant at the position given by `until` (null: the
-  // durable head).
+  // durable head), and altogether when `on_progress` (may be null) gives an error, which it returns.
   absl::StatusOr<std::unique_ptr<eventstore::RowStore>> Rebuild(
       const std::string& directory, const std::function<eventstore::Position(const Tenant&)>& until,
-      const std::function<void(uint64_t done, uint64_t total)>& on_progress) const;
+      const std::function<absl::Status(uint64_t done, uint64_t total)>& on_progress) const;
   // Brings one tenant's rows in such a store on to a later position. Not thread-safe per store.
   absl::Status ReplayOn(eventstore::RowStore& rows, const Tenant& tenant,
                         eventstore::Position until) const;

@@ -55,18 +55,25 @@ void Timers::Stop() {
 void Timers::Run() {
   const auto stopping = [this] { return stopping_.load(); };
   for (int looks = 0;; ++looks) {
-    absl::Status status = CatchUp();
-    if (status.ok() && looks % kLooksPerSave == 0) {
-      status = clock_.Save();
-    }
-    if (!status.ok()) {
+    if (const absl::Status status = CatchUp(); !status.ok()) {
       on_failure_(status);
       return;
+    }
+    if (looks % kLooksPerSave == 0) {
+      SaveClock();
     }
     absl::MutexLock lock(&wait_);
     if (wait_.AwaitWithTimeout(absl::Condition(&stopping), kLook)) {
       return;
     }
+  }
+}
+
+// A full disk ends no server. What is not kept is uptime: what expires is announced for longer.
+void Timers::SaveClock() {
+  if (const absl::Status saved = clock_.Save(); !saved.ok()) {
+    const std::string fault(saved.message());
+    Log(LogLevel::kWarn, "the clock is not kept", {{"fault", fault}});
   }
 }
 

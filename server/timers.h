@@ -39,6 +39,7 @@ class Timers {
 
  private:
   void Run();
+  void SaveClock();
   absl::Status CatchUp(Tenant& tenant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
   // True when something was done, so that more may be.
   absl::StatusOr<bool> FireDue(Tenant& tenant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);

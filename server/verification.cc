@@ -8,6 +8,7 @@
 
 #include "domain/index_values.h"
 #include "domain/kind.h"
+#include "domain/refusal.h"
 #include "domain/status_macros.h"
 #include "server/digest.h"
 #include "server/row_view.h"
@@ -73,9 +74,8 @@ class Comparison {
   absl::StatusOr<bool> PurgedSince(const Tenant& tenant, Position position) const {
     const RowView view(served_, tenant.number, eventstore::kLatest);
     for (const domain::Kind& kind : domain::Kinds()) {
-      const domain::IndexRange later{
-          kind.number, domain::kPurgedIndex,
-          domain::EncodeNumber(static_cast<int64_t>(position) + 1), ""};
+      const domain::IndexRange later{kind.number, domain::kPurgedIndex,
+                                     domain::EncodeNumber(static_cast<int64_t>(position) + 1), ""};
       RETRACE_ASSIGN(const auto hits, view.Find(later, 1));
       if (!hits.empty()) {
         return true;
@@ -116,10 +116,23 @@ class Comparison {
   Verification& found_;
 };
 
+// The rebuilt rows must not take the space that the log needs.
+absl::Status CheckRoom(const std::string& directory, const eventstore::StatVfs& stat_vfs) {
+  RETRACE_ASSIGN(const eventstore::DiskSpace space, eventstore::FreeSpace(directory, stat_vfs));
+  if (!space.BelowReserve()) {
+    return absl::OkStatus();
+  }
+  return domain::Refusal(v1::DISK_FULL,
+                         "Free space on the server fell below its reserve, so the verification, "
+                         "which rebuilds all rows beside those that serve, was stopped.")
+      .Next("Make space, then verify again.");
+}
+
 }  // namespace
 
 absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scratch,
-                                        const VerificationProgress& progress) {
+                                        const VerificationProgress& progress,
+                                        const eventstore::StatVfs& stat_vfs) {
   Verification found;
   if (const absl::Status sums = ledger.rocks_log().Verify(); absl::IsDataLoss(sums)) {
     found.differences.push_back(std::string(sums.message()));
@@ -138,26 +151,24 @@ absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scrat
   }
   const ScratchDirectory directory(scratch, "verify");
   RETRACE_RETURN_IF_ERROR(directory.Make());
-  absl::Status stopped;
+  const auto go_on = [&](uint64_t done) {
+    found.commits = done;
+    const absl::Status room = CheckRoom(directory.path(), stat_vfs);
+    return room.ok() ? progress(done, total) : room;
+  };
+  RETRACE_RETURN_IF_ERROR(go_on(0));
   RETRACE_ASSIGN(const std::unique_ptr<RowStore> rebuilt,
                  ledger.Rebuild(
                      directory.path() + "/rows",
                      [&](const Tenant& tenant) {
                        const auto end = ends.find(&tenant);
-                       return end == ends.end() || !stopped.ok() ? eventstore::kNoPosition
-                                                                 : end->second;
+                       return end == ends.end() ? eventstore::kNoPosition : end->second;
                      },
-                     [&](uint64_t done, uint64_t) {
-                       found.commits = done;
-                       if (stopped.ok()) {
-                         stopped = progress(done, total);
-                       }
-                     }));
-  RETRACE_RETURN_IF_ERROR(stopped);
+                     [&](uint64_t done, uint64_t) { return go_on(done); }));
   Comparison comparison(ledger, *rebuilt, found);
   for (const auto& [tenant, position] : ends) {
     RETRACE_RETURN_IF_ERROR(
-        comparison.Compare(*tenant, position, [&] { return progress(found.commits, total); }));
+        comparison.Compare(*tenant, position, [&] { return go_on(found.commits); }));
   }
   return found;
 }

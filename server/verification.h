@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "eventstore/disk_space.h"
 #include "server/ledger.h"
 
 namespace retrace::server {
@@ -22,8 +23,10 @@ using VerificationProgress = std::function<absl::Status(uint64_t done, uint64_t 
 // Reads the whole log and checks every sum and chain, rebuilds all rows up to what is visible now
 // in a scratch directory below `scratch`, and compares tenant by tenant: the content digest as of
 // that position, and, where nothing was written meanwhile, the full digest. Commands and queries go
-// on. An error means that it could not be done, not that something differs. Thread-safe.
+// on. An error means that it could not be done, not that something differs: DISK_FULL when it would
+// take space from the log. Thread-safe.
 absl::StatusOr<Verification> VerifyRows(Ledger& ledger, const std::string& scratch,
-                                        const VerificationProgress& progress);
+                                        const VerificationProgress& progress,
+                                        const eventstore::StatVfs& stat_vfs = ::statvfs);
 
 }  // namespace retrace::server

@@ -90,13 +90,31 @@ TEST_F(PurgeTest, VerificationGoesOnWhileSomethingIsPurged) {
   ASSERT_TRUE(Delete(ann).status.ok());
   const testing::TempDirectory directory;
   int calls = 0;
-  const auto verified =
-      server::VerifyRows(small_.ledger(), directory.path(), [&](uint64_t, uint64_t) {
-        return ++calls == 1 ? Purge(ann).status : absl::OkStatus();
-      });
+  const auto verified = server::VerifyRows(
+      small_.ledger(), directory.path(),
+      [&](uint64_t, uint64_t) { return ++calls == 1 ? Purge(ann).status : absl::OkStatus(); });
   ASSERT_TRUE(verified.ok()) << verified.status();
   EXPECT_THAT(verified->differences, IsEmpty());
   EXPECT_EQ(domain::ReasonOf(Get(ann, 0)), v1::ENTITY_PURGED);
+}
+
+TEST_F(PurgeTest, VerificationLeavesTheLastSpaceToTheLog) {
+  NewCustomer("Bo");
+  const testing::TempDirectory directory;
+  int asked = 0;
+  const auto filling = [&asked](const char*, struct statvfs* disk) {
+    *disk = {};
+    disk->f_frsize = 4096;
+    disk->f_blocks = 1 << 20;
+    disk->f_bavail = ++asked == 1 ? 1 << 19 : 1;
+    return 0;
+  };
+  const auto verified = server::VerifyRows(
+      small_.ledger(), directory.path(), [](uint64_t, uint64_t) { return absl::OkStatus(); },
+      filling);
+  EXPECT_EQ(domain::ReasonOf(verified.status()), v1::DISK_FULL) << verified.status();
+  EXPECT_EQ(asked, 2) << "the first batch was the last";
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
 TEST_F(PurgeTest, AnswersOfAnyMomentShowTheTombstone) {

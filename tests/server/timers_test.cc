@@ -142,6 +142,18 @@ TEST_F(TimersTest, ADayOfUptimeIsCountedOverRestarts) {
   EXPECT_TRUE(Gone(ann));
 }
 
+// As of a full disk: serving goes on.
+TEST_F(TimersTest, AClockThatCannotBeKeptEndsNothing) {
+  const std::string gone = directory_.Below("gone");
+  std::filesystem::create_directory(gone);
+  const auto clock = *Clock::Open(gone, true);
+  std::filesystem::remove_all(gone);
+  ASSERT_FALSE(clock->Save().ok());
+  Timers timers(small_.ledger(), *sequencer_, *clock,
+                [](const absl::Status& status) { ADD_FAILURE() << status; });
+  timers.Stop();  // not before the first look is over, which keeps the clock
+}
+
 TEST_F(TimersTest, AHoldKeepsWhatWasAnnounced) {
   const std::string ann = NewDeleted();
   Advance(59 * kDayUs);
