@@ -268,7 +268,8 @@ absl::StatusOr<OpenedCommit> Ledger::ReadCommit(const Tenant& tenant, Position p
   return OpenCommit(commit, tenant.number, *keys_);
 }
 
-absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) const {
+absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us,
+                                            absl::Duration patience) const {
   const int64_t now_us = options_.wall_us ? options_.wall_us() : absl::ToUnixMicros(absl::Now());
   if (time_us > now_us) return absl::OutOfRangeError("The time lies in the future.");
   Position decided;
@@ -278,8 +279,11 @@ absl::StatusOr<Position> Ledger::PositionAt(Tenant& tenant, int64_t time_us) con
     decided = tenant.clock.decided;
   }
   // What was stamped before the floor rose may lie at or below the time, and still be on its way.
-  const absl::Time give_up = absl::Now() + absl::Seconds(5);
-  for (uint64_t seen = tenants_.changes(); tenant.visible < decided && absl::Now() < give_up;) {
+  const absl::Time give_up = absl::Now() + patience;
+  for (uint64_t seen = tenants_.changes(); tenant.visible < decided;) {
+    if (absl::Now() >= give_up) {
+      return absl::UnavailableError("Commits of that time are still being written.");
+    }
     seen = tenants_.WaitForChange(seen, absl::Milliseconds(100));
   }
   Position low = 0, high = tenant.visible;
@@ -315,7 +319,8 @@ absl::StatusOr<std::unique_ptr<RowStore>> Ledger::Rebuild(
 }
 
 absl::Status Ledger::ReplayOn(RowStore& rows, const Tenant& tenant, Position until) const {
-  return ReplayTenant(*log_, *keys_, rows, tenant.number, until, [](uint64_t) { return absl::OkStatus(); });
+  return ReplayTenant(*log_, *keys_, rows, tenant.number, until,
+                      [](uint64_t) { return absl::OkStatus(); });
 }
 
 }  // namespace retrace::server

@@ -52,12 +52,15 @@ class Ledger {
   absl::StatusOr<OpenedCommit> ReadCommit(const Tenant& tenant,
                                           eventstore::Position position) const;
   // Position of the last commit at or before the time, 0 when there is none. Raises the tenant's
-  // floor first, so that the same question keeps its answer. OUT_OF_RANGE for a future time.
-  absl::StatusOr<eventstore::Position> PositionAt(Tenant& tenant, int64_t time_us) const;
+  // floor first, so that the same question keeps its answer. OUT_OF_RANGE for a future time;
+  // UNAVAILABLE when commits that may lie at or before it are still being written after `patience`.
+  absl::StatusOr<eventstore::Position> PositionAt(Tenant& tenant, int64_t time_us,
+                                                  absl::Duration patience = absl::Seconds(5)) const;
 
   // Rebuilds all rows from the log into a fresh store at `directory`. Thread-safe; reads only what
   // was durable at the beginning; stops each tenant at the position given by `until` (null: the
-  // durable head), and altogether when `on_progress` (may be null) gives an error, which it returns.
+  // durable head), and altogether when `on_progress` (may be null) gives an error, which it
+  // returns.
   absl::StatusOr<std::unique_ptr<eventstore::RowStore>> Rebuild(
       const std::string& directory, const std::function<eventstore::Position(const Tenant&)>& until,
       const std::function<absl::Status(uint64_t done, uint64_t total)>& on_progress) const;

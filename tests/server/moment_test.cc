@@ -85,5 +85,21 @@ TEST_F(MomentTest, WaitsForWhatWasStampedBefore) {
   EXPECT_EQ(answer, 2u);
 }
 
+// An answer without it would be another one a moment later.
+TEST_F(MomentTest, AnswersNothingWithoutWhatWasStampedBefore) {
+  Create();
+  small_.Hold();
+  Create();
+  const int64_t asked = small_.time_us();
+  {
+    absl::MutexLock lock(&small_.tenant().clock_mutex);
+    small_.tenant().clock.decided = 2;
+  }
+  const auto early = small_.ledger().PositionAt(small_.tenant(), asked, absl::ZeroDuration());
+  EXPECT_TRUE(absl::IsUnavailable(early.status())) << early.status();
+  small_.Release();
+  EXPECT_EQ(At(asked), 2u);
+}
+
 }  // namespace
 }  // namespace retrace
