@@ -90,6 +90,9 @@ absl::StatusOr<std::unique_ptr<ExportReplay>> ExportReplay::Open(ExportReplayOpt
 }
 
 absl::Status ExportReplay::OpenStores() {
+  if (options_.remove_when_killed) {
+    RETRACE_RETURN_IF_ERROR(directory_.RemoveWhenKilled());
+  }
   RETRACE_RETURN_IF_ERROR(directory_.Make());
   const std::string master = directory_.path() + "/master.key";
   RETRACE_RETURN_IF_ERROR(eventstore::KeyStore::MakeMasterKey(master));

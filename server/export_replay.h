@@ -31,6 +31,9 @@ struct ExportReplayOptions {
   v1::AsOf until;
   // Where the scratch directory with the rows is made.
   std::string scratch = "/tmp";
+  // Keys and opened rows go even if this process is killed: another one, which is forked, sees to
+  // that. So there must be no threads yet.
+  bool remove_when_killed = false;
 };
 
 // What is listed; as of a List request.

@@ -19,10 +19,14 @@ class ScratchDirectory {
 
   // Makes it, for this user only, and missing parents.
   absl::Status Make() const;
+  // From now on it goes with this process, too, whatever ends that (a signal, a reader that went
+  // away). Forks: call it once, before it is made and before there are threads.
+  absl::Status RemoveWhenKilled();
   const std::string& path() const { return path_; }
 
  private:
   const std::string path_;
+  int alive_ = -1;  // end of a pipe, which is closed with this process
 };
 
 }  // namespace retrace::server

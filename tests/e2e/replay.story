@@ -173,6 +173,9 @@ etag          "<etag>"
 create_time   <time>
 update_time   <time>
 
+# What was opened goes with the process, whatever ends that: here, a reader that went away.
+$ mkdir opened; TMPDIR=$PWD/opened retrace replay six.retrace --keys six.keys --list customers 2> /dev/null | true; timeout 60 sh -c 'until [ -z "$(ls opened)" ]; do sleep 0.1; done' && ls opened
+
 ! start
 
 $ for position in 1 2 3 4 5 6; do retrace history digest --as-of $position 2> /dev/null | diff - from-file.$position && echo "the same at $position"; done

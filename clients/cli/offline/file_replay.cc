@@ -99,6 +99,7 @@ absl::Status RunFileReplay(Session& session, const FileReplayFlags& flags) {
   if (const char* temporary = std::getenv("TMPDIR"); temporary != nullptr && *temporary != '\0') {
     options.scratch = temporary;
   }
+  options.remove_when_killed = true;
   const auto replay = server::ExportReplay::Open(options);
   if (!replay.ok()) return Told(replay.status());
   session.err() << "tenant " << (*replay)->header().tenant() << ", commits 1 to "
