@@ -250,8 +250,10 @@ ExitCode RunTool(int argc, const char* const* argv, Session& session) {
     session.out() << (at == &app ? Overview(app) : HelpText(app));
     return at == &app ? ExitCode::kOk : ExitCode::kUsage;
   }
-  const absl::Status status = session.action()();
-  session.out().flush();
+  absl::Status status = session.action()();
+  if (!session.out().flush() && status.ok()) {
+    status = FileError("cannot write the output");  // a full disk, or a closed descriptor
+  }
   if (!status.ok()) PrintError(status, session.err(), session.color_err());
   return ExitCodeOf(status);
 }

@@ -236,6 +236,14 @@ TEST_F(AppTest, AnOperationOnTheBinSaysOnWhat) {
   EXPECT_THAT(fake_.methods, ElementsAre()) << "nothing was sent";
 }
 
+TEST_F(AppTest, OutputThatCannotBeWrittenIsAFileError) {
+  out_.setstate(std::ios::badbit);
+  session_ = std::make_unique<Session>(out_, err_);
+  const char* const argv[] = {"retrace", "context", "list"};
+  EXPECT_EQ(RunTool(3, argv, *session_), ExitCode::kFile);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot write the output"));
+}
+
 TEST_F(AppTest, AsOfATimeIsReadInTheTenantsZoneAndSaidSo) {
   Run({"customers", "create", "--tenant", "acme", "--display-name", "A"});
   ASSERT_EQ(Run({"customers", "get", "id1", "--tenant", "acme", "--as-of", "2026-03-31 18:00"}),
