@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_split.h"
 #include "domain/decider.h"
 #include "domain/expiry.h"
 #include "domain/hold.h"
@@ -25,7 +24,7 @@
 #include "server/list_declarations.h"
 #include "server/lists.h"
 #include "server/moment.h"
-#include "server/numbers.h"
+#include "server/page_token.h"
 #include "server/row_view.h"
 
 namespace retrace::server {
@@ -182,26 +181,17 @@ absl::StatusOr<std::vector<const ListDeclaration*>> KindsOf(
   return lists;
 }
 
-// Which kind a page is of, and where in its list: `kind.position.token`. The position pins the
-// first page of a kind; the token, which is sealed, pins the others.
-struct BinToken {
-  size_t kind = 0;
-  std::optional<eventstore::Position> position;
-  std::string token;
-};
-
-absl::StatusOr<BinToken> ParseToken(const std::string& text, size_t kinds) {
-  BinToken token;
-  if (text.empty()) return token;
-  const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('.', 2));
-  const auto kind = parts.size() == 3 ? ReadNumber<size_t>(parts[0]) : std::nullopt;
-  if (kind.has_value()) token.position = ReadNumber<eventstore::Position>(parts[1]);
-  if (!token.position.has_value() || *kind >= kinds) {
-    return Refusal(v1::INVALID_PAGE_TOKEN, "The page token was not made for this request.")
-        .Field("page_token", "Give the token of the page before, or none.");
+// The token tells in its `part` which kind the page is of, in `value` the token of that kind's
+// list, empty at its beginning. The position pins the first page of a kind, too.
+absl::StatusOr<store::v1::PageToken> OpenBinToken(Ledger& ledger, const QueryCall& call,
+                                                  const v1::ListBinnedEntitiesRequest& request,
+                                                  size_t kinds) {
+  RETRACE_ASSIGN(store::v1::PageToken token,
+                 OpenPageToken(ledger, call, request, request.page_token()));
+  if (token.part() >= kinds) {
+    return Refusal(v1::INVALID_PAGE_TOKEN, "The page token was made by another release.")
+        .Field("page_token", "Begin again without a page token.");
   }
-  token.kind = *kind;
-  token.token = parts[2];
   return token;
 }
 
@@ -210,16 +200,19 @@ absl::StatusOr<BinToken> ParseToken(const std::string& text, size_t kinds) {
 absl::StatusOr<v1::ListBinnedEntitiesResponse> RecycleBin::Answer(
     const QueryCall& call, const v1::ListBinnedEntitiesRequest& request) const {
   RETRACE_ASSIGN(const auto lists, KindsOf(request));
-  RETRACE_ASSIGN(const BinToken token, ParseToken(request.page_token(), lists.size()));
-  const ListDeclaration& list = *lists[token.kind];
+  store::v1::PageToken token;
   v1::AsOf as_of = request.as_of();
-  if (token.position.has_value()) as_of.set_position(static_cast<int64_t>(*token.position));
+  if (!request.page_token().empty()) {
+    RETRACE_ASSIGN(token, OpenBinToken(ledger_, call, request, lists.size()));
+    as_of.set_position(static_cast<int64_t>(token.position()));
+  }
+  const ListDeclaration& list = *lists[token.part()];
   // What the token inside is bound to: the kind, too.
   v1::ListBinnedEntitiesRequest inner = request;
   inner.set_collection(std::string(domain::KindOf(list.kind).collection));
   const ListQuestion question{.request = inner,
                               .page_size = request.page_size(),
-                              .page_token = token.token,
+                              .page_token = token.value(),
                               .filter = request.filter(),
                               .order_by = request.order_by(),
                               .query = request.query(),
@@ -247,11 +240,12 @@ absl::StatusOr<v1::ListBinnedEntitiesResponse> RecycleBin::Answer(
     if (row == nullptr || !row->binned()) continue;
     RETRACE_RETURN_IF_ERROR(show.Show(entity, *row, *response.add_entities()));
   }
-  if (!answer.next_page_token.empty()) {
-    response.set_next_page_token(
-        fmt::format("{}.{}.{}", token.kind, position, answer.next_page_token));
-  } else if (token.kind + 1 < lists.size()) {
-    response.set_next_page_token(fmt::format("{}.{}.", token.kind + 1, position));
+  if (answer.next_page_token.empty()) token.set_part(token.part() + 1);
+  if (token.part() < lists.size()) {
+    token.set_position(position);
+    token.set_value(answer.next_page_token);
+    RETRACE_ASSIGN(*response.mutable_next_page_token(),
+                   SealPageToken(ledger_, call, request, std::move(token)));
   }
   *response.mutable_answered() = std::move(answer.answered);
   return response;

@@ -227,6 +227,20 @@ TEST_F(PurgeTest, TheBinTellsWhoWhyAndWhatCameAlong) {
     if (page->next_page_token().empty()) break;
   }
   EXPECT_THAT(titles, ::testing::UnorderedElementsAre("Ann", "one", "two"));
+  // Every page's token is of this request, also where the next kind begins.
+  request.clear_page_token();
+  for (int page = 0; page < 2; ++page) {
+    request.set_page_token(Bin(request)->next_page_token());
+    request.set_query("Ann");
+    EXPECT_EQ(domain::ReasonOf(Bin(request).status()), v1::INVALID_PAGE_TOKEN);
+    request.clear_query();
+    small_.In("other");
+    EXPECT_EQ(domain::ReasonOf(Bin(request).status()), v1::INVALID_PAGE_TOKEN);
+    small_.In("acme");
+    EXPECT_TRUE(Bin(request).ok());
+  }
+  request.set_page_token("1.3.");
+  EXPECT_EQ(domain::ReasonOf(Bin(request).status()), v1::INVALID_PAGE_TOKEN);
   v1::ListBinnedEntitiesRequest filtered;
   filtered.set_collection("records");
   filtered.set_filter("title = \"one\"");
