@@ -32,8 +32,9 @@ using store::v1::OperationRow;
 
 constexpr int kDefaultPage = 100;
 constexpr int kLargestPage = 1000;
-// How long a wait looks away, so that it ends when its caller went away.
-constexpr absl::Duration kLook = absl::Seconds(1);
+// How long a wait looks away, so that it ends when its caller went away; and how long it keeps its
+// thread when others wait for one: then it answers with what there is.
+constexpr absl::Duration kLook = absl::Milliseconds(250);
 // A wait answers this long before the caller's deadline.
 constexpr absl::Duration kMargin = absl::Milliseconds(200);
 
@@ -65,8 +66,9 @@ absl::StatusOr<Operation> Get(Backend& backend, const QueryCall& call, const std
   return ShowOperation(call.tenant->id, found.id, *found.row, view);
 }
 
-absl::StatusOr<Operation> Wait(Backend& backend, const QueryCall& call,
+absl::StatusOr<Operation> Wait(Rpc& rpc, Backend& backend, const QueryCall& call,
                                const google::longrunning::WaitOperationRequest& request) {
+  const absl::Time turn_over = absl::Now() + kLook;
   absl::Time until = call.deadline - kMargin;
   if (request.has_timeout()) {
     until = std::min(
@@ -79,7 +81,8 @@ absl::StatusOr<Operation> Wait(Backend& backend, const QueryCall& call,
   while (true) {
     RETRACE_ASSIGN(Operation operation, Get(backend, call, request.name()));
     const absl::Duration left = until - absl::Now();
-    if (operation.done() || left <= absl::ZeroDuration() || call.gone()) {
+    const bool yields = absl::Now() >= turn_over && rpc.pool(Lane::kWait).waiting() > 0;
+    if (operation.done() || left <= absl::ZeroDuration() || yields || call.gone()) {
       return operation;
     }
     seen = tenants.WaitForChange(seen, std::min(left, kLook));
@@ -221,7 +224,12 @@ void AddOperationsService(Rpc& rpc, Backend& backend) {
                                                                       with(Delete));
   googles.Query<lro::CancelOperationRequest, google::protobuf::Empty>("CancelOperation",
                                                                       with(Cancel));
-  googles.Query<lro::WaitOperationRequest, Operation>("WaitOperation", with(Wait), Lane::kWait);
+  googles.Query<lro::WaitOperationRequest, Operation>(
+      "WaitOperation",
+      [&rpc, &backend](const QueryCall& call, const auto& request) {
+        return Wait(rpc, backend, call, request);
+      },
+      Lane::kWait);
 }
 
 }  // namespace retrace::server

@@ -1,6 +1,10 @@
 // Operations over real gRPC: started, planned, waited for, cancelled, gone on with after a restart.
 #include "tests/server/operations_fixture.h"
 
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "domain/commands.h"
 #include "domain/resource.h"
 #include "gmock/gmock.h"
@@ -346,6 +350,38 @@ TEST_F(OperationsTest, PurgesAndRestoresFromTheBinWhenWarningsWereRead) {
   v1::ListCustomersResponse left;
   ASSERT_TRUE(customers_->ListCustomers(As("auditor").get(), list, &left).ok());
   EXPECT_THAT(left.customers(), SizeIs(130));
+}
+
+TEST_F(OperationsTest, ManyWaitsKeepNobodyElseWaiting) {
+  v1::AddTargetsRequest add;
+  add.set_parent(kParent);
+  add.add_names(Create(1, "gold").front());
+  v1::AddTargetsResponse added;
+  ASSERT_TRUE(operations_->AddTargets(As("administrator").get(), add, &added).ok());
+  google::longrunning::WaitOperationRequest request;
+  request.set_name(added.operation());  // which nobody starts
+  const auto wait = [&](grpc::ClientContext& context, absl::Duration deadline,
+                        google::longrunning::WaitOperationRequest asked) {
+    context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+    Operation operation;
+    return running_->WaitOperation(&context, asked, &operation);
+  };
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::thread> others;
+  for (int i = 0; i < 30; ++i) {
+    contexts.push_back(As("administrator"));
+    others.emplace_back([&wait, &context = *contexts.back(), request] {
+      wait(context, absl::Minutes(1), request);
+    });
+  }
+  for (int i = 0; i < 1000 && rpc_->pool(Lane::kWait).waiting() == 0; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  request.mutable_timeout()->set_nanos(1);
+  const grpc::Status status = wait(*As("auditor"), absl::Seconds(20), request);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  for (const auto& context : contexts) context->TryCancel();
+  for (std::thread& other : others) other.join();
 }
 
 TEST_F(OperationsTest, GoesOnAfterARestart) {
