@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "domain/commands.h"
 #include "domain/index_values.h"
 #include "domain/operation.h"
@@ -16,7 +15,9 @@
 #include "google/protobuf/util/time_util.h"
 #include "retrace/v1/operations.pb.h"
 #include "server/lists.h"
+#include "server/numbers.h"
 #include "server/operation_start.h"
+#include "server/page_token.h"
 #include "server/row_view.h"
 #include "server/services.h"
 #include "server/submit.h"
@@ -89,11 +90,6 @@ absl::StatusOr<Operation> Wait(Rpc& rpc, Backend& backend, const QueryCall& call
   }
 }
 
-absl::Status NoToken() {
-  return Refusal(v1::INVALID_PAGE_TOKEN, "The page token is not of this list.")
-      .Field("page_token", "must come from the page before");
-}
-
 // The newest first. The token is where the last page ended: the number of an operation's first
 // commit, which no other has.
 absl::StatusOr<google::longrunning::ListOperationsResponse> List(
@@ -105,14 +101,13 @@ absl::StatusOr<google::longrunning::ListOperationsResponse> List(
   }
   RETRACE_ASSIGN(const size_t size, PageSizeOf(request.page_size(), kDefaultPage, kLargestPage));
   domain::IndexRange range{KindNumber::kOperation, domain::kNewestFirstIndex, "", ""};
+  store::v1::PageToken token;
+  token.set_position(call.tenant->visible);
   if (!request.page_token().empty()) {
-    int64_t position = 0;
-    if (!absl::SimpleAtoi(request.page_token(), &position) || position <= 0) {
-      return NoToken();
-    }
-    range.lower = domain::EncodeNumber(1 - position);
+    RETRACE_ASSIGN(token, OpenPageToken(*backend.ledger, call, request, request.page_token()));
+    range.lower = domain::EncodeNumber(1 - ReadNumber<int64_t>(token.id()).value_or(1));
   }
-  const RowView view(backend.ledger->rows(), call.tenant->number, call.tenant->visible);
+  const RowView view(backend.ledger->rows(), call.tenant->number, token.position());
   RETRACE_ASSIGN(const auto hits, view.Find(range, size + 1));
   google::longrunning::ListOperationsResponse response;
   for (size_t i = 0; i < std::min(size, hits.size()); ++i) {
@@ -120,7 +115,9 @@ absl::StatusOr<google::longrunning::ListOperationsResponse> List(
     RETRACE_ASSIGN(*response.add_operations(),
                    ShowOperation(call.tenant->id, hits[i].id, *row, view));
     if (i + 1 == size && hits.size() > size) {
-      response.set_next_page_token(fmt::format("{}", row->head.create_position()));
+      token.set_id(fmt::format("{}", row->head.create_position()));
+      RETRACE_ASSIGN(*response.mutable_next_page_token(),
+                     SealPageToken(*backend.ledger, call, request, std::move(token)));
     }
   }
   return response;
@@ -156,11 +153,11 @@ absl::StatusOr<v1::ListOperationItemsResponse> ListItems(
   RETRACE_ASSIGN(const FoundOperation found, Find(backend, call, request.parent(), "parent"));
   RETRACE_ASSIGN(const size_t size, PageSizeOf(request.page_size(), kDefaultPage, kLargestPage));
   const uint32_t parts = found.row->As<OperationRow>().item_parts();
-  uint32_t part = 0;
-  if (!request.page_token().empty() &&
-      (!absl::SimpleAtoi(request.page_token(), &part) || part > parts)) {
-    return NoToken();
+  store::v1::PageToken token;
+  if (!request.page_token().empty()) {
+    RETRACE_ASSIGN(token, OpenPageToken(*backend.ledger, call, request, request.page_token()));
   }
+  uint32_t part = token.part();
   const RowView view(backend.ledger->rows(), call.tenant->number, call.tenant->visible);
   v1::ListOperationItemsResponse response;
   while (part < parts && static_cast<size_t>(response.items_size()) < size) {
@@ -170,7 +167,10 @@ absl::StatusOr<v1::ListOperationItemsResponse> ListItems(
     }
   }
   if (part < parts) {
-    response.set_next_page_token(fmt::format("{}", part));
+    token.set_position(call.tenant->visible);
+    token.set_part(part);
+    RETRACE_ASSIGN(*response.mutable_next_page_token(),
+                   SealPageToken(*backend.ledger, call, request, std::move(token)));
   }
   return response;
 }

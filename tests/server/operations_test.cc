@@ -352,6 +352,41 @@ TEST_F(OperationsTest, PurgesAndRestoresFromTheBinWhenWarningsWereRead) {
   EXPECT_THAT(left.customers(), SizeIs(130));
 }
 
+TEST_F(OperationsTest, PagesAreOfTheirRequest) {
+  Create(3, "gold");
+  std::vector<std::string> started;
+  for (int i = 0; i < 3; ++i) {
+    started.push_back(Run(Deletion(fmt::format("number = {}", i + 1))).name());
+  }
+  google::longrunning::ListOperationsRequest list;
+  list.set_name(kParent);
+  list.set_page_size(1);
+  std::vector<std::string> listed;
+  do {
+    google::longrunning::ListOperationsResponse page;
+    const grpc::Status status = running_->ListOperations(As("auditor").get(), list, &page);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    for (const Operation& operation : page.operations()) listed.push_back(operation.name());
+    if (!page.next_page_token().empty()) {
+      list.set_page_token(page.next_page_token());
+      EXPECT_EQ(ErrorOf(running_->ListOperations(As("agent").get(), list, &page)).reason,
+                "INVALID_PAGE_TOKEN");
+    }
+    list.set_page_token(page.next_page_token());
+  } while (!list.page_token().empty() && listed.size() < 10);
+  EXPECT_EQ(listed, std::vector<std::string>(started.rbegin(), started.rend()));
+  google::longrunning::ListOperationsResponse page;
+  list.set_page_token("3");
+  EXPECT_EQ(ErrorOf(running_->ListOperations(As("auditor").get(), list, &page)).reason,
+            "INVALID_PAGE_TOKEN");
+  v1::ListOperationItemsRequest items;
+  items.set_parent(started.front());
+  items.set_page_token("0");
+  v1::ListOperationItemsResponse none;
+  EXPECT_EQ(ErrorOf(operations_->ListOperationItems(As("auditor").get(), items, &none)).reason,
+            "INVALID_PAGE_TOKEN");
+}
+
 TEST_F(OperationsTest, ManyWaitsKeepNobodyElseWaiting) {
   v1::AddTargetsRequest add;
   add.set_parent(kParent);
