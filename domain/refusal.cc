@@ -37,6 +37,7 @@ absl::Status ToStatus(absl::StatusCode code, const google::rpc::Status& details)
 
 }  // namespace
 
+// A reason that is missing here does not compile (-Wswitch).
 absl::StatusCode CodeOf(v1::ErrorReason reason) {
   switch (reason) {
     case v1::INVALID_FIELD:
@@ -100,7 +101,6 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::CALLER_CANCELLED:
       return absl::StatusCode::kCancelled;
     case v1::INTERNAL_ERROR:
-    // A reason that is missing above does not compile (-Wswitch), so these need their names, too.
     case v1::ERROR_REASON_UNSPECIFIED:
     case v1::ErrorReason_INT_MIN_SENTINEL_DO_NOT_USE_:
     case v1::ErrorReason_INT_MAX_SENTINEL_DO_NOT_USE_:
