@@ -17,6 +17,7 @@
 #include "domain/standard.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
+#include "retrace/v1/annotations.pb.h"
 #include "retrace/v1/recycle_bin.pb.h"
 
 namespace retrace::domain {
@@ -190,8 +191,14 @@ const Message* ChangeOf(const Kind& kind) {
   return nullptr;
 }
 
+// True when the field may be sealed, as a whole or in part.
+bool MayBeSealed(const FieldDescriptor& field) {
+  return field.options().GetExtension(v1::personal) ||
+         (field.message_type() != nullptr && !field.is_repeated());
+}
+
 // Everything that the resource says now, as a change: sealed under the subject that it has now. Of
-// what it no longer says nothing is left that a mask would have to name.
+// what is sealed also that it says nothing: who cleared it may have been sealed, too.
 absl::Status Purge::EmitStoredAnew(const Found& kept, const EntityRef& purged) {
   auto removed = std::make_shared<store::v1::PastRemoved>();
   *removed->mutable_purged() = ToStored(purged);
@@ -205,15 +212,21 @@ absl::Status Purge::EmitStoredAnew(const Found& kept, const EntityRef& purged) {
   std::shared_ptr<Message> event(change->New());
   Message& resource = *MutableResource(*event);
   resource.CopyFrom(*kept.row->resource);
-  std::vector<const FieldDescriptor*> fields;
-  resource.GetReflection()->ListFields(resource, &fields);
   const FieldDescriptor* mask = event->GetDescriptor()->FindFieldByName("update_mask");
   auto& paths = static_cast<google::protobuf::FieldMask&>(
       *event->GetReflection()->MutableMessage(event.get(), mask));
-  for (const FieldDescriptor* field : fields) {
-    paths.add_paths(field->name());
-    if (was_detached && field->name() == "detached_from") {
-      resource.GetReflection()->ClearField(&resource, field);
+  const auto& type = *resource.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    const bool is_set = field.is_repeated()
+                            ? resource.GetReflection()->FieldSize(resource, &field) > 0
+                            : resource.GetReflection()->HasField(resource, &field);
+    if (!is_set && !MayBeSealed(field)) {
+      continue;
+    }
+    paths.add_paths(field.name());
+    if (was_detached && field.name() == "detached_from") {
+      resource.GetReflection()->ClearField(&resource, &field);
     }
   }
   return draft_.Emit(kept.entity, std::move(event));

@@ -6,6 +6,7 @@
 
 #include "domain/change_set.h"
 #include "domain/kind.h"
+#include "domain/purge.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -32,13 +33,14 @@ std::string Told(const domain::DraftEvent& event) {
                      fields.empty() ? "" : fmt::format(" {{{}}}", fields));
 }
 
-std::string KeyOf(const std::string& subject) { return "key of " + subject; }
-
 // Whether the event has personal content: those of resources stand for all.
 bool IsPersonal(const google::protobuf::Message& event) {
   const std::string& type = event.GetDescriptor()->name();
   if (type == "Reverted") {
     return static_cast<const store::v1::Reverted&>(event).personal_paths_size() > 0;
+  }
+  if (type == "RestoredTo") {
+    return static_cast<const store::v1::RestoredTo&>(event).personal_paths_size() > 0;
   }
   return type.ends_with("Created") || type.ends_with("Updated");
 }
@@ -158,15 +160,31 @@ absl::Status TestTenant::Commit(domain::Draft& draft, Reply& reply) {
     return absl::OkStatus();
   }
   LoggedCommit logged{draft.header(), {}};
+  std::map<std::string, std::string> keys;
   for (const domain::DraftEvent& event : draft.events()) {
     reply.events.push_back(Told(event));
-    const std::string& subject = draft.touched().at(event.entity).after->head.subject();
-    const bool sealed = IsPersonal(*event.event) && !subject.empty();
-    if (sealed) {
-      draft.SetKey(event.entity, subject, KeyOf(subject));
+    const domain::Row& row = *draft.touched().at(event.entity).after;
+    const std::string subject = row.head.subject();
+    LoggedEvent stored{event.entity,
+                       event.revision,
+                       event.event->GetDescriptor()->name(),
+                       event.event->SerializeAsString(),
+                       subject,
+                       ""};
+    if (IsPersonal(*event.event) && row.purged()) {
+      std::unique_ptr<google::protobuf::Message> clear(event.event->New());
+      clear->CopyFrom(*event.event);
+      ClearPersonal(*clear);
+      stored.bytes = clear->SerializeAsString();
+    } else if (IsPersonal(*event.event) && !subject.empty()) {
+      auto [key, fresh] = keys.try_emplace(subject);
+      if (fresh) {
+        RETRACE_ASSIGN(key->second, KeyOf(subject, row, draft));
+      }
+      stored.key = key->second;
+      draft.SetKey(event.entity, subject, stored.key);
     }
-    logged.events.push_back({event.entity, event.revision, event.event->GetDescriptor()->name(),
-                             event.event->SerializeAsString(), sealed ? subject : ""});
+    logged.events.push_back(std::move(stored));
   }
   RETRACE_ASSIGN(const domain::Projection projection, draft.Project());
   reply.position = draft.header().position;
@@ -175,13 +193,31 @@ absl::Status TestTenant::Commit(domain::Draft& draft, Reply& reply) {
   return rows_.Apply(projection, reply.position);
 }
 
+absl::StatusOr<std::string> TestTenant::KeyOf(const std::string& subject, const domain::Row& row,
+                                              const domain::Draft& draft) {
+  if (row.head.subject() == subject && !row.head.key_id().empty()) {
+    return row.head.key_id();
+  }
+  const size_t slash = subject.find('/');
+  if (const domain::Kind* kind = domain::FindKind(std::string_view(subject).substr(0, slash))) {
+    RETRACE_ASSIGN(const domain::RowPtr owner,
+                   draft.Get({kind->number, subject.substr(slash + 1)}));
+    if (owner != nullptr && owner->head.subject() == subject && !owner->head.key_id().empty()) {
+      return owner->head.key_id();
+    }
+  }
+  const int made = ++keys_made_[subject];
+  return made == 1 ? "key of " + subject : fmt::format("key {} of {}", made, subject);
+}
+
 std::set<std::string> TestTenant::DestroyedKeys() const {
   std::set<std::string> destroyed;
   for (const LoggedCommit& commit : log_) {
     for (const LoggedEvent& event : commit.events) {
-      store::v1::Purged purged;
-      if (event.type == "Purged" && purged.ParseFromString(event.bytes)) {
-        destroyed.insert(purged.key_ids().begin(), purged.key_ids().end());
+      std::unique_ptr<google::protobuf::Message> message(domain::FindEvent(event.type)->New());
+      message->ParseFromString(event.bytes);
+      if (const auto* keys = domain::DestroyedKeys(*message)) {
+        destroyed.insert(keys->begin(), keys->end());
       }
     }
   }
@@ -201,15 +237,15 @@ absl::StatusOr<MemoryRows> TestTenant::Replay() const {
       }
       std::shared_ptr<google::protobuf::Message> message(prototype->New());
       message->ParseFromString(event.bytes);
-      if (!event.subject.empty() && destroyed.contains(KeyOf(event.subject))) {
+      if (destroyed.contains(event.key)) {
         ClearPersonal(*message);
       }
       RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, std::move(message)));
       if (draft.events().back().revision != event.revision) {
         return absl::DataLossError("another revision than was stored");
       }
-      if (!event.subject.empty()) {
-        draft.SetKey(event.entity, event.subject, KeyOf(event.subject));
+      if (!event.key.empty()) {
+        draft.SetKey(event.entity, event.subject, event.key);
       }
     }
     RETRACE_ASSIGN(const domain::Projection projection, draft.Project());

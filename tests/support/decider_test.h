@@ -174,7 +174,8 @@ class TestTenant {
     uint64_t revision;
     std::string type;
     std::string bytes;
-    std::string subject;  // under whose key it is sealed; empty: it is not
+    std::string subject;
+    std::string key;  // under which it is sealed; empty: it is not
   };
   struct LoggedCommit {
     domain::CommitHeader header;
@@ -189,6 +190,10 @@ class TestTenant {
   Reply Run(const google::protobuf::Message& request, const v1::CommandOptions& options,
             const Decider& decide);
   absl::Status Commit(domain::Draft& draft, Reply& reply);
+  // The key that the subject's events are sealed under: a known one, or a fresh one. The first is
+  // `key of customers/ID`, the next `key 2 of customers/ID`.
+  absl::StatusOr<std::string> KeyOf(const std::string& subject, const domain::Row& row,
+                                    const domain::Draft& draft);
 
   std::string id_;
   std::string actor_ = "ann";
@@ -198,6 +203,7 @@ class TestTenant {
   uint64_t last_id_ = 0;
   MemoryRows rows_;
   std::vector<LoggedCommit> log_;
+  std::map<std::string, int> keys_made_;  // by subject
 };
 
 }  // namespace retrace::testing

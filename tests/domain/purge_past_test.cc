@@ -1,0 +1,138 @@
+// What a purge takes of the past of those who stay, and what it must not take.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "domain/kind.h"
+#include "fmt/format.h"
+#include "tests/support/decider_test.h"
+
+namespace retrace::domain {
+namespace {
+
+using retrace::testing::Reply;
+using retrace::testing::TestTenant;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class PurgePastTest : public ::testing::Test {
+ protected:
+  std::string Customer(const std::string& name) {
+    return "tenants/acme/customers/" +
+           acme_
+               .Must<v1::CreateCustomerRequest>(
+                   fmt::format("parent: 'tenants/acme' customer {{ display_name: '{}' }}", name))
+               .id();
+  }
+  std::string Note(const std::string& customer, const std::string& more = "") {
+    return "tenants/acme/records/" + acme_
+                                         .Must<v1::CreateRecordRequest>(fmt::format(
+                                             "parent: 'tenants/acme' record {{ kind: NOTE "
+                                             "title: 'note' customer: '{}' {} }}",
+                                             customer, more))
+                                         .id();
+  }
+  Reply Set(const std::string& record, const std::string& field, const std::string& value) {
+    return acme_.Must<v1::UpdateRecordRequest>(
+        fmt::format("record {{ name: '{0}' {1}: '{2}' }} update_mask {{ paths: '{1}' }}", record,
+                    field, value));
+  }
+  void Move(const std::string& record, const std::string& customer) {
+    Set(record, "customer", customer);
+  }
+  void Delete(const std::string& name) {
+    const std::string text = fmt::format("name: '{}'", name);
+    if (IsRecord(name)) {
+      acme_.Must<v1::DeleteRecordRequest>(text);
+    } else {
+      acme_.Must<v1::DeleteCustomerRequest>(text + " related { all: DELETE }");
+    }
+  }
+  Reply Purge(const std::string& name) {
+    return acme_.Do<v1::PurgeEntitiesRequest>(
+        fmt::format("parent: 'tenants/acme' names: '{}'", name));
+  }
+  Reply PurgeInParts(const std::string& name) {
+    return acme_.Do<v1::PurgeEntitiesRequest>(
+        fmt::format("parent: 'tenants/acme' in_parts: true names: '{}'", name));
+  }
+  Reply Merge(const std::string& survivor, const std::string& loser) {
+    return acme_.Must<v1::MergeCustomersRequest>(
+        fmt::format("name: '{}' losers: '{}'", survivor, loser));
+  }
+  // Takes back what a commit did to one entity.
+  Reply UndoOf(const Reply& done, const std::string& entity) {
+    v1::UndoRequest undo;
+    undo.set_parent("tenants/acme");
+    undo.add_names(fmt::format("tenants/acme/commits/{}", done.position));
+    undo.add_entities(entity);
+    return acme_.Undo(undo);
+  }
+  void DeleteAndPurge(const std::string& name) {
+    Delete(name);
+    const Reply purged = Purge(name);
+    ASSERT_TRUE(purged.ok()) << purged.status;
+  }
+  static bool IsRecord(const std::string& name) {
+    return name.find("/records/") != std::string::npos;
+  }
+  static EntityRef Ref(const std::string& name) {
+    return {IsRecord(name) ? KindNumber::kRecord : KindNumber::kCustomer,
+            name.substr(name.rfind('/') + 1)};
+  }
+  RowPtr Row(const std::string& name) { return acme_.RowOf(Ref(name)); }
+  bool IsDestroyed(const std::string& key) { return acme_.DestroyedKeys().contains(key); }
+  static std::string FirstKeyOf(const std::string& name) {
+    return "key of " + name.substr(name.find(IsRecord(name) ? "records" : "customers"));
+  }
+  bool RebuildIsEqual() { return *acme_.Replay() == acme_.rows(); }
+
+  TestTenant acme_;
+};
+
+// The undo that cleared the body is sealed under Ann's key.
+TEST_F(PurgePastTest, WhatWasClearedIsNotFilledAgainByARebuild) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note(bo);
+  const Reply written = Set(note, "body", "secret");
+  Move(note, ann);
+  const Reply undone = acme_.UndoCommit(written.position);
+  ASSERT_TRUE(undone.ok()) << undone.status;
+  Move(note, bo);
+  DeleteAndPurge(ann);
+  EXPECT_EQ(Row(note)->As<v1::Record>().body(), "");
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgePastTest, NorIsWhatARestoreCleared) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note(ann);
+  const auto before = static_cast<int64_t>(acme_.head());
+  Move(note, bo);
+  Set(note, "body", "secret");
+  v1::RestoreToRequest request;
+  request.set_name(note);
+  request.mutable_as_of()->set_position(before);
+  const Reply restored = acme_.RestoreTo(request);
+  ASSERT_TRUE(restored.ok()) << restored.status;
+  Move(note, bo);
+  DeleteAndPurge(ann);
+  EXPECT_EQ(Row(note)->As<v1::Record>().body(), "");
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgePastTest, AStoredAnewRecordKeepsHowItWasCut) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note(ann);
+  Move(note, bo);
+  acme_.Must<v1::DeleteCustomerRequest>(fmt::format("name: '{}' related {{ all: KEEP }}", bo));
+  DeleteAndPurge(ann);
+  EXPECT_FALSE(Row(note)->head.detached().moved());
+  acme_.Must<v1::UndeleteCustomerRequest>(fmt::format("name: '{}'", bo));
+  EXPECT_EQ(Row(note)->As<v1::Record>().customer(), bo);
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+}  // namespace
+}  // namespace retrace::domain
