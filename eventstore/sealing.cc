@@ -50,6 +50,17 @@ bool HasPersonalContent(const Message& message) {
   return SplitPlan::Of(*message.GetDescriptor()).HasPersonal(message);
 }
 
+absl::Status StoreClear(const Message& event, const SealingPlace& place,
+                        store::v1::StoredEvent& stored) {
+  stored.clear_sealed();
+  std::string clear, personal;
+  if (!SplitPlan::Of(*event.GetDescriptor()).Split(event.SerializeAsString(), clear, personal)) {
+    return absl::InternalError(fmt::format("{} cannot be split", Describe(place, stored.type())));
+  }
+  stored.set_clear(std::move(clear));
+  return absl::OkStatus();
+}
+
 absl::Status Seal(const Message& event, const SealingPlace& place, std::string_view subject,
                   const SubjectKey* key, store::v1::StoredEvent& stored) {
   if (stored.type().empty()) {

@@ -43,6 +43,11 @@ struct SealingPlace {
 absl::Status Seal(const google::protobuf::Message& event, const SealingPlace& place,
                   std::string_view subject, const SubjectKey* key, store::v1::StoredEvent& stored);
 
+// Fills `clear` of `stored` from `event` without its personal content, which nobody is to read
+// again; nothing is sealed. `stored.type` must be set.
+absl::Status StoreClear(const google::protobuf::Message& event, const SealingPlace& place,
+                        store::v1::StoredEvent& stored);
+
 // Parses `stored` into `event`: clear, merged with every part that can be opened. A part whose key
 // is gone is left out and
 // `*erased` (may be null) is set. DATA_LOSS when a part does not decrypt or parse.

@@ -111,14 +111,18 @@ absl::Status EncodeEvent(const DraftEvent& event, Draft& draft, SubjectKeys& key
   stored.set_type(event.event->GetDescriptor()->name());
   const domain::Kind& kind = domain::KindOf(event.entity.kind);
   const domain::Row& row = *draft.touched().at(event.entity).after;
+  const eventstore::SealingPlace place{draft.header().tenant,
+                                       static_cast<uint32_t>(event.entity.kind), event.entity.id};
+  if (row.purged()) {
+    // A key made for it now would be in no purge, and outlive this one.
+    return eventstore::StoreClear(*event.event, place, stored);
+  }
   std::string subject;
   const SubjectKey* key = nullptr;
   if (kind.subject != nullptr && eventstore::HasPersonalContent(*event.event)) {
     subject = kind.subject(event.entity, row);
     RETRACE_ASSIGN(key, keys.For(subject, row));
   }
-  const eventstore::SealingPlace place{draft.header().tenant,
-                                       static_cast<uint32_t>(event.entity.kind), event.entity.id};
   RETRACE_RETURN_IF_ERROR(eventstore::Seal(*event.event, place, subject, key, stored));
   if (stored.sealed_size() > 0) draft.SetKey(event.entity, subject, key->id);
   return absl::OkStatus();

@@ -134,5 +134,32 @@ TEST_F(PurgePastTest, AStoredAnewRecordKeepsHowItWasCut) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+// What a purge as an operation does in one commit.
+TEST_F(PurgePastTest, WhatIsStoredAnewAndPurgedAtOnceLeavesNothing) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note(ann);
+  Move(note, bo);
+  Delete(bo);
+  Delete(ann);
+  v1::PurgeEntitiesRequest request;
+  request.set_parent("tenants/acme");
+  const Reply purged =
+      acme_.DoWith(request, [&](const auto& /*request*/, Draft& draft, const Context& context) {
+        for (const std::string& name : {ann, bo}) {
+          v1::PurgeEntitiesRequest one;
+          one.set_parent("tenants/acme");
+          one.add_names(name);
+          const absl::Status status = Decide(one, draft, context);
+          if (!status.ok()) {
+            return status;
+          }
+        }
+        return absl::OkStatus();
+      });
+  ASSERT_TRUE(purged.ok()) << purged.status;
+  EXPECT_TRUE(Row(note)->purged());
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
 }  // namespace
 }  // namespace retrace::domain

@@ -178,6 +178,40 @@ TEST_F(PurgeTest, RowsBuiltAnewAreEqualThoughTheKeyIsGone) {
   EXPECT_EQ(kept->record().detached_from(), "");
 }
 
+// As an operation purges: one after the other, in one commit. The record is stored anew for Ann's
+// sake, and then goes with Bo.
+TEST_F(PurgeTest, WhatIsStoredAnewAndPurgedAtOnceOpensForNobody) {
+  const std::string ann = NewCustomer("Ann"), bo = NewCustomer("Bo");
+  v1::CreateRecordRequest record;
+  record.mutable_record()->set_title("secret");
+  record.mutable_record()->set_kind(v1::Record::NOTE);
+  record.mutable_record()->set_customer(ann);
+  v1::UpdateRecordRequest move;
+  move.mutable_record()->set_name("tenants/acme/records/" + small_.Do(record).id());
+  move.mutable_record()->set_customer(bo);
+  move.mutable_update_mask()->add_paths("customer");
+  ASSERT_TRUE(small_.Do(move).status.ok());
+  ASSERT_TRUE(Delete(bo).status.ok());
+  ASSERT_TRUE(Delete(ann).status.ok());
+  const Done purged = small_.DoWith([&](domain::Draft& draft, const domain::Context& context) {
+    for (const std::string& name : {ann, bo}) {
+      v1::PurgeEntitiesRequest one;
+      one.set_parent("tenants/acme");
+      one.add_names(name);
+      if (absl::Status status = domain::Decide(one, draft, context); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(purged.status.ok()) << purged.status;
+  EXPECT_EQ(domain::ReasonOf(Get(bo, 0)), v1::ENTITY_PURGED);
+  for (eventstore::Position position = 1; position <= small_.head(); ++position) {
+    for (const std::string& key : KeysAt(position)) {
+      EXPECT_TRUE(*small_.ledger().keys().WasDestroyed(small_.tenant().number, key)) << position;
+    }
+  }
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
 TEST_F(PurgeTest, ACrashBetweenCommitAndKeysIsMadeUpForOnOpening) {
   const std::string ann = NewCustomer("Ann");
   const auto keys = KeysAt(small_.head());

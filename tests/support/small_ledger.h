@@ -69,6 +69,11 @@ class SmallLedger {
                });
   }
 
+  // Runs what `decide` does as one command.
+  Done DoWith(const std::function<absl::Status(domain::Draft&, const domain::Context&)>& decide) {
+    return Run("TestRequest", {}, decide);
+  }
+
   // Takes back what the commit at the position of the current tenant did.
   Done Undo(domain::Position position);
 
