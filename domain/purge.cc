@@ -61,21 +61,29 @@ class Purge {
     Found found;
     EntityRef root;
   };
+  // What stays but loses its past.
+  struct Kept {
+    RowPtr row;
+    EntityRef purged;  // that it was sealed with
+    // Of its own subject, that only its past was sealed under: nothing else would name them.
+    std::set<std::string> keys;
+  };
 
   absl::Status TakeBelow(const EntityRef& parent, const EntityRef& root);
   // Takes what lives on in the entity only: nobody could reach it to purge it afterwards.
   absl::Status TakeMergedInto(const Found& survivor, const EntityRef& root);
-  // Adds the keys under which versions of the entity were sealed.
-  absl::Status AddKeysOf(const EntityRef& entity, RowPtr row);
-  absl::Status EmitStoredAnew(const Found& kept, const EntityRef& purged);
+  // Adds the keys under which versions of the entity were sealed, to `own` those of its own subject
+  // when that stays.
+  absl::Status AddKeysOf(const EntityRef& entity, RowPtr row, std::set<std::string>& own);
+  absl::Status AddKept(const EntityRef& entity, const EntityRef& purged);
+  absl::Status EmitStoredAnew(const EntityRef& entity, const Kept& kept);
 
   Draft& draft_;
   std::vector<Taken> taken_;
   std::set<EntityRef> seen_;
   // By own subject of what is purged.
   std::map<std::string, std::set<std::string>> keys_;
-  // What stays but loses its past, with the purged entity that it was sealed with.
-  std::map<EntityRef, std::pair<RowPtr, EntityRef>> kept_;
+  std::map<EntityRef, Kept> kept_;
 };
 
 absl::Status Purge::Take(const Found& root) {
@@ -137,14 +145,31 @@ absl::Status Purge::TakeMergedInto(const Found& survivor, const EntityRef& root)
   return absl::OkStatus();
 }
 
-absl::Status Purge::AddKeysOf(const EntityRef& entity, RowPtr row) {
+absl::Status Purge::AddKeysOf(const EntityRef& entity, RowPtr row, std::set<std::string>& own) {
+  const std::string own_subject = OwnSubject(entity);
   while (row != nullptr && !row->purged()) {
-    const auto own = keys_.find(row->head.subject());
-    if (own != keys_.end() && !row->head.key_id().empty()) {
-      own->second.insert(row->head.key_id());
+    const std::string& subject = row->head.subject();
+    const auto purged = keys_.find(subject);
+    if (!row->head.key_id().empty() && purged != keys_.end()) {
+      purged->second.insert(row->head.key_id());
+    } else if (!row->head.key_id().empty() && subject == own_subject) {
+      own.insert(row->head.key_id());
     }
     RETRACE_ASSIGN(row, VersionBefore(entity, *row, draft_));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Purge::AddKept(const EntityRef& entity, const EntityRef& purged) {
+  RETRACE_ASSIGN(const RowPtr row, draft_.Get(entity));
+  if (row == nullptr || row->purged() || seen_.contains(entity) || kept_.contains(entity)) {
+    return absl::OkStatus();
+  }
+  Kept kept{row, purged, {}};
+  RETRACE_RETURN_IF_ERROR(AddKeysOf(entity, row, kept.keys));
+  // What it is now may be sealed under it.
+  kept.keys.erase(row->head.key_id());
+  kept_.emplace(entity, std::move(kept));
   return absl::OkStatus();
 }
 
@@ -152,8 +177,9 @@ absl::Status Purge::FindKeys() {
   for (const Taken& taken : taken_) {
     keys_[OwnSubject(taken.found.entity)];
   }
+  std::set<std::string> nobodys;
   for (const Taken& taken : taken_) {
-    RETRACE_RETURN_IF_ERROR(AddKeysOf(taken.found.entity, taken.found.row));
+    RETRACE_RETURN_IF_ERROR(AddKeysOf(taken.found.entity, taken.found.row, nobodys));
   }
   for (const Taken& taken : taken_) {
     const std::string subject = OwnSubject(taken.found.entity);
@@ -165,13 +191,7 @@ absl::Status Purge::FindKeys() {
           const auto hits,
           draft_.Find(Exactly(kind.number, kFormerSubjectIndex, subject), kMostEntities + 1));
       for (const IndexHit& hit : hits) {
-        const EntityRef entity{kind.number, hit.id};
-        RETRACE_ASSIGN(RowPtr row, draft_.Get(entity));
-        if (row == nullptr || row->purged() || seen_.contains(entity)) {
-          continue;
-        }
-        RETRACE_RETURN_IF_ERROR(AddKeysOf(entity, row));
-        kept_.try_emplace(entity, std::move(row), taken.found.entity);
+        RETRACE_RETURN_IF_ERROR(AddKept({kind.number, hit.id}, taken.found.entity));
       }
     }
     if (taken_.size() + kept_.size() > kMostEntities) {
@@ -199,13 +219,16 @@ bool MayBeSealed(const FieldDescriptor& field) {
 
 // Everything that the resource says now, as a change: sealed under the subject that it has now. Of
 // what is sealed also that it says nothing: who cleared it may have been sealed, too.
-absl::Status Purge::EmitStoredAnew(const Found& kept, const EntityRef& purged) {
+absl::Status Purge::EmitStoredAnew(const EntityRef& entity, const Kept& kept) {
   auto removed = std::make_shared<store::v1::PastRemoved>();
-  *removed->mutable_purged() = ToStored(purged);
+  *removed->mutable_purged() = ToStored(kept.purged);
+  for (const std::string& key : kept.keys) {
+    removed->add_key_ids(key);
+  }
   const bool was_detached =
-      kept.row->head.has_detached() && FromStored(kept.row->head.detached().from()) == purged;
-  RETRACE_RETURN_IF_ERROR(draft_.Emit(kept.entity, std::move(removed)));
-  const Message* change = ChangeOf(KindOf(kept.entity.kind));
+      kept.row->head.has_detached() && FromStored(kept.row->head.detached().from()) == kept.purged;
+  RETRACE_RETURN_IF_ERROR(draft_.Emit(entity, std::move(removed)));
+  const Message* change = ChangeOf(KindOf(entity.kind));
   if (change == nullptr) {
     return absl::OkStatus();
   }
@@ -229,7 +252,7 @@ absl::Status Purge::EmitStoredAnew(const Found& kept, const EntityRef& purged) {
       resource.GetReflection()->ClearField(&resource, &field);
     }
   }
-  return draft_.Emit(kept.entity, std::move(event));
+  return draft_.Emit(entity, std::move(event));
 }
 
 absl::Status Purge::Emit() {
@@ -237,7 +260,7 @@ absl::Status Purge::Emit() {
     draft_.Warn("PURGE_IS_FINAL", "What is purged is gone, now and at every moment of the past.");
   }
   for (const auto& [entity, kept] : kept_) {
-    RETRACE_RETURN_IF_ERROR(EmitStoredAnew({entity, kept.first}, kept.second));
+    RETRACE_RETURN_IF_ERROR(EmitStoredAnew(entity, kept));
     draft_.Lose(entity, "It stays, but its past was sealed with what is purged, and goes.");
   }
   for (const Taken& taken : taken_) {
@@ -322,9 +345,13 @@ absl::Status PurgeAll(const std::vector<Found>& binned, Draft& draft) {
 }
 
 const google::protobuf::RepeatedPtrField<std::string>* DestroyedKeys(const Message& event) {
-  return event.GetDescriptor() == store::v1::Purged::descriptor()
-             ? &static_cast<const store::v1::Purged&>(event).key_ids()
-             : nullptr;
+  if (event.GetDescriptor() == store::v1::Purged::descriptor()) {
+    return &static_cast<const store::v1::Purged&>(event).key_ids();
+  }
+  if (event.GetDescriptor() == store::v1::PastRemoved::descriptor()) {
+    return &static_cast<const store::v1::PastRemoved&>(event).key_ids();
+  }
+  return nullptr;
 }
 
 absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const Context& context) {

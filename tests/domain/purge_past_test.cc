@@ -134,6 +134,33 @@ TEST_F(PurgePastTest, AStoredAnewRecordKeepsHowItWasCut) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+TEST_F(PurgePastTest, KeysOfAPastThatIsRemovedGoWithIt) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note("");
+  Move(note, ann);
+  Move(note, bo);
+  DeleteAndPurge(ann);
+  EXPECT_TRUE(Row(note)->live());
+  EXPECT_TRUE(IsDestroyed(FirstKeyOf(note)));
+  EXPECT_FALSE(IsDestroyed(FirstKeyOf(bo)));
+  EXPECT_TRUE(RebuildIsEqual());
+  DeleteAndPurge(note);
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgePastTest, TheKeyThatARecordIsSealedUnderNowStays) {
+  const std::string ann = Customer("Ann");
+  const std::string note = Note(ann);
+  Move(note, "");
+  Set(note, "body", "mine");
+  DeleteAndPurge(ann);
+  EXPECT_FALSE(IsDestroyed(FirstKeyOf(note)));
+  EXPECT_EQ(Row(note)->As<v1::Record>().body(), "mine");
+  EXPECT_TRUE(RebuildIsEqual());
+  DeleteAndPurge(note);
+  EXPECT_TRUE(IsDestroyed(FirstKeyOf(note)));
+}
+
 // What a purge as an operation does in one commit.
 TEST_F(PurgePastTest, WhatIsStoredAnewAndPurgedAtOnceLeavesNothing) {
   const std::string ann = Customer("Ann"), bo = Customer("Bo");
