@@ -1,5 +1,6 @@
 #include "domain/customer.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -122,6 +123,27 @@ absl::Status NormaliseUpdate(const v1::Customer& before, v1::Customer& after,
   return CheckNamed(after);
 }
 
+// Who is taken out of the parts must have come back: a purge of the survivor would leave them
+// behind, and nobody could reach them.
+absl::Status CheckPartsKept(const EntityRef& entity, const Row& before, const Row& after,
+                            const View& view, const Context& context) {
+  const auto& parts = after.As<v1::Customer>().merged_from();
+  for (const std::string& name : before.As<v1::Customer>().merged_from()) {
+    if (std::find(parts.begin(), parts.end(), name) != parts.end()) {
+      continue;
+    }
+    RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, "merged_from"));
+    RETRACE_ASSIGN(const RowPtr part, view.Get({KindNumber::kCustomer, parsed.id}));
+    if (part != nullptr && part->merged() && FromStored(part->head.merged_into()) == entity) {
+      return Refusal(v1::STATE_REFUSED, fmt::format("`{}` is still merged into `{}`.", name,
+                                                    NameOf(context.header.tenant, entity)))
+          .About("customer", name)
+          .Next("Undo the merge of both, not of the one that survived alone.");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckCustomer(const EntityRef& entity, const Row* before, const Row& after,
                            const View& view, const Context& context) {
   RETRACE_RETURN_IF_ERROR(CheckMove(entity, before, after, context));
@@ -129,6 +151,9 @@ absl::Status CheckCustomer(const EntityRef& entity, const Row* before, const Row
   RETRACE_RETURN_IF_ERROR(CheckNamed(customer));
   if (before != nullptr && before->As<v1::Customer>().number() != customer.number()) {
     return Refusal(v1::STATE_REFUSED, "A customer's number never changes.");
+  }
+  if (before != nullptr) {
+    RETRACE_RETURN_IF_ERROR(CheckPartsKept(entity, *before, after, view, context));
   }
   // Also of a merge that is redone: or two could end up as parts of each other.
   if (after.merged() && (before == nullptr || !before->merged())) {

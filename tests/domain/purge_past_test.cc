@@ -188,5 +188,20 @@ TEST_F(PurgePastTest, WhatIsStoredAnewAndPurgedAtOnceLeavesNothing) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+// A purge of the survivor would miss the part, and nobody could purge that
+// afterwards.
+TEST_F(PurgePastTest, ASurvivorDoesNotForgetItsPartAlone) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const Reply merge = Merge(ann, bo);
+  const Reply refused = UndoOf(merge, ann);
+  EXPECT_EQ(refused.reason(), v1::STATE_REFUSED);
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr(bo));
+  // The part may come back first, and then the survivor forgets it.
+  ASSERT_TRUE(UndoOf(merge, bo).ok());
+  const Reply undone = UndoOf(merge, ann);
+  ASSERT_TRUE(undone.ok()) << undone.status;
+  EXPECT_EQ(acme_.Customer(Ref(ann).id).merged_from_size(), 0);
+}
+
 }  // namespace
 }  // namespace retrace::domain
