@@ -1,6 +1,7 @@
 #include "domain/hold.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "domain/decider.h"
 #include "domain/filter.h"
 #include "domain/normalise.h"
+#include "domain/projection.h"
 #include "domain/resource.h"
 #include "domain/standard.h"
 #include "fmt/format.h"
@@ -152,6 +154,18 @@ absl::Status Held(const EntityRef& entity, const ActiveHold& hold, const Context
       .Next("Ask who placed the hold; release it when the case is closed.");
 }
 
+// All whose personal data the entity held, as far back as it has a past.
+absl::StatusOr<std::set<std::string>> SubjectsOf(const EntityRef& entity, const Row& row,
+                                                 const View& view) {
+  std::set<std::string> subjects = {row.head.subject()};
+  RETRACE_ASSIGN(RowPtr before, VersionBefore(entity, row, view));
+  while (before != nullptr) {
+    subjects.insert(before->head.subject());
+    RETRACE_ASSIGN(before, VersionBefore(entity, *before, view));
+  }
+  return subjects;
+}
+
 enum class Loss { kNone, kToBin, kForEver };
 
 // What the outcome takes away of an entity that was there.
@@ -200,8 +214,11 @@ absl::StatusOr<std::optional<ActiveHold>> HoldOn(const EntityRef& entity, const 
   }
   const Kind& kind = KindOf(entity.kind);
   std::vector<std::string> scopes = {NameOf(tenant, entity), std::string(kWholeTenant)};
-  if (as_part && !row.head.subject().empty()) {
-    scopes.push_back(fmt::format("tenants/{}/{}", tenant, row.head.subject()));
+  if (as_part) {
+    RETRACE_ASSIGN(const std::set<std::string> subjects, SubjectsOf(entity, row, view));
+    for (const std::string& subject : subjects) {
+      scopes.push_back(fmt::format("tenants/{}/{}", tenant, subject));
+    }
   }
   for (const std::string& scope : scopes) {
     RETRACE_ASSIGN(const std::vector<Found> holds, HoldsOf(scope, view));

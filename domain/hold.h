@@ -20,7 +20,7 @@ struct ActiveHold {
 };
 
 // The hold that keeps the entity as `row` is; nothing when none does. With `as_part` also one of
-// what its personal data belongs to.
+// what its personal data belongs to, or belonged to as far back as it has a past.
 absl::StatusOr<std::optional<ActiveHold>> HoldOn(const EntityRef& entity, const Row& row,
                                                  bool as_part, const View& view,
                                                  const std::string& tenant);

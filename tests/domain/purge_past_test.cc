@@ -188,6 +188,25 @@ TEST_F(PurgePastTest, WhatIsStoredAnewAndPurgedAtOnceLeavesNothing) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+TEST_F(PurgePastTest, AHoldKeepsWhatWasOnceOfTheHeld) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string moved = Note(ann), cut = Note(ann), other = Note(bo);
+  const Reply hold = acme_.Must<v1::PlaceHoldRequest>(
+      fmt::format("parent: 'tenants/acme' hold {{ entity: '{}' case_number: '17/26' }} "
+                  "options {{ reason: 'suit' }}",
+                  ann));
+  Move(moved, bo);
+  Move(cut, "");
+  for (const std::string& name : {moved, cut, other}) Delete(name);
+  EXPECT_EQ(Purge(moved).reason(), v1::HELD);
+  EXPECT_EQ(Purge(cut).reason(), v1::HELD);
+  EXPECT_TRUE(Purge(other).ok());
+  acme_.Must<v1::ReleaseHoldRequest>(
+      fmt::format("name: 'tenants/acme/holds/{}' options {{ reason: 'settled' }}", hold.id()));
+  EXPECT_TRUE(Purge(moved).ok());
+  EXPECT_TRUE(Purge(cut).ok());
+}
+
 // A purge of the survivor would miss the part, and nobody could purge that
 // afterwards.
 TEST_F(PurgePastTest, ASurvivorDoesNotForgetItsPartAlone) {
