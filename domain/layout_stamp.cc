@@ -18,7 +18,7 @@ using google::protobuf::Descriptor;
 
 // Rises when apply or projection come to other bytes from the same events without a declaration
 // that shows it.
-constexpr int kProjectionNumber = 2;
+constexpr int kProjectionNumber = 3;
 
 // Appends the definitions of the type and of all that it holds, each once.
 void Describe(const Descriptor& type, std::set<const Descriptor*>& seen, std::string& text) {

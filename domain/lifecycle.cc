@@ -57,6 +57,8 @@ void ApplyPurged(const CommitHeader& header, Row& row) {
   tombstone.set_revision(row.head.revision());
   tombstone.set_create_position(row.head.create_position());
   tombstone.set_update_position(header.position);
+  tombstone.set_actor(header.actor);
+  tombstone.set_change_set(header.change_set);
   store::v1::Purge& purge = *tombstone.mutable_purge();
   purge.set_position(header.position);
   purge.set_time_us(header.time_us);

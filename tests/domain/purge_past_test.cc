@@ -188,6 +188,18 @@ TEST_F(PurgePastTest, WhatIsStoredAnewAndPurgedAtOnceLeavesNothing) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+// An operation takes what it wrote itself for no drift.
+TEST_F(PurgePastTest, ATombstoneTellsWhoMadeItInWhichChangeSet) {
+  const std::string ann = Customer("Ann");
+  Delete(ann);
+  acme_.ActAs("bo");
+  const Reply purged = Purge(ann);
+  ASSERT_TRUE(purged.ok()) << purged.status;
+  EXPECT_EQ(Row(ann)->head.actor(), "bo");
+  EXPECT_EQ(Row(ann)->head.change_set(), purged.position);
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
 TEST_F(PurgePastTest, AHoldKeepsWhatWasOnceOfTheHeld) {
   const std::string ann = Customer("Ann"), bo = Customer("Bo");
   const std::string moved = Note(ann), cut = Note(ann), other = Note(bo);
