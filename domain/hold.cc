@@ -242,6 +242,13 @@ absl::StatusOr<std::optional<ActiveHold>> HoldOn(const EntityRef& entity, const 
   return std::nullopt;
 }
 
+absl::Status CheckMayBePurged(const EntityRef& entity, const Row& row, const View& view,
+                              const Context& context) {
+  RETRACE_ASSIGN(const auto hold,
+                 HoldOn(entity, row, /*as_part=*/true, view, context.header.tenant));
+  return hold.has_value() ? Held(entity, *hold, context) : absl::OkStatus();
+}
+
 absl::Status CheckHolds(const Draft& draft, const Context& context) {
   for (const auto& [entity, touched] : draft.touched()) {
     const Loss loss = LossOf(touched, draft.header().position);

@@ -25,6 +25,9 @@ absl::StatusOr<std::optional<ActiveHold>> HoldOn(const EntityRef& entity, const 
                                                  bool as_part, const View& view,
                                                  const std::string& tenant);
 
+// Refuses to purge what is held, or a part of it (HELD).
+absl::Status CheckMayBePurged(const EntityRef& entity, const Row& row, const View& view,
+                              const Context& context);
 // Refuses an outcome that takes away what is held (HELD, with the case): moves it to the bin, or
 // removes its past. A purge takes away parts of what is held, too.
 absl::Status CheckHolds(const Draft& draft, const Context& context);

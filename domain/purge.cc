@@ -9,25 +9,35 @@
 #include "domain/batch.h"
 #include "domain/commands.h"
 #include "domain/filter.h"
+#include "domain/hold.h"
 #include "domain/index_values.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
 #include "domain/projection.h"
 #include "domain/resource.h"
-#include "domain/standard.h"
+#include "domain/store_anew.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
-#include "retrace/v1/annotations.pb.h"
 #include "retrace/v1/recycle_bin.pb.h"
 
 namespace retrace::domain {
 namespace {
 
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // Entities of the bin that one purge by filter looks at.
 constexpr size_t kMostLookedAt = 10'000;
+// What the purge of one entity takes of a commit's room: the rest is for what is written down
+// beside it, as an operation or an announcement does.
+constexpr size_t kMostTogether = kMostEntities - 10;
+constexpr size_t kMostBytes = 600 << 10;
+// Of the last one, which still fits.
+constexpr size_t kMostRowBytes = 256 << 10;
+// What an entity's events take beside its resource, about.
+constexpr size_t kTombstoneBytes = 300;
+constexpr size_t kStoredAnewBytes = 1000;
+// Versions that one commit walks through.
+constexpr size_t kMostVersions = 20'000;
 
 std::string OwnSubject(const EntityRef& entity) {
   return fmt::format("{}/{}", KindOf(entity.kind).collection, entity.id);
@@ -38,26 +48,47 @@ IndexRange Exactly(KindNumber kind, uint8_t index, const std::string& value) {
 }
 
 absl::Status TooMany() {
-  return Refusal(v1::USE_OPERATION,
-                 fmt::format("This would touch more than the {} entities of one commit.",
-                             kMostEntities))
+  return Refusal(v1::USE_OPERATION, "This would touch more than one commit can hold.")
       .With("limit", fmt::format("{}", kMostEntities))
       .Next("Purge fewer at once: name them, or narrow the filter.");
+}
+
+absl::Status TooManyBelow(const std::string& name) {
+  return Refusal(v1::USE_OPERATION,
+                 fmt::format("More lies in the bin below `{}` than one commit can purge.", name))
+      .With("limit", fmt::format("{}", kMostEntities))
+      .Next("Purge that first, some at a time: by name, or by an operation.");
+}
+
+absl::Status TooManyKept(const std::string& name) {
+  return Refusal(v1::USE_OPERATION,
+                 fmt::format("More of what stays was sealed with `{}`, once a part of it, than one "
+                             "commit can store anew.",
+                             name))
+      .With("limit", fmt::format("{}", kMostEntities))
+      .Next("Purge it alone with in_parts, again and again until it is purged.");
 }
 
 // What one command purges, and what it changes for that.
 class Purge {
  public:
-  explicit Purge(Draft& draft) : draft_(draft) {}
+  // `name` is that of the only entity that is to be purged; empty: there are several.
+  Purge(Draft& draft, std::string name) : draft_(draft), name_(std::move(name)) {}
 
   // Takes the entity and all that lies in the bin below it.
   absl::Status Take(const Found& root);
-  // Finds the keys to be destroyed, and who else was sealed under them.
+  // Finds the keys to be destroyed, and who else was sealed under them, as far as there is room to
+  // store them anew.
   absl::Status FindKeys();
-  absl::Status Emit();
+  // Whether one commit holds all of it; FindKeys comes before.
+  bool Fits() const;
+  absl::Status WhyNot() const { return name_.empty() ? TooMany() : TooManyKept(name_); }
+  std::vector<Found> Taken() const;
+  absl::Status EmitStoredAnew();
+  absl::Status EmitPurged();
 
  private:
-  struct Taken {
+  struct Part {
     Found found;
     EntityRef root;
   };
@@ -69,21 +100,28 @@ class Purge {
     std::set<std::string> keys;
   };
 
+  size_t room() const { return name_.empty() ? kMostEntities : kMostTogether; }
+  absl::Status TooManyTaken() const { return name_.empty() ? TooMany() : TooManyBelow(name_); }
   absl::Status TakeBelow(const EntityRef& parent, const EntityRef& root);
   // Takes what lives on in the entity only: nobody could reach it to purge it afterwards.
   absl::Status TakeMergedInto(const Found& survivor, const EntityRef& root);
   // Adds the keys under which versions of the entity were sealed, to `own` those of its own subject
   // when that stays.
   absl::Status AddKeysOf(const EntityRef& entity, RowPtr row, std::set<std::string>& own);
+  absl::Status FindKept(const EntityRef& purged);
   absl::Status AddKept(const EntityRef& entity, const EntityRef& purged);
-  absl::Status EmitStoredAnew(const EntityRef& entity, const Kept& kept);
+  bool HasRoomForKept() const;
 
   Draft& draft_;
-  std::vector<Taken> taken_;
+  const std::string name_;
+  std::vector<Part> taken_;
   std::set<EntityRef> seen_;
   // By own subject of what is purged.
   std::map<std::string, std::set<std::string>> keys_;
   std::map<EntityRef, Kept> kept_;
+  size_t kept_bytes_ = 0;
+  bool more_kept_ = false;  // than there is room for
+  size_t versions_ = 0;     // walked through
 };
 
 absl::Status Purge::Take(const Found& root) {
@@ -114,8 +152,8 @@ absl::Status Purge::TakeBelow(const EntityRef& parent, const EntityRef& root) {
       }
       RETRACE_ASSIGN(child.row, draft_.Get(child.entity));
       taken_.push_back({std::move(child), root});
-      if (taken_.size() > kMostEntities) {
-        return TooMany();
+      if (taken_.size() > room()) {
+        return TooManyTaken();
       }
     }
   }
@@ -138,8 +176,8 @@ absl::Status Purge::TakeMergedInto(const Found& survivor, const EntityRef& root)
       continue;
     }
     taken_.push_back({std::move(part), root});
-    if (taken_.size() > kMostEntities) {
-      return TooMany();
+    if (taken_.size() > room()) {
+      return TooManyTaken();
     }
   }
   return absl::OkStatus();
@@ -147,7 +185,7 @@ absl::Status Purge::TakeMergedInto(const Found& survivor, const EntityRef& root)
 
 absl::Status Purge::AddKeysOf(const EntityRef& entity, RowPtr row, std::set<std::string>& own) {
   const std::string own_subject = OwnSubject(entity);
-  while (row != nullptr && !row->purged()) {
+  for (; row != nullptr && !row->purged(); ++versions_) {
     const std::string& subject = row->head.subject();
     const auto purged = keys_.find(subject);
     if (!row->head.key_id().empty() && purged != keys_.end()) {
@@ -160,110 +198,94 @@ absl::Status Purge::AddKeysOf(const EntityRef& entity, RowPtr row, std::set<std:
   return absl::OkStatus();
 }
 
+bool Purge::HasRoomForKept() const {
+  return kept_.size() < kMostTogether && kept_bytes_ < kMostBytes && versions_ < kMostVersions;
+}
+
 absl::Status Purge::AddKept(const EntityRef& entity, const EntityRef& purged) {
   RETRACE_ASSIGN(const RowPtr row, draft_.Get(entity));
   if (row == nullptr || row->purged() || seen_.contains(entity) || kept_.contains(entity)) {
+    return absl::OkStatus();
+  }
+  if (!kept_.empty() && !HasRoomForKept()) {
+    more_kept_ = true;
     return absl::OkStatus();
   }
   Kept kept{row, purged, {}};
   RETRACE_RETURN_IF_ERROR(AddKeysOf(entity, row, kept.keys));
   // What it is now may be sealed under it.
   kept.keys.erase(row->head.key_id());
+  kept_bytes_ += row->resource->ByteSizeLong() + kStoredAnewBytes;
   kept_.emplace(entity, std::move(kept));
   return absl::OkStatus();
 }
 
-absl::Status Purge::FindKeys() {
-  for (const Taken& taken : taken_) {
-    keys_[OwnSubject(taken.found.entity)];
-  }
-  std::set<std::string> nobodys;
-  for (const Taken& taken : taken_) {
-    RETRACE_RETURN_IF_ERROR(AddKeysOf(taken.found.entity, taken.found.row, nobodys));
-  }
-  for (const Taken& taken : taken_) {
-    const std::string subject = OwnSubject(taken.found.entity);
-    for (const Kind& kind : Kinds()) {
-      if (kind.subject == nullptr) {
-        continue;
-      }
-      RETRACE_ASSIGN(
-          const auto hits,
-          draft_.Find(Exactly(kind.number, kFormerSubjectIndex, subject), kMostEntities + 1));
-      for (const IndexHit& hit : hits) {
-        RETRACE_RETURN_IF_ERROR(AddKept({kind.number, hit.id}, taken.found.entity));
-      }
+absl::Status Purge::FindKept(const EntityRef& purged) {
+  const std::string subject = OwnSubject(purged);
+  for (const Kind& kind : Kinds()) {
+    if (kind.subject == nullptr) {
+      continue;
     }
-    if (taken_.size() + kept_.size() > kMostEntities) {
-      return TooMany();
+    RETRACE_ASSIGN(const auto hits, draft_.Find(Exactly(kind.number, kFormerSubjectIndex, subject),
+                                                kMostEntities + taken_.size()));
+    for (size_t i = 0; i < hits.size() && !more_kept_; ++i) {
+      RETRACE_RETURN_IF_ERROR(AddKept({kind.number, hits[i].id}, purged));
     }
   }
   return absl::OkStatus();
 }
 
-// The kind's event of a change: a resource and a mask.
-const Message* ChangeOf(const Kind& kind) {
-  for (const Message* event : kind.events) {
-    if (event->GetDescriptor()->FindFieldByName("update_mask") != nullptr) {
-      return event;
+absl::Status Purge::FindKeys() {
+  for (const Part& taken : taken_) {
+    keys_[OwnSubject(taken.found.entity)];
+  }
+  std::set<std::string> nobodys;
+  for (const Part& taken : taken_) {
+    RETRACE_RETURN_IF_ERROR(AddKeysOf(taken.found.entity, taken.found.row, nobodys));
+    if (taken_.size() > 1 && versions_ > kMostVersions) {
+      return TooManyTaken();
     }
   }
-  return nullptr;
+  versions_ = 0;
+  for (size_t i = 0; i < taken_.size() && !more_kept_; ++i) {
+    RETRACE_RETURN_IF_ERROR(FindKept(taken_[i].found.entity));
+  }
+  return absl::OkStatus();
 }
 
-// True when the field may be sealed, as a whole or in part.
-bool MayBeSealed(const FieldDescriptor& field) {
-  return field.options().GetExtension(v1::personal) ||
-         (field.message_type() != nullptr && !field.is_repeated());
+bool Purge::Fits() const {
+  return !more_kept_ && taken_.size() + kept_.size() <= room() &&
+         taken_.size() * kTombstoneBytes + kept_bytes_ <= kMostBytes + kMostRowBytes;
 }
 
-// Everything that the resource says now, as a change: sealed under the subject that it has now. Of
-// what is sealed also that it says nothing: who cleared it may have been sealed, too.
-absl::Status Purge::EmitStoredAnew(const EntityRef& entity, const Kept& kept) {
-  auto removed = std::make_shared<store::v1::PastRemoved>();
-  *removed->mutable_purged() = ToStored(kept.purged);
-  for (const std::string& key : kept.keys) {
-    removed->add_key_ids(key);
+std::vector<Found> Purge::Taken() const {
+  std::vector<Found> taken;
+  for (const Part& part : taken_) {
+    taken.push_back(part.found);
   }
-  const bool was_detached =
-      kept.row->head.has_detached() && FromStored(kept.row->head.detached().from()) == kept.purged;
-  RETRACE_RETURN_IF_ERROR(draft_.Emit(entity, std::move(removed)));
-  const Message* change = ChangeOf(KindOf(entity.kind));
-  if (change == nullptr) {
-    return absl::OkStatus();
-  }
-  std::shared_ptr<Message> event(change->New());
-  Message& resource = *MutableResource(*event);
-  resource.CopyFrom(*kept.row->resource);
-  const FieldDescriptor* mask = event->GetDescriptor()->FindFieldByName("update_mask");
-  auto& paths = static_cast<google::protobuf::FieldMask&>(
-      *event->GetReflection()->MutableMessage(event.get(), mask));
-  const auto& type = *resource.GetDescriptor();
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor& field = *type.field(i);
-    const bool is_set = field.is_repeated()
-                            ? resource.GetReflection()->FieldSize(resource, &field) > 0
-                            : resource.GetReflection()->HasField(resource, &field);
-    if (!is_set && !MayBeSealed(field)) {
-      continue;
-    }
-    paths.add_paths(field.name());
-    if (was_detached && field.name() == "detached_from") {
-      resource.GetReflection()->ClearField(&resource, &field);
-    }
-  }
-  return draft_.Emit(entity, std::move(event));
+  return taken;
 }
 
-absl::Status Purge::Emit() {
-  if (!taken_.empty()) {
-    draft_.Warn("PURGE_IS_FINAL", "What is purged is gone, now and at every moment of the past.");
-  }
+absl::Status Purge::EmitStoredAnew() {
   for (const auto& [entity, kept] : kept_) {
-    RETRACE_RETURN_IF_ERROR(EmitStoredAnew(entity, kept));
+    store::v1::PastRemoved removed;
+    *removed.mutable_purged() = ToStored(kept.purged);
+    for (const std::string& key : kept.keys) {
+      removed.add_key_ids(key);
+    }
+    RETRACE_RETURN_IF_ERROR(StoreAnew({entity, kept.row}, std::move(removed), draft_));
     draft_.Lose(entity, "It stays, but its past was sealed with what is purged, and goes.");
   }
-  for (const Taken& taken : taken_) {
+  if (!kept_.empty()) {
+    draft_.Note(
+        fmt::format("{} that stay lost their past, which was sealed with what was purged.",
+                    kept_.size() == 1 ? "1 entity" : fmt::format("{} entities", kept_.size())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Purge::EmitPurged() {
+  for (const Part& taken : taken_) {
     auto event = std::make_shared<store::v1::Purged>();
     *event->mutable_root() = ToStored(taken.root);
     for (const std::string& key : keys_[OwnSubject(taken.found.entity)]) {
@@ -272,12 +294,11 @@ absl::Status Purge::Emit() {
     RETRACE_RETURN_IF_ERROR(draft_.Emit(taken.found.entity, std::move(event)));
     draft_.Lose(taken.found.entity, "Nothing brings back what is purged.");
   }
-  if (!kept_.empty()) {
-    draft_.Note(
-        fmt::format("{} that stay lost their past, which was sealed with what was purged.",
-                    kept_.size() == 1 ? "1 entity" : fmt::format("{} entities", kept_.size())));
-  }
   return absl::OkStatus();
+}
+
+void WarnOf(Draft& draft) {
+  draft.Warn("PURGE_IS_FINAL", "What is purged is gone, now and at every moment of the past.");
 }
 
 // The entities of one kind that lie in the bin and match; oldest deletion first.
@@ -333,15 +354,60 @@ absl::Status PurgeOrCount(const std::vector<Found>& found, bool force,
   return force ? PurgeAll(found, draft) : absl::OkStatus();
 }
 
+absl::Status DecideInParts(const v1::PurgeEntitiesRequest& request, Draft& draft,
+                           const Context& context) {
+  // An operation would count a part as the whole.
+  if (request.names_size() != 1 || context.header.change_set != context.header.position) {
+    return Refusal(v1::INVALID_FIELD,
+                   "Only one entity is purged in parts, by a command of its own.")
+        .Field("in_parts", "Name one entity, without a change set and not in an operation.");
+  }
+  RETRACE_ASSIGN(const std::vector<Found> found,
+                 FindNamedBinned(request.names(), request.options(), draft, context));
+  RETRACE_ASSIGN(const PurgePart part, PurgeInParts(found[0], draft, context));
+  if (part.last) {
+    draft.Target(found[0].entity);
+  } else {
+    draft.Note("It is not purged yet: send the command again, with another request id.");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status PurgeAll(const std::vector<Found>& binned, Draft& draft) {
-  Purge purge(draft);
+  if (binned.empty()) {
+    return absl::OkStatus();
+  }
+  Purge purge(draft, binned.size() == 1 ? NameOf(draft.header().tenant, binned[0].entity) : "");
   for (const Found& one : binned) {
     RETRACE_RETURN_IF_ERROR(purge.Take(one));
   }
   RETRACE_RETURN_IF_ERROR(purge.FindKeys());
-  return purge.Emit();
+  if (!purge.Fits()) {
+    return purge.WhyNot();
+  }
+  WarnOf(draft);
+  RETRACE_RETURN_IF_ERROR(purge.EmitStoredAnew());
+  return purge.EmitPurged();
+}
+
+absl::StatusOr<PurgePart> PurgeInParts(const Found& binned, Draft& draft, const Context& context) {
+  Purge purge(draft, NameOf(draft.header().tenant, binned.entity));
+  RETRACE_RETURN_IF_ERROR(purge.Take(binned));
+  RETRACE_RETURN_IF_ERROR(purge.FindKeys());
+  PurgePart part{purge.Fits(), purge.Taken()};
+  WarnOf(draft);
+  RETRACE_RETURN_IF_ERROR(purge.EmitStoredAnew());
+  if (part.last) {
+    RETRACE_RETURN_IF_ERROR(purge.EmitPurged());
+    return part;
+  }
+  // The draft does not touch these yet, so its check does not see them.
+  for (const Found& taken : part.taken) {
+    RETRACE_RETURN_IF_ERROR(CheckMayBePurged(taken.entity, *taken.row, draft.base(), context));
+  }
+  return part;
 }
 
 const google::protobuf::RepeatedPtrField<std::string>* DestroyedKeys(const Message& event) {
@@ -360,6 +426,9 @@ absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const
   if (by_filter == !request.names().empty()) {
     return Refusal(v1::INVALID_FIELD, "Say what to purge: names, or a collection and a filter.")
         .Field("names", "Give names or a filter, not both.");
+  }
+  if (request.in_parts()) {
+    return DecideInParts(request, draft, context);
   }
   std::vector<Found> found;
   if (!by_filter) {

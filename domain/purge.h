@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "domain/decider.h"
 #include "domain/draft.h"
 
@@ -23,6 +24,17 @@ namespace retrace::domain {
 // Purges binned entities. Refuses more than one commit takes (USE_OPERATION); whether they may go
 // is judged by the draft's check.
 absl::Status PurgeAll(const std::vector<Found>& binned, Draft& draft);
+
+// How far one commit brings the purge of an entity.
+struct PurgePart {
+  bool last = false;  // it is purged; else the next commit goes on
+  // What the purge takes, the entity first, as it is before.
+  std::vector<Found> taken;
+};
+// Purges a binned entity. When more of what stays was sealed with it than one commit stores anew,
+// it only stores some of that anew, which brings the purge nearer; refused when what the purge
+// takes is held, or is more than one commit takes (USE_OPERATION).
+absl::StatusOr<PurgePart> PurgeInParts(const Found& binned, Draft& draft, const Context& context);
 
 // The keys that an event destroys; null for all others but Purged and PastRemoved.
 const google::protobuf::RepeatedPtrField<std::string>* DestroyedKeys(

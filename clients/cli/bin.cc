@@ -26,6 +26,7 @@ struct BinFlags {
   int64_t limit = 50;
   int64_t deleted_by = 0;
   PlanFlags plan;
+  bool in_parts = false;
   bool as_operation = false;
   OperationFlags operation;
 };
@@ -215,6 +216,7 @@ absl::Status RunPurge(Session& session, const BinFlags& flags, absl::string_view
     if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
     if (flags.as_operation) return RunFromBin(session, request, flags);
     request.set_filter(flags.filter);
+    request.set_in_parts(flags.in_parts);
   }
   absl::StatusOr<bool> done = RunCommand(session, exchange, flags.plan);
   if (!done.ok() || !*done) return done.status();
@@ -304,6 +306,9 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
               "retrace bin purge --kind customers --filter 'level = \"gold\"' --plan");
   flags = Begin(purge, session, RunBinPurge);
   AddNames(*purge, *flags);
+  purge->add_flag("--in-parts", flags->in_parts,
+                  "when too much moved away from one entity: as much as one commit holds; again "
+                  "until it is purged");
   AddCollection(*purge, *flags);
   AddFilter(*purge, *flags);
   AddPlanFlags(*purge, flags->plan);

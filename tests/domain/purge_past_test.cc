@@ -234,5 +234,95 @@ TEST_F(PurgePastTest, ASurvivorDoesNotForgetItsPartAlone) {
   EXPECT_EQ(acme_.Customer(Ref(ann).id).merged_from_size(), 0);
 }
 
+TEST_F(PurgePastTest, OfWhomManyMovedAwayIsPurgedInParts) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  std::vector<std::string> notes;
+  for (int i = 0; i < 1100; ++i) {
+    notes.push_back(Note(ann));
+    Move(notes.back(), bo);
+  }
+  Delete(ann);
+  const Reply refused = Purge(ann);
+  EXPECT_EQ(refused.reason(), v1::USE_OPERATION);
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("in_parts"));
+  const Reply part = PurgeInParts(ann);
+  ASSERT_TRUE(part.ok()) << part.status;
+  EXPECT_THAT(part.targets, IsEmpty());
+  EXPECT_THAT(part.notes, Contains(HasSubstr("not purged yet")));
+  EXPECT_TRUE(Row(ann)->binned());
+  EXPECT_TRUE(RebuildIsEqual());
+  const Reply last = PurgeInParts(ann);
+  ASSERT_TRUE(last.ok()) << last.status;
+  EXPECT_THAT(last.targets, ElementsAre(Ref(ann)));
+  EXPECT_TRUE(Row(ann)->purged());
+  for (const std::string& note : notes) {
+    EXPECT_GE(Row(note)->head.past_removed(), part.position);
+    EXPECT_EQ(Row(note)->As<v1::Record>().title(), "note");
+  }
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgePastTest, ARowLargerThanAnEventIsStoredAnewFieldByField) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  const std::string note = Note(ann);
+  v1::UpdateRecordRequest fill;
+  fill.mutable_record()->set_name(note);
+  for (int key = 0; key < 50; ++key) {
+    (*fill.mutable_record()->mutable_attributes())[fmt::format("key{}", key)] =
+        std::string(1000, 'x');
+  }
+  ASSERT_TRUE(acme_.Do(fill).ok());
+  Set(note, "body", std::string(16000, 'x'));
+  Move(note, bo);
+  const std::string before = acme_.RecordOf(Ref(note).id).attributes().at("key7");
+  DeleteAndPurge(ann);
+  EXPECT_EQ(acme_.RecordOf(Ref(note).id).attributes().at("key7"), before);
+  EXPECT_EQ(acme_.RecordOf(Ref(note).id).body().size(), 16000u);
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
+TEST_F(PurgePastTest, InPartsIsForOneEntityThatIsNotHeld) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  Delete(ann);
+  Delete(bo);
+  EXPECT_EQ(acme_
+                .Do<v1::PurgeEntitiesRequest>(fmt::format(
+                    "parent: 'tenants/acme' in_parts: true names: '{}' names: '{}'", ann, bo))
+                .reason(),
+            v1::INVALID_FIELD);
+  const Reply begun =
+      acme_.Must<v1::BeginChangeSetRequest>("parent: 'tenants/acme' title: 'clean up'");
+  EXPECT_EQ(acme_
+                .Do<v1::PurgeEntitiesRequest>(
+                    fmt::format("parent: 'tenants/acme' in_parts: true names: '{}' "
+                                "options {{ change_set: {} }}",
+                                ann, begun.position))
+                .reason(),
+            v1::INVALID_FIELD);
+  EXPECT_TRUE(PurgeInParts(ann).ok());
+  EXPECT_TRUE(Row(ann)->purged());
+  acme_.Must<v1::PlaceHoldRequest>(
+      "parent: 'tenants/acme' hold { case_number: "
+      "'17/26' } options { reason: 'suit' }");
+  EXPECT_EQ(PurgeInParts(bo).reason(), v1::HELD);
+}
+
+// The first part touches only what stays.
+TEST_F(PurgePastTest, NoPartOfWhatIsHeldIsPurged) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  std::vector<std::string> notes;
+  for (int i = 0; i < 1100; ++i) {
+    notes.push_back(Note(ann));
+    Move(notes.back(), bo);
+  }
+  const std::string binned = Note(ann);
+  Delete(ann);
+  acme_.Must<v1::PlaceHoldRequest>(
+      fmt::format("parent: 'tenants/acme' hold {{ entity: '{}' case_number: '17/26' }} "
+                  "options {{ reason: 'suit' }}",
+                  binned));
+  EXPECT_EQ(PurgeInParts(ann).reason(), v1::HELD);
+}
+
 }  // namespace
 }  // namespace retrace::domain
