@@ -7,7 +7,6 @@
 
 #include "domain/commands.h"
 #include "domain/decider.h"
-#include "domain/hold.h"
 #include "domain/index_values.h"
 #include "domain/lifecycle.h"
 #include "domain/policy.h"
@@ -28,6 +27,9 @@ constexpr uint8_t kDueIndex = 1;
 constexpr uint8_t kEntityIndex = 2;
 // Entities of one announcement.
 constexpr size_t kMostAnnounced = 100;
+// Entities that one announcement, or one firing of it, is about with all that goes with them: it is
+// decided while other commands wait.
+constexpr size_t kMostTouched = 200;
 // Entities of the bin that one look passes by, of each kind.
 constexpr size_t kMostLookedAt = 10'000;
 
@@ -50,50 +52,63 @@ absl::StatusOr<RowPtr> AnnouncementOf(const EntityRef& entity, const View& view)
   return hits.empty() ? RowPtr() : view.Get({KindNumber::kExpiry, hits.front().id});
 }
 
-// True when a purge of the entity would take nothing but what came into the bin before `since` and
-// is past its time at `time_us`, and nothing that is held.
-absl::StatusOr<bool> MayGo(const Found& binned, int64_t time_us, Position since,
-                           const v1::Policy& policy, const View& view, const Context& context) {
-  Draft trial(view, context.header);
-  absl::Status purged = PurgeAll({binned}, trial);
-  if (purged.ok()) {
-    purged = CheckHolds(trial, context);
-  }
+enum class Going { kNot, kInPart, kWhole };
+
+// Purges the entity in `trial`, as far as one commit does that. It may not go when the purge is
+// refused, or takes what came into the bin since `since` or is not past its time at `time_us`.
+absl::StatusOr<Going> TryToPurge(const Found& binned, int64_t time_us, Position since,
+                                 const v1::Policy& policy, Draft& trial, const Context& context) {
+  const absl::StatusOr<PurgePart> part = PurgeInParts(binned, trial, context);
+  const absl::Status purged = part.ok() ? trial.Check(context) : part.status();
   if (!purged.ok()) {
     // Held, or with more below it than one commit takes; what is below goes first, by itself.
-    return ReasonOf(purged) == v1::ERROR_REASON_UNSPECIFIED ? absl::StatusOr<bool>(purged) : false;
+    return ReasonOf(purged) == v1::ERROR_REASON_UNSPECIFIED ? absl::StatusOr<Going>(purged)
+                                                            : Going::kNot;
   }
-  for (const auto& [entity, touched] : trial.touched()) {
-    if (touched.after->purged() &&
-        (touched.before->binned_at() >= since ||
-         ExpireTimeUs(policy, KindOf(entity.kind).collection,
-                      touched.before->head.deletion().time_us()) > time_us)) {
-      return false;
+  for (const Found& taken : part->taken) {
+    if (taken.row->binned_at() >= since ||
+        ExpireTimeUs(policy, KindOf(taken.entity.kind).collection,
+                     taken.row->head.deletion().time_us()) > time_us) {
+      return Going::kNot;
     }
   }
-  return true;
+  return part->last ? Going::kWhole : Going::kInPart;
 }
 
-absl::StatusOr<bool> IsToBeAnnounced(const Found& binned, const v1::Policy& policy,
-                                     const View& view, const Context& context) {
+// What is to be announced, with how many entities the purge of that touches.
+struct Expiring {
+  std::vector<EntityRef> entities;
+  size_t touched = 0;
+  bool full() const { return entities.size() >= kMostAnnounced || touched >= kMostTouched; }
+};
+
+// Adds the entity if it is to be announced.
+absl::Status AddExpiring(const Found& binned, const v1::Policy& policy, const View& view,
+                         const Context& context, Expiring& expiring) {
   RETRACE_ASSIGN(const RowPtr announcement, AnnouncementOf(binned.entity, view));
   if (announcement != nullptr) {
-    return false;
+    return absl::OkStatus();
   }
-  return MayGo(binned, context.header.time_us + kExpiryNoticeUs, context.header.position, policy,
-               view, context);
+  Draft trial(view, context.header);
+  RETRACE_ASSIGN(const Going going, TryToPurge(binned, context.header.time_us + kExpiryNoticeUs,
+                                               context.header.position, policy, trial, context));
+  if (going != Going::kNot) {
+    expiring.entities.push_back(binned.entity);
+    expiring.touched += trial.touched().size();
+  }
+  return absl::OkStatus();
 }
 
 // Adds what is to be announced of one kind.
 absl::Status FindOfKind(const Kind& kind, const v1::Policy& policy, const View& view,
-                        const Context& context, std::vector<EntityRef>& found) {
+                        const Context& context, Expiring& expiring) {
   const int64_t by_us = context.header.time_us + kExpiryNoticeUs;
   std::vector<IndexHit> hits;
   size_t looked_at = 0;
   // Few are due as a rule: the first one tells.
   for (size_t limit = 1; limit <= kMostLookedAt; limit *= 10) {
     RETRACE_ASSIGN(hits, view.Find({kind.number, kBinIndex, "", ""}, limit));
-    for (; looked_at < hits.size() && found.size() < kMostAnnounced; ++looked_at) {
+    for (; looked_at < hits.size() && !expiring.full(); ++looked_at) {
       Found one{{kind.number, hits[looked_at].id}, nullptr};
       RETRACE_ASSIGN(one.row, view.Get(one.entity));
       if (one.row == nullptr || !one.row->binned()) {
@@ -102,12 +117,9 @@ absl::Status FindOfKind(const Kind& kind, const v1::Policy& policy, const View& 
       if (ExpireTimeUs(policy, kind.collection, one.row->head.deletion().time_us()) > by_us) {
         return absl::OkStatus();  // the others came later
       }
-      RETRACE_ASSIGN(const bool is_new, IsToBeAnnounced(one, policy, view, context));
-      if (is_new) {
-        found.push_back(one.entity);
-      }
+      RETRACE_RETURN_IF_ERROR(AddExpiring(one, policy, view, context, expiring));
     }
-    if (hits.size() < limit || found.size() == kMostAnnounced) {
+    if (hits.size() < limit || expiring.full()) {
       break;
     }
   }
@@ -127,6 +139,65 @@ bool MustWait(const Expiry& expiry, const store::v1::Fire& fire, int64_t now_us,
   return true;
 }
 
+absl::StatusOr<Found> FindAnnounced(const std::string& name, const Draft& draft) {
+  RETRACE_ASSIGN(const ResourceName parsed,
+                 ParseName(fmt::format("tenants/{}/{}", draft.header().tenant, name), "name"));
+  const Kind* kind = FindKind(parsed.collection);
+  Found found{{kind == nullptr ? KindNumber::kExpiry : kind->number, parsed.id}, nullptr};
+  RETRACE_ASSIGN(found.row, draft.Get(found.entity));
+  return found;
+}
+
+absl::Status TakeOver(const Draft& trial, Draft& draft) {
+  for (const DraftEvent& event : trial.events()) {
+    RETRACE_RETURN_IF_ERROR(draft.Emit(event.entity, event.event));
+  }
+  for (const std::string& note : trial.notes()) {
+    draft.Note(note);
+  }
+  return absl::OkStatus();
+}
+
+// Takes what may go, one after the other, and returns what is left for the next time: what one
+// decision does not come to, and what it did only a part of. What may not go is dropped, each by
+// itself; it is announced anew once it may.
+absl::StatusOr<std::vector<std::string>> TakeAnnounced(const Found& announcement, size_t limit,
+                                                       Draft& draft, const Context& context) {
+  RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
+  std::vector<std::string> left;
+  size_t looked_at = 0;
+  for (const std::string& name : announcement.row->As<Expiry>().entities()) {
+    if (looked_at >= kMostTouched || (limit > 0 && draft.targets().size() >= limit)) {
+      left.push_back(name);
+      continue;
+    }
+    RETRACE_ASSIGN(const Found one, FindAnnounced(name, draft));
+    if (one.row == nullptr || !one.row->binned()) {
+      continue;
+    }
+    Draft trial(draft, context.header);
+    RETRACE_ASSIGN(const Going going,
+                   TryToPurge(one, context.header.time_us, announcement.row->head.create_position(),
+                              policy, trial, context));
+    looked_at += std::max<size_t>(1, trial.touched().size());
+    if (going == Going::kNot) {
+      continue;
+    }
+    // What is large goes alone.
+    const bool fits = draft.touched().empty() || looked_at <= kMostTouched;
+    if (fits) {
+      RETRACE_RETURN_IF_ERROR(TakeOver(trial, draft));
+    }
+    if (fits && going == Going::kWhole) {
+      draft.Target(one.entity);
+    } else {
+      left.push_back(name);
+      looked_at = kMostTouched;
+    }
+  }
+  return left;
+}
+
 absl::Status FireExpiry(const Found& announcement, const store::v1::Fire& fire, Draft& draft,
                         const Context& context) {
   const auto& expiry = announcement.row->As<Expiry>();
@@ -134,36 +205,14 @@ absl::Status FireExpiry(const Found& announcement, const store::v1::Fire& fire, 
   if (MustWait(expiry, fire, context.header.time_us, *event->mutable_expiry())) {
     return draft.Emit(announcement.entity, std::move(event));
   }
-  RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
-  std::vector<Found> going;
-  for (const std::string& name : expiry.entities()) {
-    if (fire.limit() > 0 && going.size() >= static_cast<size_t>(fire.limit())) {
-      event->mutable_expiry()->add_entities(name);
-      continue;
-    }
-    RETRACE_ASSIGN(const ResourceName parsed,
-                   ParseName(fmt::format("tenants/{}/{}", context.header.tenant, name), "name"));
-    const Kind* kind = FindKind(parsed.collection);
-    Found one{{kind == nullptr ? KindNumber::kExpiry : kind->number, parsed.id}, nullptr};
-    RETRACE_ASSIGN(one.row, draft.Get(one.entity));
-    if (one.row == nullptr || !one.row->binned()) {
-      continue;
-    }
-    RETRACE_ASSIGN(const bool may_go,
-                   MayGo(one, context.header.time_us, announcement.row->head.create_position(),
-                         policy, draft, context));
-    if (may_go) {
-      going.push_back(std::move(one));
-    }
-  }
-  if (!event->expiry().entities().empty()) {
+  const auto limit = static_cast<size_t>(std::max(fire.limit(), 0));
+  RETRACE_ASSIGN(const std::vector<std::string> left,
+                 TakeAnnounced(announcement, limit, draft, context));
+  if (!left.empty()) {
+    event->mutable_expiry()->mutable_entities()->Assign(left.begin(), left.end());
     event->mutable_expiry()->set_due_us(expiry.due_us());
     event->mutable_expiry()->set_uptime_us(expiry.uptime_us());
   }
-  for (const Found& one : going) {
-    draft.Target(one.entity);
-  }
-  RETRACE_RETURN_IF_ERROR(PurgeAll(going, draft));
   return draft.Emit(announcement.entity, std::move(event));
 }
 
@@ -191,13 +240,13 @@ Kind ExpiryKind() {
 
 absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context) {
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
-  std::vector<EntityRef> found;
+  Expiring expiring;
   for (const Kind& kind : Kinds()) {
-    if (!kind.derived) {
-      RETRACE_RETURN_IF_ERROR(FindOfKind(kind, policy, view, context, found));
+    if (!kind.derived && !expiring.full()) {
+      RETRACE_RETURN_IF_ERROR(FindOfKind(kind, policy, view, context, expiring));
     }
   }
-  return found;
+  return std::move(expiring.entities);
 }
 
 absl::StatusOr<std::optional<int64_t>> AnnouncedFor(const EntityRef& entity, const View& view) {
@@ -209,17 +258,17 @@ absl::StatusOr<std::optional<int64_t>> AnnouncedFor(const EntityRef& entity, con
 absl::Status Decide(const store::v1::AnnounceExpiry& command, Draft& draft,
                     const Context& context) {
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
-  auto event = std::make_shared<store::v1::ExpiryAnnounced>();
+  Expiring expiring;
   for (const store::v1::EntityRef& stored : command.entities()) {
     Found one{FromStored(stored), nullptr};
     RETRACE_ASSIGN(one.row, draft.Get(one.entity));
-    if (one.row == nullptr || !one.row->binned()) {
-      continue;
+    if (one.row != nullptr && one.row->binned()) {
+      RETRACE_RETURN_IF_ERROR(AddExpiring(one, policy, draft, context, expiring));
     }
-    RETRACE_ASSIGN(const bool is_new, IsToBeAnnounced(one, policy, draft, context));
-    if (is_new) {
-      event->mutable_expiry()->add_entities(ShortName(one.entity));
-    }
+  }
+  auto event = std::make_shared<store::v1::ExpiryAnnounced>();
+  for (const EntityRef& entity : expiring.entities) {
+    event->mutable_expiry()->add_entities(ShortName(entity));
   }
   if (event->expiry().entities().empty()) {
     return absl::OkStatus();

@@ -27,6 +27,8 @@ constexpr int64_t kBinLookUs = 3600LL * 1'000'000;
 constexpr size_t kMostFired = 20;
 // Of what one firing takes at once; fewer when that is too much for one commit.
 constexpr int32_t kTaken[] = {50, 5, 1};
+// Keys that one of them writes, about: what fairness between tenants counts.
+constexpr size_t kCost = 1000;
 constexpr std::string_view kExpired = "the recycle bin's retention is over";
 constexpr std::string_view kExpires = "the recycle bin's retention ends";
 
@@ -102,6 +104,7 @@ CommandResult Timers::Do(Tenant& tenant, const Request& request, std::string met
   command.principal = ServerItself();
   command.method = std::move(method);
   command.options.set_reason(std::move(reason));
+  command.cost = kCost;
   command.decide = [&request](domain::Draft& draft, const domain::Context& context) {
     return domain::Decide(request, draft, context);
   };

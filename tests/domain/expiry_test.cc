@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
@@ -240,6 +241,65 @@ TEST_F(ExpiryTest, WaitsForWhatLiesBelow) {
   EXPECT_THAT(Expiring(), IsEmpty());
   Pass(30 * kDayUs);
   EXPECT_THAT(Expiring(), SizeIs(2));
+}
+
+// Each is larger than an event may be, all together are more than a commit.
+TEST_F(ExpiryTest, WhatTakesSeveralCommitsHoldsNothingUp) {
+  const EntityRef ann = NewCustomer(), bo = NewCustomer(), other = NewCustomer();
+  std::vector<EntityRef> deals;
+  for (int i = 0; i < 20; ++i) {
+    deals.push_back(NewDeal(ann));
+    v1::UpdateRecordRequest fill;
+    fill.mutable_record()->set_name(Name(deals.back()));
+    for (int key = 0; key < 50; ++key) {
+      (*fill.mutable_record()->mutable_attributes())[absl::StrCat("key", key)] =
+          std::string(1000, 'x');
+    }
+    ASSERT_TRUE(acme_.Do(fill).ok());
+    acme_.Must<v1::UpdateRecordRequest>(
+        absl::Substitute(R"pb(record { name: "$0" customer: "$1" body: "$2" }
+                              update_mask { paths: "customer" paths: "body" })pb",
+                         Name(deals.back()), Name(bo), std::string(16000, 'x')));
+  }
+  Delete(ann);
+  Delete(other);
+  Pass(60 * kDayUs);
+  ASSERT_TRUE(Announce().ok());
+  Pass(kDayUs);
+  int fired = 0;
+  for (; fired < 10 && !AllDue().empty(); ++fired) {
+    const Reply reply = FireAt(AllDue()[0]);
+    ASSERT_TRUE(reply.ok()) << reply.status;
+  }
+  EXPECT_GT(fired, 1);
+  EXPECT_THAT(AllDue(), IsEmpty());
+  EXPECT_TRUE(Gone(ann) && Gone(other));
+  for (const EntityRef& deal : deals) {
+    EXPECT_EQ(acme_.RecordOf(deal.id).attributes_size(), 50);
+    EXPECT_NE(acme_.RowOf(deal)->head.past_removed(), 0u);
+  }
+  EXPECT_TRUE(*acme_.Replay() == acme_.rows());
+}
+
+TEST_F(ExpiryTest, OneDecisionIsAboutSoManyOnly) {
+  std::vector<EntityRef> customers;
+  for (int i = 0; i < 5; ++i) {
+    customers.push_back(NewCustomer());
+    for (int deal = 0; deal < 60; ++deal) NewDeal(customers.back());
+    Delete(customers.back());
+  }
+  Pass(60 * kDayUs);
+  EXPECT_LT(Expiring().size(), 5u);
+  while (!Expiring().empty()) ASSERT_TRUE(Announce().ok());
+  Pass(kDayUs);
+  int fired = 0;
+  for (; fired < 100 && !AllDue().empty(); ++fired) {
+    const Reply reply = FireAt(AllDue()[0]);
+    ASSERT_TRUE(reply.ok()) << reply.status;
+    EXPECT_LE(reply.events.size(), 201u);
+  }
+  EXPECT_THAT(AllDue(), IsEmpty());
+  for (const EntityRef& one : customers) EXPECT_TRUE(Gone(one));
 }
 
 TEST_F(ExpiryTest, GoesOnWhereALimitStoppedIt) {
