@@ -54,7 +54,8 @@ enum ReservedIndex : uint8_t {
   kBinIndex = 253,
   // Tombstones by the position of the purge (EncodeNumber), since the position of the creation.
   kPurgedIndex = 254,
-  // Entities whose past is sealed under the key of a subject that they left, by that subject.
+  // Entities whose past is sealed under the key of a subject that they left, or holds what was
+  // merged into them for a while, by that subject.
   kFormerSubjectIndex = 255,
 };
 

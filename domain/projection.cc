@@ -83,6 +83,21 @@ void ProjectReserved(const Kind& kind, const std::string& id, const Row* before,
       before->head.subject() != fmt::format("{}/{}", kind.collection, id)) {
     add(kFormerSubjectIndex, before->head.subject(), Mark::kLive);
   }
+  if (before == nullptr || before->resource == after.resource) {
+    return;
+  }
+  // Who was merged and came back: what that brought is in the past of this one.
+  std::vector<std::string> gone = MergedFrom(*before->resource);
+  if (gone.empty()) {
+    return;
+  }
+  for (const std::string& name : MergedFrom(*after.resource)) {
+    std::erase(gone, name);
+  }
+  for (const std::string& name : gone) {
+    add(kFormerSubjectIndex,
+        fmt::format("{}/{}", kind.collection, name.substr(name.rfind('/') + 1)), Mark::kLive);
+  }
 }
 
 ProjectedRow Derived(EntityRef entity, RowPtr row) {

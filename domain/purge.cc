@@ -161,12 +161,7 @@ absl::Status Purge::TakeBelow(const EntityRef& parent, const EntityRef& root) {
 }
 
 absl::Status Purge::TakeMergedInto(const Found& survivor, const EntityRef& root) {
-  const Message& resource = *survivor.row->resource;
-  // Kinds that merge name the parts in this field.
-  const FieldDescriptor* field = resource.GetDescriptor()->FindFieldByName("merged_from");
-  const int size = field == nullptr ? 0 : resource.GetReflection()->FieldSize(resource, field);
-  for (int i = 0; i < size; ++i) {
-    const std::string name = resource.GetReflection()->GetRepeatedString(resource, field, i);
+  for (const std::string& name : MergedFrom(*survivor.row->resource)) {
     RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, "merged_from"));
     Found part{{survivor.entity.kind, parsed.id}, nullptr};
     RETRACE_ASSIGN(part.row, draft_.Get(part.entity));

@@ -163,6 +163,16 @@ std::string NameOf(std::string_view tenant, const EntityRef& entity) {
   return fmt::format("tenants/{}/{}/{}", tenant, collection, entity.id);
 }
 
+std::vector<std::string> MergedFrom(const Message& resource) {
+  const auto* field = FieldNamed(*resource.GetDescriptor(), "merged_from");
+  const auto& reflection = *resource.GetReflection();
+  std::vector<std::string> names;
+  for (int i = 0; field != nullptr && i < reflection.FieldSize(resource, field); ++i) {
+    names.push_back(reflection.GetRepeatedString(resource, field, i));
+  }
+  return names;
+}
+
 void ShowResource(std::string_view tenant, const EntityRef& entity, const Row& row,
                   Message& resource) {
   if (row.purged()) {

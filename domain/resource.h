@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "domain/entity.h"
@@ -28,6 +29,9 @@ bool IsChosenId(std::string_view id);
 absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view field);
 // e.g. NameOf("acme", {kCustomer, "01h"}) == "tenants/acme/customers/01h".
 std::string NameOf(std::string_view tenant, const EntityRef& entity);
+
+// Names of what was merged into it; empty for kinds that do not merge.
+std::vector<std::string> MergedFrom(const google::protobuf::Message& resource);
 
 // Fills `resource` (of the kind's resource type) from a row: the stored fields, and what the head
 // determines: name, etag, times, the DELETED state, detached_from. Of a purged entity the name.

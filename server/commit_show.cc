@@ -80,8 +80,12 @@ absl::Status ShowPayloads(Ledger& ledger, const Tenant& tenant, std::string_view
                           v1::Commit& commit) {
   RETRACE_ASSIGN(store::v1::Commit parsed, ParseCommit(stored));
   RETRACE_ASSIGN(OpenedCommit opened, OpenCommit(parsed, tenant.number, ledger.keys()));
+  const RowView newest(ledger.rows(), tenant.number, eventstore::kLatest);
   for (int i = 0; i < commit.events_size() && i < static_cast<int>(opened.events.size()); ++i) {
-    if (commit.events(i).purged()) continue;
+    RETRACE_ASSIGN(const RowPtr now, newest.Get(opened.events[i].entity));
+    // Of a past that was removed nothing is told, though parts of it may open.
+    const bool lost = now != nullptr && opened.header.position < now->head.past_removed();
+    if (lost || commit.events(i).purged()) continue;
     RETRACE_RETURN_IF_ERROR(
         ShowPayload(*opened.events[i].event, *commit.mutable_events(i)->mutable_payload()));
   }

@@ -234,6 +234,26 @@ TEST_F(PurgePastTest, ASurvivorDoesNotForgetItsPartAlone) {
   EXPECT_EQ(acme_.Customer(Ref(ann).id).merged_from_size(), 0);
 }
 
+// A merge copies what it unites into the survivor.
+TEST_F(PurgePastTest, WhatAMergeBroughtGoesWithItsOwner) {
+  const std::string ann = Customer("Ann"), bo = Customer("Bo");
+  acme_.Must<v1::UpdateCustomerRequest>(
+      fmt::format("customer {{ name: '{}' emails: 'bo@x.co' }} update_mask {{ "
+                  "paths: 'emails' }}",
+                  bo));
+  const Reply merge = Merge(ann, bo);
+  ASSERT_EQ(acme_.Customer(Ref(ann).id).emails_size(), 1);
+  ASSERT_TRUE(acme_.UndoCommit(merge.position).ok());
+  Delete(bo);
+  const Reply purged = Purge(bo);
+  ASSERT_TRUE(purged.ok()) << purged.status;
+  EXPECT_EQ(*acme_.view(merge.position).Get(Ref(ann)), nullptr);
+  EXPECT_EQ(Row(ann)->As<v1::Customer>().display_name(), "Ann");
+  EXPECT_EQ(Row(ann)->head.past_removed(), purged.position);
+  EXPECT_FALSE(IsDestroyed(FirstKeyOf(ann)));
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
 TEST_F(PurgePastTest, OfWhomManyMovedAwayIsPurgedInParts) {
   const std::string ann = Customer("Ann"), bo = Customer("Bo");
   std::vector<std::string> notes;

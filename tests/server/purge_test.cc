@@ -212,6 +212,34 @@ TEST_F(PurgeTest, WhatIsStoredAnewAndPurgedAtOnceOpensForNobody) {
   EXPECT_TRUE(RebuildIsEqual());
 }
 
+// A merge copies into the survivor, whose key stays.
+TEST_F(PurgeTest, HistoryTellsNothingOfAPastThatWasRemoved) {
+  const std::string ann = NewCustomer("Ann"), bo = NewCustomer("Bo");
+  v1::UpdateCustomerRequest update;
+  update.mutable_customer()->set_name(bo);
+  update.mutable_customer()->add_emails("bo@x.co");
+  ASSERT_TRUE(small_.Do(update).status.ok());
+  v1::MergeCustomersRequest merge;
+  merge.set_name(ann);
+  merge.add_losers(bo);
+  const Done merged = small_.Do(merge);
+  ASSERT_TRUE(merged.status.ok()) << merged.status;
+  ASSERT_TRUE(small_.Undo(merged.position).status.ok());
+  ASSERT_TRUE(Delete(bo).status.ok());
+  ASSERT_TRUE(Purge(bo).status.ok());
+  v1::GetCommitRequest request;
+  request.set_name(fmt::format("tenants/acme/commits/{}", merged.position));
+  request.set_view(v1::EVENTS);
+  const auto shown = server::History(small_.ledger()).Answer(small_.Call("Commit"), request);
+  ASSERT_TRUE(shown.ok()) << shown.status();
+  for (const v1::Event& event : shown->commit().events()) {
+    EXPECT_FALSE(event.has_payload()) << event.ShortDebugString();
+    EXPECT_THAT(event.changes(), IsEmpty());
+  }
+  EXPECT_TRUE(Get(ann, 0).ok());
+  EXPECT_TRUE(RebuildIsEqual());
+}
+
 TEST_F(PurgeTest, ACrashBetweenCommitAndKeysIsMadeUpForOnOpening) {
   const std::string ann = NewCustomer("Ann");
   const auto keys = KeysAt(small_.head());
