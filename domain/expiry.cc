@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "domain/batch.h"
 #include "domain/commands.h"
 #include "domain/decider.h"
 #include "domain/index_values.h"
@@ -30,8 +32,9 @@ constexpr size_t kMostAnnounced = 100;
 // Entities that one announcement, or one firing of it, is about with all that goes with them: it is
 // decided while other commands wait.
 constexpr size_t kMostTouched = 200;
-// Entities of the bin that one look passes by, of each kind.
-constexpr size_t kMostLookedAt = 10'000;
+// Entries of the bin that are read at once. One commit has not brought as many there, so the
+// entries behind any one of them are reached.
+constexpr size_t kLookedAtOnce = kMostEntities + 1;
 
 void ApplyExpiry(const Message& event, const CommitHeader& /*header*/, Row& row) {
   const bool announced = event.GetDescriptor() == store::v1::ExpiryAnnounced::descriptor();
@@ -99,31 +102,33 @@ absl::Status AddExpiring(const Found& binned, const v1::Policy& policy, const Vi
   return absl::OkStatus();
 }
 
-// Adds what is to be announced of one kind.
-absl::Status FindOfKind(const Kind& kind, const v1::Policy& policy, const View& view,
-                        const Context& context, Expiring& expiring) {
+// Looks at the next entries of one kind and adds what is to be announced. True when there are no
+// more, or when those that come next came into the bin too late.
+absl::StatusOr<bool> LookOn(const Kind& kind, const v1::Policy& policy, const View& view,
+                            const Context& context, BinLook& look, Expiring& expiring) {
   const int64_t by_us = context.header.time_us + kExpiryNoticeUs;
-  std::vector<IndexHit> hits;
-  size_t looked_at = 0;
   // Few are due as a rule: the first one tells.
-  for (size_t limit = 1; limit <= kMostLookedAt; limit *= 10) {
-    RETRACE_ASSIGN(hits, view.Find({kind.number, kBinIndex, "", ""}, limit));
-    for (; looked_at < hits.size() && !expiring.full(); ++looked_at) {
-      Found one{{kind.number, hits[looked_at].id}, nullptr};
-      RETRACE_ASSIGN(one.row, view.Get(one.entity));
-      if (one.row == nullptr || !one.row->binned()) {
-        continue;
-      }
+  const size_t limit = look.value.empty() ? 1 : kLookedAtOnce;
+  RETRACE_ASSIGN(const auto hits, view.Find({kind.number, kBinIndex, look.value, ""}, limit));
+  for (const IndexHit& hit : hits) {
+    if (std::tie(hit.value, hit.id) <= std::tie(look.value, look.id)) {
+      continue;
+    }
+    if (expiring.full()) {
+      return false;
+    }
+    Found one{{kind.number, hit.id}, nullptr};
+    RETRACE_ASSIGN(one.row, view.Get(one.entity));
+    if (one.row != nullptr && one.row->binned()) {
       if (ExpireTimeUs(policy, kind.collection, one.row->head.deletion().time_us()) > by_us) {
-        return absl::OkStatus();  // the others came later
+        return true;
       }
       RETRACE_RETURN_IF_ERROR(AddExpiring(one, policy, view, context, expiring));
     }
-    if (hits.size() < limit || expiring.full()) {
-      break;
-    }
+    look.value = hit.value;
+    look.id = hit.id;
   }
-  return absl::OkStatus();
+  return hits.size() < limit;
 }
 
 // Too little of the server's uptime has passed: the clock went ahead, or the server was down.
@@ -238,14 +243,24 @@ Kind ExpiryKind() {
   return kind;
 }
 
-absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context) {
+absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context,
+                                                    BinLook& look) {
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
   Expiring expiring;
-  for (const Kind& kind : Kinds()) {
-    if (!kind.derived && !expiring.full()) {
-      RETRACE_RETURN_IF_ERROR(FindOfKind(kind, policy, view, context, expiring));
+  // Many entries are read at most once in a call, so that whoever looks can stop in between.
+  for (bool go_on = true; go_on && look.kind < Kinds().size();) {
+    const Kind& kind = Kinds()[look.kind];
+    const bool first = look.value.empty();
+    bool all = true;
+    if (!kind.derived) {
+      RETRACE_ASSIGN(all, LookOn(kind, policy, view, context, look, expiring));
     }
+    if (all) {
+      look = {.kind = look.kind + 1};
+    }
+    go_on = (all || first) && !expiring.full();
   }
+  look.ended = look.kind == Kinds().size();
   return std::move(expiring.entities);
 }
 

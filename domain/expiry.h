@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,9 +24,20 @@ inline constexpr int64_t kExpiryNoticeUs = 24LL * 3600 * 1'000'000;
 
 Kind ExpiryKind();
 
-// What is to be announced at the context's time: what may go a notice later and is not announced
-// yet, what lies in the bin longest first. Some 100 at most; empty when there is nothing.
-absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context);
+// How far a look through the recycle bin has come; a new one begins with what lies there longest.
+struct BinLook {
+  size_t kind = 0;  // its place among Kinds()
+  // The entry of its bin index that was looked at last.
+  std::string value;
+  std::string id;
+  bool ended = false;
+};
+
+// Goes on with the look and returns what it meets that is to be announced at the context's time:
+// what may go a notice later and is not announced yet. Some 100 at most; fewer, or nothing, when it
+// has met much that must stay. There may be more until the look has ended.
+absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context,
+                                                    BinLook& look);
 
 // When an entity will be purged as announced, microseconds since 1970; nothing when it is not
 // announced.

@@ -142,8 +142,8 @@ absl::StatusOr<bool> Timers::FireDue(Tenant& tenant) {
 
 absl::StatusOr<bool> Timers::Announce(Tenant& tenant) {
   const int64_t now_us = clock_.WallMicros();
-  int64_t& next_look_us = next_look_us_[&tenant];
-  if (now_us < next_look_us) {
+  Waiting& waiting = waiting_[&tenant];
+  if (now_us < waiting.next_look_us) {
     return false;
   }
   const eventstore::Position position = tenant.visible;
@@ -153,10 +153,14 @@ absl::StatusOr<bool> Timers::Announce(Tenant& tenant) {
   context.header.position = position + 1;
   context.header.time_us = std::max<int64_t>(now_us, tenant.visible_time_us + 1);
   RETRACE_ASSIGN(const std::vector<domain::EntityRef> expiring,
-                 domain::FindExpiring(view, context));
+                 domain::FindExpiring(view, context, waiting.look));
+  const bool ended = waiting.look.ended;
+  if (ended) {
+    waiting.next_look_us = now_us + kBinLookUs;
+    waiting.look = {};
+  }
   if (expiring.empty()) {
-    next_look_us = now_us + kBinLookUs;
-    return false;
+    return !ended;
   }
   store::v1::AnnounceExpiry announce;
   announce.set_uptime_us(clock_.UptimeMicros());
@@ -165,15 +169,14 @@ absl::StatusOr<bool> Timers::Announce(Tenant& tenant) {
   }
   const CommandResult result =
       Do(tenant, announce, "retraced.AnnounceExpiry", std::string(kExpires));
-  if (!result.status.ok() || result.targets.empty()) {
-    next_look_us = now_us + kBinLookUs;
+  if (result.status.ok()) {
+    return true;
   }
-  if (!result.status.ok()) {
-    const std::string fault(result.status.message());
-    Log(LogLevel::kWarn, "an expiry was not announced", {{"tenant", tenant.id}, {"fault", fault}});
-    return false;
-  }
-  return !result.targets.empty();
+  waiting.next_look_us = now_us + kBinLookUs;
+  waiting.look = {};
+  const std::string fault(result.status.message());
+  Log(LogLevel::kWarn, "an expiry was not announced", {{"tenant", tenant.id}, {"fault", fault}});
+  return false;
 }
 
 }  // namespace retrace::server

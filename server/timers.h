@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "domain/expiry.h"
 #include "server/clock.h"
 #include "server/ledger.h"
 #include "server/sequencer.h"
@@ -54,8 +55,12 @@ class Timers {
   const std::function<void(const absl::Status&)> on_failure_;
   // One round at a time.
   absl::Mutex round_;
-  // When a tenant's bin is looked at next, microseconds by the clock.
-  std::map<const Tenant*, int64_t> next_look_us_ ABSL_GUARDED_BY(round_);
+  struct Waiting {
+    // When the bin is looked at next, microseconds by the clock, and how far that look has come.
+    int64_t next_look_us = 0;
+    domain::BinLook look;
+  };
+  std::map<const Tenant*, Waiting> waiting_ ABSL_GUARDED_BY(round_);
   std::atomic<bool> stopping_{false};
   absl::Mutex wait_;
   std::thread thread_;

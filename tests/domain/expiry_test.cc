@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "domain/kind.h"
@@ -17,6 +19,7 @@ namespace {
 
 using retrace::testing::Reply;
 using retrace::testing::TestTenant;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -80,7 +83,12 @@ class ExpiryTest : public ::testing::Test {
     context.header.tenant = "acme";
     context.header.position = acme_.head() + 1;
     context.header.time_us = acme_.time_us();
-    return *FindExpiring(acme_.view(), context);
+    std::vector<EntityRef> all;
+    for (BinLook look; !look.ended;) {
+      const auto found = *FindExpiring(acme_.view(), context, look);
+      all.insert(all.end(), found.begin(), found.end());
+    }
+    return all;
   }
   Reply Announce() {
     store::v1::AnnounceExpiry announce;
@@ -216,6 +224,51 @@ TEST_F(ExpiryTest, WhatIsHeldIsNotAnnouncedUntilItIsReleased) {
                                                            options { reason: "settled" })pb",
                                                       hold.id()));
   EXPECT_THAT(Expiring(), SizeIs(1));
+}
+
+// As many as one commit brings into the bin stand there in one place; several times as many, all of
+// them held, and one behind them that may go.
+TEST_F(ExpiryTest, WhatIsHeldHidesNothingBehindIt) {
+  v1::BatchCreateCustomersRequest create;
+  create.set_parent("tenants/acme");
+  for (int i = 0; i < 1000; ++i) {
+    v1::Customer& customer = *create.add_requests()->mutable_customer();
+    customer.set_display_name("Ann");
+    customer.set_level("held");
+  }
+  for (int batch = 0; batch < 11; ++batch) {
+    const Reply created = acme_.Do(create);
+    ASSERT_TRUE(created.ok()) << created.status;
+    v1::BatchDeleteCustomersRequest remove;
+    remove.set_parent("tenants/acme");
+    remove.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+    for (const EntityRef& one : created.targets) remove.add_names(Name(one));
+    ASSERT_TRUE(acme_.Do(remove).ok());
+  }
+  acme_.Must<v1::PlaceHoldRequest>(R"pb(
+    parent: "tenants/acme"
+    hold { collection: "customers" filter: "level = \"held\"" case_number: "1" }
+    options { reason: "suit" })pb");
+  const EntityRef ann = NewCustomer();
+  const EntityRef deal = NewDeal(ann);
+  Delete(deal);
+  Delete(ann);
+  Pass(59 * kDayUs);
+  EXPECT_THAT(Expiring(), ElementsAre(ann, deal));
+}
+
+// The look goes on behind what it found, whether that is announced or not.
+TEST_F(ExpiryTest, AllIsFoundAHundredAtATime) {
+  std::set<EntityRef> binned;
+  for (int i = 0; i < 250; ++i) {
+    const EntityRef one = NewCustomer();
+    Delete(one);
+    binned.insert(one);
+  }
+  Pass(59 * kDayUs);
+  const std::vector<EntityRef> found = Expiring();
+  EXPECT_THAT(found, SizeIs(250));
+  EXPECT_EQ(std::set<EntityRef>(found.begin(), found.end()), binned);
 }
 
 TEST_F(ExpiryTest, LengtheningSavesWhatIsAnnounced) {

@@ -370,7 +370,8 @@ Reply RandomHistory::ExpiryStep() {
   context.header.time_us = tenant_.time_us();
   store::v1::AnnounceExpiry announce;
   announce.set_uptime_us(tenant_.time_us());
-  const auto expiring = domain::FindExpiring(tenant_.view(), context);
+  domain::BinLook look;
+  const auto expiring = domain::FindExpiring(tenant_.view(), context, look);
   for (const domain::EntityRef& entity : *expiring) {
     *announce.add_entities() = domain::ToStored(entity);
   }
