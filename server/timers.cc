@@ -23,6 +23,9 @@ namespace {
 constexpr absl::Duration kLook = absl::Seconds(1);
 constexpr int kLooksPerSave = 60;
 constexpr int64_t kBinLookUs = 3600LL * 1'000'000;
+// Between two tries of what is refused.
+constexpr int64_t kShortestWaitUs = 1'000'000;
+constexpr int64_t kLongestWaitUs = 3600LL * 1'000'000;
 // Entities that are fired for one tenant before the next has its turn.
 constexpr size_t kMostFired = 20;
 // Of what one firing takes at once; fewer when that is too much for one commit.
@@ -112,32 +115,59 @@ CommandResult Timers::Do(Tenant& tenant, const Request& request, std::string met
 }
 
 absl::StatusOr<bool> Timers::FireDue(Tenant& tenant) {
+  auto& refused = waiting_[&tenant].refused;
   const RowView view(ledger_.rows(), tenant.number, tenant.visible);
   RETRACE_ASSIGN(const std::vector<domain::Due> due,
-                 domain::FindDue(view, clock_.WallMicros(), kMostFired));
+                 domain::FindDue(view, clock_.WallMicros(), kMostFired + refused.size()));
+  // What is due no more is forgotten.
+  std::map<domain::EntityRef, Refused> before = std::exchange(refused, {});
   bool fired = false;
   for (const domain::Due& one : due) {
-    store::v1::Fire fire;
-    *fire.mutable_entity() = domain::ToStored(one.entity);
-    fire.set_due_us(one.due_us);
-    fire.set_uptime_us(clock_.UptimeMicros());
-    absl::Status status;
-    for (const int32_t taken : kTaken) {
-      fire.set_limit(taken);
-      status = Do(tenant, fire, "retraced.Fire", std::string(kExpired)).status;
-      if (domain::ReasonOf(status) != v1::USE_OPERATION) {
-        break;
-      }
+    const auto known = before.find(one.entity);
+    if (known != before.end() && clock_.MonotonicMicros() < known->second.try_us) {
+      refused.insert(before.extract(known));
+      continue;
     }
+    const absl::Status status = Fire(tenant, one);
     if (status.ok()) {
       fired = true;
       continue;
     }
-    const std::string name = domain::NameOf(tenant.id, one.entity);
-    const std::string fault(status.message());
-    Log(LogLevel::kWarn, "a timer was refused", {{"entity", name}, {"fault", fault}});
+    Refused& again = refused[one.entity];
+    if (known != before.end()) again = std::move(known->second);
+    PutOff(tenant, one.entity, status, again);
   }
   return fired;
+}
+
+absl::Status Timers::Fire(Tenant& tenant, const domain::Due& due) {
+  store::v1::Fire fire;
+  *fire.mutable_entity() = domain::ToStored(due.entity);
+  fire.set_due_us(due.due_us);
+  fire.set_uptime_us(clock_.UptimeMicros());
+  absl::Status status;
+  for (const int32_t taken : kTaken) {
+    fire.set_limit(taken);
+    status = Do(tenant, fire, "retraced.Fire", std::string(kExpired)).status;
+    if (domain::ReasonOf(status) != v1::USE_OPERATION) {
+      break;
+    }
+  }
+  return status;
+}
+
+void Timers::PutOff(const Tenant& tenant, const domain::EntityRef& entity,
+                    const absl::Status& status, Refused& refused) {
+  const int64_t now_us = clock_.MonotonicMicros();
+  refused.wait_us = std::clamp(2 * refused.wait_us, kShortestWaitUs, kLongestWaitUs);
+  refused.try_us = now_us + refused.wait_us;
+  if (refused.fault == status.message() && now_us < refused.logged_us + kLongestWaitUs) {
+    return;
+  }
+  refused.fault = std::string(status.message());
+  refused.logged_us = now_us;
+  const std::string name = domain::NameOf(tenant.id, entity);
+  Log(LogLevel::kWarn, "a timer was refused", {{"entity", name}, {"fault", refused.fault}});
 }
 
 absl::StatusOr<bool> Timers::Announce(Tenant& tenant) {

@@ -4,13 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
 #include "domain/commands.h"
 #include "domain/refusal.h"
 #include "server/history.h"
+#include "server/logging.h"
 #include "server/queries.h"
 #include "server/recycle_bin.h"
 #include "server/submit.h"
@@ -36,7 +39,7 @@ class TimersTest : public ::testing::Test {
   void Start() {
     clock_ = *Clock::Open(directory_.path(), true);
     SequencerOptions options;
-    options.wall_us = [this] { return clock_->WallMicros(); };
+    options.wall_us = [this] { return clock_->WallMicros() - lag_us_; };
     options.monotonic_us = [this] { return clock_->MonotonicMicros(); };
     Ledger& ledger = small_.ledger();
     sequencer_ = std::make_unique<Sequencer>(ledger.log(), ledger.keys(), ledger.rows(),
@@ -103,6 +106,8 @@ class TimersTest : public ::testing::Test {
   SmallLedger small_;
   testing::TempDirectory directory_;
   std::unique_ptr<Clock> clock_;
+  // How far commits are behind the clock, by which timers are due.
+  std::atomic<int64_t> lag_us_{0};
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Timers> timers_;
 };
@@ -174,6 +179,33 @@ TEST_F(TimersTest, AHoldKeepsWhatWasAnnounced) {
   EXPECT_FALSE(Gone(ann));
   Advance(kDayUs);
   EXPECT_TRUE(Gone(ann));
+}
+
+TEST_F(TimersTest, WhatIsRefusedIsTriedLessAndLessAndSaidOnce) {
+  const std::string file = directory_.Below("daemon.log");
+  ASSERT_TRUE(StartLogging({.file = file}).ok());
+  const std::string ann = NewDeleted();
+  Advance(59 * kDayUs);
+  lag_us_ = 10 * kDayUs;
+  Advance(kDayUs);  // due, but not by the sequencer's clock
+  const uint64_t refusals = sequencer_->counts().refusals;
+  EXPECT_GE(refusals, 1u);
+  for (int minute = 0; minute < 100; ++minute) EXPECT_EQ(Advance(kHourUs / 60), 0);
+  const uint64_t tries = sequencer_->counts().refusals - refusals;
+  EXPECT_GE(tries, 5u);
+  EXPECT_LE(tries, 20u);
+  lag_us_ = 0;
+  Advance(kHourUs);
+  EXPECT_TRUE(Gone(ann));
+  Stop();
+  StopLogging();
+  std::ifstream in(file);
+  int said = 0;
+  for (std::string line; std::getline(in, line);) {
+    said += line.find("a timer was refused") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_GE(said, 1);
+  EXPECT_LE(said, 2);  // again after an hour
 }
 
 TEST_F(TimersTest, AThousandGoInSeveralCommits) {
