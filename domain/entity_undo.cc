@@ -147,6 +147,7 @@ void EntityUndo::Conflict(const MergePath& path, UndoConflict::Cause cause, cons
   if (conflict.cause() == UndoConflict::CAUSE_UNSPECIFIED) {
     conflict.set_entity(name_);
     conflict.set_path(PathText(path, type_));
+    conflict.set_member(path.member.value_or(""));
     conflict.set_cause(cause);
     *conflict.mutable_now() = Shown(path, &now, *now.resource);
     conflict.set_actor(blocker.after->head.actor());

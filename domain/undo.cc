@@ -17,6 +17,7 @@
 #include "domain/resource.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace retrace::domain {
@@ -163,16 +164,31 @@ absl::Status CheckMayUndo(const ResolvedUndo& undo, const Context& context) {
   return absl::OkStatus();
 }
 
-std::string ShowValue(const google::protobuf::Value& value) {
+// Of a member of a set or list it counts whether it is there.
+std::string ShowValue(const google::protobuf::Value& value, const std::string& member) {
   if (value.kind_case() == google::protobuf::Value::KIND_NOT_SET) {
-    return "nothing";
+    return member.empty() ? "nothing" : "not there";
   }
   constexpr size_t kLongest = 60;
   std::string json;
-  if (!google::protobuf::util::MessageToJsonString(value, &json).ok() || json.size() > kLongest) {
-    return "a long value";
+  const bool is_short =
+      google::protobuf::util::MessageToJsonString(value, &json).ok() && json.size() <= kLongest;
+  if (!member.empty() && (!is_short || value.string_value() == member)) {
+    return "there";
   }
-  return json;
+  return is_short ? json : "a long value";
+}
+
+std::string ShowNowAndWas(const UndoConflict& conflict) {
+  const std::string now = ShowValue(conflict.now(), conflict.member());
+  const std::string was = ShowValue(conflict.was(), conflict.member());
+  if (now != was) {
+    return fmt::format("Is {}, was {}", now, was);
+  }
+  // Changed since, and changed back.
+  const bool same =
+      google::protobuf::util::MessageDifferencer::Equals(conflict.now(), conflict.was());
+  return fmt::format("Is {}, {}", now, same ? "as it was before" : "but not as it was before");
 }
 
 std::string Describe(const UndoConflict& conflict) {
@@ -188,8 +204,8 @@ std::string Describe(const UndoConflict& conflict) {
     case UndoConflict::IRREVERSIBLE:
       return "It cannot be taken back.";
     default:
-      return fmt::format("Is {}, was {}; changed by {} at {} in change set {}.",
-                         ShowValue(conflict.now()), ShowValue(conflict.was()), conflict.actor(),
+      return fmt::format("{}; changed by {} at {} in change set {}.", ShowNowAndWas(conflict),
+                         conflict.actor(),
                          google::protobuf::util::TimeUtil::ToString(conflict.change_time()),
                          conflict.change_set());
   }

@@ -20,8 +20,11 @@ using retrace::testing::Parse;
 using retrace::testing::Reply;
 using retrace::testing::Sample;
 using retrace::testing::TestTenant;
+using retrace::testing::Unmet;
 using retrace::testing::UpdateSample;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 const bool kAdded = (AddSampleKind(), true);
 
@@ -92,6 +95,48 @@ TEST_F(UndoTest, ConflictSaysWhatWhoAndWhen) {
   EXPECT_EQ(conflicts[0].change_set(), static_cast<int64_t>(later));
   EXPECT_EQ(conflicts[0].cause(), v1::UndoConflict::CHANGED_SINCE);
   EXPECT_TRUE(Conflicts(later).empty());
+}
+
+TEST_F(UndoTest, ConflictOverAMemberSaysWhetherItIsThere) {
+  const Position first = Set(R"pb(tags: "a"
+                                  tags: "x"
+                                  attributes { key: "k" value: "2" }
+                                  attributes { key: "new" value: "1" }
+                                  parts { key: "q" text: "3" })pb",
+                             {"tags", "attributes", "parts"});
+  acme_.ActAs("bob");
+  Set(R"pb(tags: "b"
+           attributes { key: "k" value: "1" }
+           parts { key: "p" text: "4" })pb",
+      {"tags", "attributes", "parts"});
+  const Reply undo = acme_.UndoCommit(first);
+  EXPECT_EQ(undo.reason(), v1::UNDO_CONFLICT);
+  std::vector<std::string> said;
+  for (const std::string& line : Unmet(undo.status)) {
+    said.push_back(line.substr(line.find(' ') + 1, line.find(';') - line.find(' ') - 1));
+  }
+  EXPECT_THAT(said, ElementsAre("tags[\"b\"]: Is there, as it was before",
+                                "tags[\"x\"]: Is not there, as it was before",
+                                "attributes.k: Is \"1\", as it was before",
+                                "attributes.new: Is not there, as it was before",
+                                AllOf(HasSubstr("parts[\"p\"]: Is {"), HasSubstr("}, was {")),
+                                HasSubstr("parts[\"q\"]: Is not there, was {")));
+  const auto conflicts = Conflicts(first);
+  ASSERT_EQ(conflicts.size(), said.size());
+  EXPECT_EQ(conflicts[1].member(), "x");
+  EXPECT_FALSE(conflicts[1].has_now() || conflicts[1].has_was());
+  EXPECT_EQ(conflicts[4].member(), "p");
+}
+
+TEST_F(UndoTest, AValueTooLongToSayIsSaidToBeThereOrChanged) {
+  const std::string one(100, 'x'), other(100, 'y');
+  Set(("level: '" + one + "' parts { key: 'p' text: '" + one + "' }").c_str(), {"level", "parts"});
+  const Position wrong = Set("level: 'tin' parts { key: 'p' text: 'tin' }", {"level", "parts"});
+  Set(("level: '" + other + "' parts { key: 'p' text: '" + other + "' }").c_str(),
+      {"level", "parts"});
+  EXPECT_THAT(Unmet(acme_.UndoCommit(wrong).status),
+              ElementsAre(HasSubstr("level: Is a long value, but not as it was before;"),
+                          HasSubstr("parts[\"p\"]: Is there, but not as it was before;")));
 }
 
 TEST_F(UndoTest, PartialLeavesConflictsAndForceOverwritesThem) {

@@ -97,8 +97,8 @@ customers/<id 2> is ACTIVE at revision 3.
 $ retrace redo 5 --reason "one company, says the register" > /dev/null; retrace customers update ext:H-1 --set emails=new@hottechi.example > /dev/null; retrace undo 6 --reason "no, two"
 committed at position 6, change set 6
 committed at position 7, change set 7
-retrace: One change stands in the way, first tenants/acme/customers/<id 1> emails["sales@hottechi.example"]: Is nothing, was nothing; changed by root at <time> in change set 7. GetUndoConflicts lists them. Undo the later changes first, or use PARTIAL, which leaves them. (UNDO_CONFLICT)
-  tenants/acme/customers/<id 1> emails["sales@hottechi.example"]: Is nothing, was nothing; changed by root at <time> in change set 7.
+retrace: One change stands in the way, first tenants/acme/customers/<id 1> emails["sales@hottechi.example"]: Is not there, as it was before; changed by root at <time> in change set 7. GetUndoConflicts lists them. Undo the later changes first, or use PARTIAL, which leaves them. (UNDO_CONFLICT)
+  tenants/acme/customers/<id 1> emails["sales@hottechi.example"]: Is not there, as it was before; changed by root at <time> in change set 7.
 [exit 8]
 
 $ retrace undo 6 --reason "no, two" --mode partial > /dev/null; retrace customers list
