@@ -13,7 +13,6 @@
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
 #include "domain/resource.h"
-#include "domain/unique_keys.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/v1/recycle_bin.pb.h"
@@ -176,6 +175,16 @@ absl::Status DropValues(const EntityRef& entity, const std::vector<KeyClash>& cl
   return draft.Emit(entity, std::move(event));
 }
 
+// What others belong to first, so that these find it live.
+void SortForRestore(std::vector<Found>& found) {
+  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    const auto below = [](const Found& one) {
+      return !KindOf(one.entity.kind).reference.field.empty();
+    };
+    return below(a) < below(b);
+  });
+}
+
 // What clashes when all of it comes back.
 absl::StatusOr<std::vector<KeyClash>> ClashesOf(const std::vector<Found>& found,
                                                 const std::set<EntityRef>& left,
@@ -211,13 +220,7 @@ absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
     RETRACE_RETURN_IF_ERROR(CheckMayUndelete(one, context));
     draft.Target(one.entity);
   }
-  // What others belong to first, so that these find it live.
-  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    const auto below = [](const Found& one) {
-      return !KindOf(one.entity.kind).reference.field.empty();
-    };
-    return below(a) < below(b);
-  });
+  SortForRestore(found);
   std::set<EntityRef> left;
   std::map<EntityRef, std::vector<KeyClash>> without;
   RETRACE_ASSIGN(const std::vector<KeyClash> clashes, ClashesOf(found, left, draft));
@@ -248,6 +251,15 @@ absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<KeyClash>> FindRestoreClashes(const v1::RestoreEntitiesRequest& request,
+                                                         const View& view, const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckParent(request.parent(), context));
+  const Draft draft(view, context.header);
+  RETRACE_ASSIGN(std::vector<Found> found, Asked(request, draft, context));
+  SortForRestore(found);
+  return ClashesOf(found, {}, draft);
 }
 
 }  // namespace retrace::domain

@@ -15,6 +15,7 @@
 #include "domain/policy.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
+#include "domain/restore.h"
 #include "domain/retention.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -263,6 +264,33 @@ absl::StatusOr<v1::GetBinnedEntityResponse> RecycleBin::Answer(
   v1::GetBinnedEntityResponse response;
   BinShow show(ledger_, *call.tenant, moment.position);
   RETRACE_RETURN_IF_ERROR(show.Show(found.entity, *found.row, *response.mutable_entity()));
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
+absl::StatusOr<v1::GetRestoreClashesResponse> RecycleBin::Answer(
+    const QueryCall& call, const v1::GetRestoreClashesRequest& request) const {
+  RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, *call.tenant, call.tenant->visible));
+  const RowView view(ledger_.rows(), call.tenant->number, moment.position);
+  domain::Context context;
+  context.header.tenant = call.tenant->id;
+  context.header.position = moment.position + 1;
+  v1::RestoreEntitiesRequest asked;
+  asked.set_parent(request.parent());
+  *asked.mutable_names() = request.names();
+  asked.set_change_set(request.change_set());
+  RETRACE_ASSIGN(const std::vector<domain::KeyClash> clashes,
+                 domain::FindRestoreClashes(asked, view, context));
+  v1::GetRestoreClashesResponse response;
+  for (const domain::KeyClash& found : clashes) {
+    v1::RestoreClash& clash = *response.add_clashes();
+    clash.set_name(domain::NameOf(call.tenant->id, found.claimant));
+    clash.set_key(std::string(found.key));
+    clash.set_rule(request.on_clash() == v1::CLASH_RULE_UNSPECIFIED ? v1::ABORT
+                                                                    : request.on_clash());
+    clash.set_value(found.value);
+    clash.set_holder(domain::NameOf(call.tenant->id, found.holder));
+  }
   *response.mutable_answered() = std::move(moment.answered);
   return response;
 }

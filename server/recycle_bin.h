@@ -21,6 +21,8 @@ class RecycleBin {
       const QueryCall& call, const v1::ListBinnedEntitiesRequest& request) const;
   absl::StatusOr<v1::GetBinnedEntityResponse> Answer(
       const QueryCall& call, const v1::GetBinnedEntityRequest& request) const;
+  absl::StatusOr<v1::GetRestoreClashesResponse> Answer(
+      const QueryCall& call, const v1::GetRestoreClashesRequest& request) const;
 
  private:
   Ledger& ledger_;

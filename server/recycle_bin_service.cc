@@ -51,6 +51,8 @@ void AddRecycleBinService(Rpc& rpc, Backend& backend) {
   service.Query<v1::ListBinnedEntitiesRequest, v1::ListBinnedEntitiesResponse>("ListBinnedEntities",
                                                                                answer);
   service.Query<v1::GetBinnedEntityRequest, v1::GetBinnedEntityResponse>("GetBinnedEntity", answer);
+  service.Query<v1::GetRestoreClashesRequest, v1::GetRestoreClashesResponse>("GetRestoreClashes",
+                                                                             answer);
 }
 
 void AddHoldsService(Rpc& rpc, Backend& backend) {

@@ -2,8 +2,10 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "clients/cli/app.h"
 #include "clients/cli/entity_verbs.h"
 #include "clients/cli/import/csv_reader.h"
@@ -23,6 +25,7 @@ struct BinFlags {
   std::string collection, filter, query, order_by, clash = "abort";
   std::vector<std::string> choices;
   std::string choices_file;
+  bool clashes = false;
   int64_t limit = 50;
   int64_t deleted_by = 0;
   PlanFlags plan;
@@ -85,10 +88,11 @@ absl::Status RunBinGet(Session& session, const BinFlags& flags) {
   return absl::OkStatus();
 }
 
+// As flags have it, or as --clashes writes it.
 absl::StatusOr<v1::ClashRule> ParseRule(const std::string& text) {
-  if (text == "abort") return v1::ABORT;
-  if (text == "without-value") return v1::WITHOUT_VALUE;
-  if (text == "skip") return v1::SKIP;
+  v1::ClashRule rule;
+  const std::string name = absl::StrReplaceAll(absl::AsciiStrToUpper(text), {{"-", "_"}});
+  if (v1::ClashRule_Parse(name, &rule) && rule != v1::CLASH_RULE_UNSPECIFIED) return rule;
   return absl::InvalidArgumentError(
       absl::StrCat("`", text, "` is no rule: abort, without-value or skip"));
 }
@@ -170,6 +174,35 @@ absl::Status FillChoices(Session& session, const BinFlags& flags,
   return absl::OkStatus();
 }
 
+// In the form that --choices reads.
+absl::Status PrintClashes(Session& session, const BinFlags& flags, const std::string& tenant,
+                          v1::ClashRule rule) {
+  if (!flags.choices.empty() || !flags.choices_file.empty() || flags.as_operation) {
+    return absl::InvalidArgumentError(
+        "--clashes lists what --choices chooses among: one or the other, and not --operation");
+  }
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  v1::GetRestoreClashesRequest request;
+  request.set_parent(tenant);
+  request.set_change_set(flags.deleted_by);
+  request.set_on_clash(rule);
+  if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
+  const auto reply =
+      session.Ask<v1::GetRestoreClashesResponse>("RecycleBin.GetRestoreClashes", request);
+  if (!reply.ok()) return reply.status();
+  RowOutput rows(*style,
+                 {{"ENTITY", "name"},
+                  {"KEY", "key"},
+                  {"RULE", "rule"},
+                  {"VALUE", "value"},
+                  {"HELD BY", "holder"}},
+                 *v1::RestoreClash::descriptor(), session.out());
+  for (const v1::RestoreClash& clash : reply->clashes()) rows.Add(clash);
+  rows.Finish();
+  return absl::OkStatus();
+}
+
 absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
   const bool by_list = !flags.filter.empty() || !flags.collection.empty();
   if (by_list && !flags.as_operation) {
@@ -181,13 +214,14 @@ absl::Status RunBinRestore(Session& session, const BinFlags& flags) {
   }
   absl::StatusOr<std::string> tenant = session.Tenant();
   if (!tenant.ok()) return tenant.status();
+  absl::StatusOr<v1::ClashRule> rule = ParseRule(flags.clash);
+  if (!rule.ok()) return rule.status();
+  if (flags.clashes) return PrintClashes(session, flags, *tenant, *rule);
   Exchange exchange = NewExchange("RecycleBin.RestoreEntities");
   auto& request = static_cast<v1::RestoreEntitiesRequest&>(*exchange.request);
   request.set_parent(*tenant);
   request.set_change_set(flags.deleted_by);
   if (absl::Status status = FillNames(session, flags, request); !status.ok()) return status;
-  absl::StatusOr<v1::ClashRule> rule = ParseRule(flags.clash);
-  if (!rule.ok()) return rule.status();
   request.set_on_clash(*rule);
   if (absl::Status status = FillChoices(session, flags, request); !status.ok()) return status;
   if (flags.as_operation) return RunFromBin(session, request, flags);
@@ -280,7 +314,9 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
   AddNames(*get, *Begin(get, session, RunBinGet))->required()->expected(1);
   CLI::App* restore = AddVerb(noun, "restore", "bring back, with exactly what a deletion took",
                               "retrace bin restore customers/ext:H-1\n  "
-                              "retrace bin restore --deleted-by 42 --on-clash skip");
+                              "retrace bin restore --deleted-by 42 --on-clash skip\n  "
+                              "retrace bin restore --deleted-by 42 --clashes -o csv > its.csv\n  "
+                              "retrace bin restore --deleted-by 42 --choices its.csv");
   flags = Begin(restore, session, RunBinRestore);
   AddNames(*restore, *flags);
   restore->add_option("--deleted-by", flags->deleted_by, "all that this change set deleted")
@@ -298,6 +334,9 @@ void AddBinVerbs(CLI::App& noun, Session& session) {
                    "the same for many: a CSV file with the columns name, rule and, for one of "
                    "several keys, key")
       ->option_text("FILE");
+  restore->add_flag("--clashes", flags->clashes,
+                    "only list the keys that others hold by now, with -o csv as --choices reads "
+                    "them; restore nothing");
   AddPlanFlags(*restore, flags->plan);
   AddAsOperationFlags(*restore, flags->as_operation, flags->operation);
   CLI::App* purge =

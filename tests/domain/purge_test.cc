@@ -2,10 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "absl/strings/substitute.h"
 #include "domain/index_values.h"
 #include "domain/kind.h"
 #include "domain/policy.h"
+#include "domain/resource.h"
+#include "domain/restore.h"
 #include "domain/retention.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
@@ -197,6 +201,43 @@ TEST_F(PurgeTest, ClashesAreListedOrSettledByARule) {
   EXPECT_TRUE(Row(ann)->live());
   EXPECT_TRUE(Row(ann)->As<v1::Customer>().emails().empty());
   EXPECT_TRUE(Row(bo)->binned());
+}
+
+// A refusal lists some.
+TEST_F(PurgeTest, AllClashesAreFound) {
+  acme_.Must<v1::UpdatePolicyRequest>(
+      R"pb(policy { name: "tenants/acme/policy" unique_keys: "customers.email" })pb");
+  v1::RestoreEntitiesRequest request;
+  request.set_parent("tenants/acme");
+  std::map<std::string, std::string> held;
+  for (int i = 0; i < 30; ++i) {
+    const std::string email = fmt::format("{}@x.co", i);
+    request.add_names(NewCustomer("Ann", email));
+    ASSERT_TRUE(Delete(request.names(i), v1::RelatedRecords::DELETE).ok());
+    if (i > 0) held[request.names(i)] = NewCustomer("Eve", email);
+  }
+  EXPECT_LT(Unmet(acme_.Do(request).status).size(), held.size());
+  Context context;
+  context.header.tenant = "acme";
+  context.header.position = acme_.head() + 1;
+  const auto clashes = FindRestoreClashes(request, acme_.view(), context);
+  ASSERT_TRUE(clashes.ok()) << clashes.status();
+  std::map<std::string, std::string> found;
+  for (const KeyClash& clash : *clashes) {
+    EXPECT_EQ(clash.key, "customers.email");
+    found[NameOf("acme", clash.claimant)] = NameOf("acme", clash.holder);
+  }
+  EXPECT_EQ(found, held);
+  // Chosen as listed, all of it comes back.
+  for (const auto& [name, holder] : found) {
+    v1::ClashChoice& choice = *request.add_choices();
+    choice.set_name(name);
+    choice.set_key("customers.email");
+    choice.set_rule(v1::WITHOUT_VALUE);
+  }
+  const Reply reply = acme_.Do(request);
+  ASSERT_TRUE(reply.ok()) << reply.status;
+  EXPECT_THAT(reply.targets, SizeIs(30));
 }
 
 TEST_F(PurgeTest, AChangeSetIsRestoredWhole) {

@@ -146,7 +146,17 @@ $ printf 'name,key,rule\n%s,customers.external_id,perhaps\n' $(cat kite) > choic
 retrace: choices.csv, line 2: `perhaps` is no rule: abort, without-value or skip
 [exit 2]
 
-$ printf 'name,key,rule\n%s,customers.external_id,without-value\n' $(cat kite) > choices.csv; retrace bin restore $(cat kite) --choices choices.csv --reason "a mistake"
+# What clashes is listed in just that form, to be edited and sent back.
+$ retrace bin restore $(cat kite) --clashes; retrace bin restore $(cat kite) --clashes -o csv > clashes.csv; cat clashes.csv
+ENTITY                      KEY                    RULE   VALUE  HELD BY
+<id 5>                      customers.external_id  ABORT  K-1    <id 4>
+name,key,rule,value,holder
+tenants/acme/customers/<id 5>,customers.external_id,ABORT,K-1,tenants/acme/customers/<id 4>
+
+$ retrace bin restore $(cat kite) --choices clashes.csv --reason "a mistake" 2> /dev/null || echo "nothing came back"
+nothing came back
+
+$ sed -i 's/,ABORT,/,without-value,/' clashes.csv; retrace bin restore $(cat kite) --choices clashes.csv --reason "a mistake"
 restored tenants/acme/customers/<id 5>
 committed at position 14, change set 14
 note: tenants/acme/customers/<id 5> came back without a value that others hold by now.
