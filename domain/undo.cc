@@ -69,11 +69,7 @@ absl::StatusOr<Addressed> AddressedBy(const ResolvedUndo& undo, const std::strin
     }
   }
   if (addressed.size() > kMostEntities) {
-    return Refusal(v1::USE_OPERATION,
-                   fmt::format("This would touch {} entities, more than the {} of one commit.",
-                               addressed.size(), kMostEntities))
-        .With("limit", fmt::format("{}", kMostEntities))
-        .Next("Undo a part of them: name commits, or entities.");
+    return TooManyToUndo();
   }
   return addressed;
 }
@@ -313,6 +309,16 @@ void NoteDone(const ResolvedUndo& undo, const Undoing& undoing, v1::UndoMode mod
 
 absl::Status UndoByFilterIsForAdministrators() {
   return NeedsUndoAny("An undo by filter takes back what others did.");
+}
+
+absl::Status TooManyToUndo() {
+  return Refusal(v1::USE_OPERATION,
+                 fmt::format("This would touch more than the {} entities of one commit.",
+                             kMostEntities))
+      .With("limit", fmt::format("{}", kMostEntities))
+      .Next(
+          "Start an operation with the same request (Operations.StartOperation, `retrace undo ... "
+          "--operation`), or undo a part of them: name commits, or entities.");
 }
 
 absl::Status Decide(const ResolvedUndo& undo, Draft& draft, const Context& context) {

@@ -31,6 +31,9 @@ inline constexpr char kUndoOld[] = "history.undo-old";
 // means may read all of the log.
 absl::Status UndoByFilterIsForAdministrators();
 
+// The refusal (USE_OPERATION) of an undo of more entities than one commit touches.
+absl::Status TooManyToUndo();
+
 // What stands in the way of the undo in the view of that tenant, by entity and path, as STRICT
 // would refuse it.
 absl::StatusOr<std::vector<v1::UndoConflict>> FindUndoConflicts(const store::v1::ResolvedUndo& undo,

@@ -123,7 +123,7 @@ void AddHistoryService(Rpc& rpc, Backend& backend) {
   service.ResolvedCommand<v1::UndoRequest, v1::UndoResponse, store::v1::ResolvedUndo>(
       "Undo",
       [&backend](const QueryCall& call, const v1::UndoRequest& request) {
-        return ResolveUndo(*backend.history, call, request);
+        return ResolveUndo(*backend.history, call, request, UndoBound::kOneCommit);
       },
       ShowUndone, Lane::kSlow);
   service

@@ -203,7 +203,8 @@ class UndoTargets : public TargetSource {
     call.tenant = context.tenant;
     call.method = method;
     call.deadline = call.start + kReading;
-    RETRACE_ASSIGN(ResolvedUndo undo, ResolveUndo(*context.history, call, request));
+    RETRACE_ASSIGN(ResolvedUndo undo,
+                   ResolveUndo(*context.history, call, request, UndoBound::kNone));
     auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, last, request));
     source->Group(undo, grouping);
     return source;

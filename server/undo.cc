@@ -26,6 +26,8 @@ using domain::Refusal;
 using store::v1::ResolvedUndo;
 using store::v1::UndoneCommit;
 
+// The first page is small: it mostly tells whether there are too many entities.
+constexpr int kFirstPage = 16;
 constexpr int kLargestPage = 1000;
 // As many as the largest operation makes, and more.
 constexpr size_t kMostCommits = 100'000;
@@ -39,14 +41,19 @@ bool IsUndone(const v1::Event& event) {
 // Collects commits by position.
 class Commits {
  public:
-  Commits(const History& history, const QueryCall& call) : history_(history), call_(call) {}
+  // Whether the entities that the request chooses are too many is seen when it is decided.
+  Commits(const History& history, const QueryCall& call, const v1::UndoRequest& request,
+          UndoBound bound)
+      : history_(history),
+        call_(call),
+        bounded_(bound == UndoBound::kOneCommit && request.entities().empty()) {}
 
   // Those that the filter matches; how many.
   absl::StatusOr<size_t> Add(const std::string& filter) {
     v1::ListCommitsRequest request;
     request.set_parent(fmt::format("tenants/{}", call_.tenant->id));
     request.set_filter(filter);
-    request.set_page_size(kLargestPage);
+    request.set_page_size(kFirstPage);
     request.set_oldest_first(true);
     request.set_view(v1::NAMES);
     size_t added = 0;
@@ -61,12 +68,14 @@ class Commits {
         Take(commit);
         ++added;
       }
+      if (entities_.size() > domain::kMostEntities) return domain::TooManyToUndo();
       if (commits_.size() > kMostCommits) {
         return Refusal(v1::USE_OPERATION,
                        fmt::format("These are more than {} commits.", kMostCommits))
             .Next("Undo a part of them at once.");
       }
       request.set_page_token(page.next_page_token());
+      request.set_page_size(kLargestPage);
     } while (!request.page_token().empty());
     return added;
   }
@@ -90,15 +99,18 @@ class Commits {
     for (const v1::Event& event : shown.events()) {
       const auto parsed = domain::ParseName(event.entity(), "entity");
       const domain::Kind* kind = parsed.ok() ? domain::FindKind(parsed->collection) : nullptr;
-      if (kind != nullptr && IsUndone(event) && names.insert(event.entity()).second) {
-        *commit.add_entities() = domain::ToStored({kind->number, parsed->id});
-      }
+      if (kind == nullptr || !IsUndone(event) || !names.insert(event.entity()).second) continue;
+      const domain::EntityRef entity{kind->number, parsed->id};
+      *commit.add_entities() = domain::ToStored(entity);
+      if (bounded_ && !kind->bookkeeping) entities_.insert(entity);
     }
   }
 
   const History& history_;
   const QueryCall& call_;
+  const bool bounded_;
   std::map<int64_t, UndoneCommit> commits_;
+  std::set<domain::EntityRef> entities_;  // of these commits, where they are bounded
 };
 
 absl::Status NoName(const std::string& field) {
@@ -137,7 +149,7 @@ absl::Status AddNamed(const History& history, const QueryCall& call, const std::
 }  // namespace
 
 absl::StatusOr<ResolvedUndo> ResolveUndo(const History& history, const QueryCall& call,
-                                         const v1::UndoRequest& request) {
+                                         const v1::UndoRequest& request, UndoBound bound) {
   if (request.names().empty() == request.filter().empty()) {
     return Refusal(v1::INVALID_FIELD, "An undo takes either names or a filter.")
         .Field("names", "Name change sets or commits, or leave this out and give a filter.");
@@ -145,7 +157,7 @@ absl::StatusOr<ResolvedUndo> ResolveUndo(const History& history, const QueryCall
   if (!request.filter().empty() && !call.principal->Has(domain::kUndoAny)) {
     return domain::UndoByFilterIsForAdministrators();
   }
-  Commits commits(history, call);
+  Commits commits(history, call, request, bound);
   for (int i = 0; i < request.names_size(); ++i) {
     RETRACE_RETURN_IF_ERROR(
         AddNamed(history, call, request.names(i), fmt::format("names[{}]", i), commits));
@@ -167,7 +179,7 @@ absl::StatusOr<v1::GetUndoConflictsResponse> AnswerUndoConflicts(
   *asked.mutable_names() = request.names();
   asked.set_filter(request.filter());
   *asked.mutable_entities() = request.entities();
-  RETRACE_ASSIGN(const ResolvedUndo undo, ResolveUndo(history, call, asked));
+  RETRACE_ASSIGN(const ResolvedUndo undo, ResolveUndo(history, call, asked, UndoBound::kOneCommit));
   RETRACE_ASSIGN(Moment moment, MomentAt(ledger, *call.tenant, call.tenant->visible));
   const RowView view(ledger.rows(), call.tenant->number, moment.position);
   RETRACE_ASSIGN(auto conflicts, domain::FindUndoConflicts(undo, view, call.tenant->id));

@@ -36,7 +36,7 @@ SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,0,0,0,0,0,ann,end of the spr
 
 # Too many for one commit; the undo is an operation, too. It is looked at first.
 $ retrace history change-sets --limit 1 -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["number"])' > number; retrace undo $(cat number) --reason "it was the wrong filter"
-retrace: This would touch 10003 entities, more than the 1000 of one commit. Undo a part of them: name commits, or entities. (USE_OPERATION)
+retrace: This would touch more than the 1000 entities of one commit. Start an operation with the same request (Operations.StartOperation, `retrace undo ... --operation`), or undo a part of them: name commits, or entities. (USE_OPERATION)
   as an operation: --operation; for many, --filter or --ids-file in place of ids
 [exit 5]
 
