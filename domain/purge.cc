@@ -415,6 +415,11 @@ const google::protobuf::RepeatedPtrField<std::string>* DestroyedKeys(const Messa
   return nullptr;
 }
 
+bool TakesPastAway(std::string_view event_type) {
+  return event_type == store::v1::Purged::descriptor()->name() ||
+         event_type == store::v1::PastRemoved::descriptor()->name();
+}
+
 absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const Context& context) {
   RETRACE_RETURN_IF_ERROR(CheckParent(request.parent(), context));
   const bool by_filter = !request.collection().empty() || !request.filter().empty();

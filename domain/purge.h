@@ -12,6 +12,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,5 +40,9 @@ absl::StatusOr<PurgePart> PurgeInParts(const Found& binned, Draft& draft, const 
 // The keys that an event destroys; null for all others but Purged and PastRemoved.
 const google::protobuf::RepeatedPtrField<std::string>* DestroyedKeys(
     const google::protobuf::Message& event);
+
+// True of events that take an entity's past away, at every position: of one that is purged, and of
+// one that was sealed with it. By the name of their type.
+bool TakesPastAway(std::string_view event_type);
 
 }  // namespace retrace::domain

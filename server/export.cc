@@ -1,10 +1,12 @@
 #include "server/export.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "domain/purge.h"
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -12,6 +14,7 @@
 #include "openssl/crypto.h"
 #include "server/commit_codec.h"
 #include "server/digest.h"
+#include "server/envelope.h"
 #include "server/history_hash.h"
 #include "server/log_walk.h"
 #include "server/moment.h"
@@ -48,6 +51,48 @@ absl::Status SendHeader(Ledger& ledger, const Tenant& tenant, Position end, Stre
       google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(time_us);
   header.set_head_hash(ShowDigest(eventstore::Sha256(last)));
   return writer.Write(message);
+}
+
+// Takes everything out of a commit but its envelope and what it purged.
+void KeepPurges(store::v1::Commit& commit) {
+  auto& events = *commit.mutable_events();
+  events.erase(std::remove_if(events.begin(), events.end(),
+                              [](const store::v1::StoredEvent& event) {
+                                return !domain::TakesPastAway(event.type());
+                              }),
+               events.end());
+  commit.clear_targets();
+  commit.clear_notes();
+}
+
+// What was purged after `end`: it may be in what is exported, and no position shows it any more.
+absl::Status SendLaterPurges(Ledger& ledger, const Tenant& tenant, Position end,
+                             StreamWriter& writer) {
+  LogWalk walk(ledger.log(), tenant.number, end + 1, tenant.visible, /*backwards=*/false);
+  Envelope envelope;
+  v1::ExportCommitsResponse message;
+  size_t bytes = 0;
+  while (true) {
+    RETRACE_ASSIGN(const StoredCommit* stored, walk.Next());
+    if (bytes > 0 && (stored == nullptr || bytes > kMessageBytes)) {
+      RETRACE_RETURN_IF_ERROR(writer.Write(message));
+      message.Clear();
+      bytes = 0;
+    }
+    if (stored == nullptr) return absl::OkStatus();
+    if (stored->position % kCommitsBetweenLooks == 0) RETRACE_RETURN_IF_ERROR(writer.Alive());
+    RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, envelope));
+    if (std::none_of(
+            envelope.events.begin(), envelope.events.end(),
+            [](const Envelope::Event& event) { return domain::TakesPastAway(event.type); })) {
+      continue;
+    }
+    RETRACE_ASSIGN(store::v1::Commit commit, ParseCommit(stored->bytes));
+    KeepPurges(commit);
+    std::string& purge = *message.mutable_later_purges()->add_purges();
+    purge = commit.SerializeAsString();
+    bytes += purge.size();
+  }
 }
 
 // Keys of events that were not sent yet.
@@ -118,6 +163,7 @@ absl::Status StreamStoredCommits(Ledger& ledger, const QueryCall& call,
     message.mutable_commits()->add_stored(stored->bytes);
     bytes += stored->bytes.size();
   }
+  RETRACE_RETURN_IF_ERROR(SendLaterPurges(ledger, *call.tenant, end, writer));
   message.mutable_end()->set_commit_count(static_cast<int64_t>(end));
   message.mutable_end()->set_history_hash(history.text());
   return writer.Write(message);

@@ -1,5 +1,6 @@
 #include "server/export_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -22,7 +23,7 @@ using eventstore::Sha256Digest;
 using store::v1::ExportRecord;
 
 constexpr std::string_view kMagic = "RETRACE1";
-constexpr uint32_t kFormat = 1;
+constexpr uint32_t kFormat = 2;
 constexpr uint32_t kMostRecordBytes = 2u << 20;
 
 std::string BytesOf(const Sha256Digest& digest) {
@@ -66,6 +67,8 @@ absl::Status ExportWriter::Add(const v1::ExportCommitsResponse& message) {
       return AddHeader(message.header());
     case v1::ExportCommitsResponse::kCommits:
       return AddCommits(message.commits());
+    case v1::ExportCommitsResponse::kLaterPurges:
+      return AddLaterPurges(message.later_purges());
     case v1::ExportCommitsResponse::kEnd:
       return AddEnd(message.end());
     case v1::ExportCommitsResponse::PART_NOT_SET:
@@ -101,6 +104,18 @@ absl::Status ExportWriter::AddCommits(const v1::ExportCommitsResponse::Commits& 
     history_.Add(stored);
     last_hash_ = eventstore::Sha256(stored);
     ++written_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExportWriter::AddLaterPurges(const v1::ExportCommitsResponse::LaterPurges& purges) {
+  if (!begun_ || ended_ || written_ != header_.position()) {
+    return Unordered("later purges do not stand between commits and end");
+  }
+  for (const std::string& purge : purges.purges()) {
+    ExportRecord record;
+    record.set_later_purge(purge);
+    RETRACE_RETURN_IF_ERROR(Write(record));
   }
   return absl::OkStatus();
 }
@@ -187,6 +202,10 @@ absl::StatusOr<std::optional<ExportedCommit>> ExportReader::Next() {
     RETRACE_ASSIGN(ExportedCommit commit, CheckCommit(std::move(*record->mutable_commit())));
     return std::optional<ExportedCommit>(std::move(commit));
   }
+  if (record->has_later_purge()) {
+    RETRACE_ASSIGN(ExportedCommit purge, CheckLaterPurge(record->later_purge()));
+    return std::optional<ExportedCommit>(std::move(purge));
+  }
   if (!record->has_end()) return Damaged("it was altered: a record is out of place");
   RETRACE_RETURN_IF_ERROR(CheckEnd(record->end()));
   RETRACE_ASSIGN(record, ReadRecord());
@@ -194,12 +213,28 @@ absl::StatusOr<std::optional<ExportedCommit>> ExportReader::Next() {
   return std::optional<ExportedCommit>();
 }
 
-absl::StatusOr<ExportedCommit> ExportReader::CheckCommit(std::string bytes) {
-  ExportedCommit commit;
+absl::StatusOr<store::v1::Commit> ExportReader::Parse(std::string_view bytes) const {
   absl::StatusOr<store::v1::Commit> parsed = ParseCommit(bytes);
   if (absl::IsDataLoss(parsed.status())) return Damaged("it was altered: a commit does not parse");
-  if (!parsed.ok()) return parsed.status();
-  commit.parsed = *std::move(parsed);
+  return parsed;
+}
+
+absl::StatusOr<ExportedCommit> ExportReader::CheckLaterPurge(const std::string& bytes) {
+  ExportedCommit purge{.later_purge = true};
+  RETRACE_ASSIGN(purge.parsed, Parse(bytes));
+  const eventstore::Position position = purge.parsed.position();
+  if (position_ != header_.position() || position <= std::max(position_, purge_position_) ||
+      purge.parsed.tenant() != header_.tenant()) {
+    return Damaged(fmt::format("it was altered: the purge of position {} of tenant {} comes next",
+                               position, purge.parsed.tenant()));
+  }
+  purge_position_ = position;
+  return purge;
+}
+
+absl::StatusOr<ExportedCommit> ExportReader::CheckCommit(std::string bytes) {
+  ExportedCommit commit;
+  RETRACE_ASSIGN(commit.parsed, Parse(bytes));
   if (commit.parsed.position() != position_ + 1 || commit.parsed.tenant() != header_.tenant() ||
       position_ >= header_.position()) {
     return Damaged(fmt::format("it was altered: the commit of position {} of tenant {} comes next",

@@ -43,6 +43,7 @@ class ExportWriter {
  private:
   absl::Status AddHeader(const v1::ExportCommitsResponse::Header& header);
   absl::Status AddCommits(const v1::ExportCommitsResponse::Commits& commits);
+  absl::Status AddLaterPurges(const v1::ExportCommitsResponse::LaterPurges& purges);
   absl::Status AddEnd(const v1::ExportCommitsResponse::End& end);
   absl::Status Write(const store::v1::ExportRecord& record);
 
@@ -61,6 +62,8 @@ class ExportWriter {
 struct ExportedCommit {
   eventstore::StoredCommit stored;
   store::v1::Commit parsed;
+  // It came after the last commit of the file, which holds only what it purged: `stored` is empty.
+  bool later_purge = false;
 };
 
 // Reads such a file from its beginning to its end, and checks all of it. Not thread-safe.
@@ -71,8 +74,8 @@ class ExportReader {
   static absl::StatusOr<std::unique_ptr<ExportReader>> Open(std::string path);
 
   const store::v1::ExportHeader& header() const { return header_; }
-  // The next commit; nothing at the end of the file, which then has been found whole. Errors as of
-  // Open; a message says behind which position.
+  // The next commit, then each later purge; nothing at the end of the file, which then has been
+  // found whole. Errors as of Open; a message says behind which position.
   absl::StatusOr<std::optional<ExportedCommit>> Next();
   // Over the commits read so far.
   const HistoryHash& history() const { return history_; }
@@ -83,6 +86,8 @@ class ExportReader {
   // Nothing at the end of the file.
   absl::StatusOr<std::optional<store::v1::ExportRecord>> ReadRecord();
   absl::StatusOr<ExportedCommit> CheckCommit(std::string bytes);
+  absl::StatusOr<ExportedCommit> CheckLaterPurge(const std::string& bytes);
+  absl::StatusOr<store::v1::Commit> Parse(std::string_view bytes) const;
   absl::Status CheckEnd(const store::v1::ExportEnd& end);
   absl::Status Damaged(std::string_view what) const;
 
@@ -90,6 +95,7 @@ class ExportReader {
   std::ifstream in_;
   store::v1::ExportHeader header_;
   eventstore::Position position_ = 0;
+  eventstore::Position purge_position_ = 0;  // of the last later purge
   eventstore::Sha256Digest last_hash_{};
   HistoryHash history_;
 };

@@ -37,18 +37,26 @@ class Commits {
  public:
   explicit Commits(ExportReader& reader) : reader_(reader) {}
 
-  // Told every commit in order; then they are handed to the replay, batch by batch.
+  // `visit` is told every commit in order; then they are handed to the replay, batch by batch.
+  // `leave_out` is told the later purges, when that is done.
   absl::Status ReplayAll(Replay& replay, const eventstore::KeyStore& keys, bool keys_given,
-                         const std::function<void(const store::v1::Commit&)>& visit) {
+                         const std::function<void(const store::v1::Commit&)>& visit,
+                         const std::function<absl::Status(const store::v1::Commit&)>& leave_out) {
     std::vector<StoredCommit> batch;
     size_t bytes = 0;
     while (true) {
       RETRACE_ASSIGN(std::optional<ExportedCommit> commit, reader_.Next());
-      if (!batch.empty() && (!commit.has_value() || bytes >= kBatchBytes)) {
+      const bool all = !commit.has_value() || commit->later_purge;
+      if (!batch.empty() && (all || bytes >= kBatchBytes)) {
         RETRACE_RETURN_IF_ERROR(replay.Apply(std::exchange(batch, {})));
         bytes = 0;
       }
-      if (!commit.has_value()) return replay.Await();
+      if (all) RETRACE_RETURN_IF_ERROR(replay.Await());
+      if (!commit.has_value()) return absl::OkStatus();
+      if (commit->later_purge) {
+        RETRACE_RETURN_IF_ERROR(leave_out(commit->parsed));
+        continue;
+      }
       if (!keys_given) RETRACE_RETURN_IF_ERROR(RefuseSealed(commit->parsed, keys));
       visit(commit->parsed);
       bytes += commit->stored.bytes.size();
@@ -113,6 +121,27 @@ absl::Status ExportReplay::ImportKeys() {
   return keys_->Destroy(kTenantNumber, given->destroyed);
 }
 
+absl::Status ExportReplay::LeaveOut(const store::v1::Commit& purge) {
+  RETRACE_ASSIGN(OpenedCommit opened, OpenCommit(purge, kTenantNumber, *keys_));
+  const RowView view(*rows_, kTenantNumber, eventstore::kLatest);
+  std::vector<domain::DraftEvent> events;
+  for (domain::DraftEvent& event : opened.events) {
+    // It may have been created later.
+    RETRACE_ASSIGN(const domain::RowPtr row, view.Get(event.entity));
+    if (row != nullptr && !row->purged()) events.push_back(std::move(event));
+  }
+  if (events.empty()) return absl::OkStatus();
+  left_out_ += static_cast<int64_t>(events.size());
+  opened.events = std::move(events);
+  RETRACE_ASSIGN(domain::Projection projection, ProjectStored(view, opened));
+  // Rows take positions without a gap; nobody asks about those behind the last commit.
+  domain::CommitHeader header = opened.header;
+  header.position = ++rows_position_;
+  const eventstore::RowChanges changes =
+      ToRowChanges(kTenantNumber, header, {}, std::move(projection));
+  return rows_->Apply({&changes, 1});
+}
+
 absl::Status ExportReplay::Replay() {
   RETRACE_ASSIGN(const std::unique_ptr<ExportReader> reader, ExportReader::Open(options_.file));
   header_ = reader->header();
@@ -120,9 +149,11 @@ absl::Status ExportReplay::Replay() {
   RETRACE_RETURN_IF_ERROR(OpenStores());
   RETRACE_RETURN_IF_ERROR(ImportKeys());
   const v1::AsOf& until = options_.until;
+  rows_position_ = header_.position();
   server::Replay replay(*keys_, *rows_, kTenantNumber);
   RETRACE_RETURN_IF_ERROR(Commits(*reader).ReplayAll(
-      replay, *keys_, !options_.key_file.empty(), [&](const store::v1::Commit& commit) {
+      replay, *keys_, !options_.key_file.empty(),
+      [&](const store::v1::Commit& commit) {
         if (commit.position() == 1) first_time_us_ = commit.commit_time_us();
         const bool beyond =
             (until.has_position() && static_cast<int64_t>(commit.position()) > until.position()) ||
@@ -132,7 +163,8 @@ absl::Status ExportReplay::Replay() {
         position_ = commit.position();
         commit_time_us_ = commit.commit_time_us();
         history_hash_ = reader->history().digest();
-      }));
+      },
+      [this](const store::v1::Commit& purge) { return LeaveOut(purge); }));
   whole_history_hash_ = reader->history().digest();
   tenant_->visible = header_.position();
   return CheckMoment();

@@ -2,7 +2,8 @@
 // rebuilds them with, asked by the code that the server answers with.
 //
 // The whole file is replayed, whatever moment is asked about: only so is it known to be whole, and
-// what was purged later is left out as the server leaves it out.
+// what was purged later, in the file or after its last commit, is left out as the server leaves it
+// out. What was purged after the file was made is in it as it was then.
 #pragma once
 
 #include <functional>
@@ -65,7 +66,11 @@ class ExportReplay {
   const eventstore::Sha256Digest& history_hash() const { return history_hash_; }
   const eventstore::Sha256Digest& whole_history_hash() const { return whole_history_hash_; }
 
-  // As of History.GetDigest.
+  // How many entities are left out at every position, since they lost their past to a purge after
+  // the last commit of the file.
+  int64_t left_out() const { return left_out_; }
+
+  // As of History.GetDigest, when the file was made.
   absl::StatusOr<ContentDigest> Digest() const;
   // The entity of that name, full or without its tenant. ENTITY_NOT_FOUND.
   absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Get(std::string_view name) const;
@@ -81,6 +86,8 @@ class ExportReplay {
   absl::Status OpenStores();
   absl::Status Replay();
   absl::Status ImportKeys();
+  // What a later commit purged goes, as it went on the server.
+  absl::Status LeaveOut(const store::v1::Commit& purge);
   absl::Status CheckMoment() const;
 
   const ExportReplayOptions options_;
@@ -89,6 +96,8 @@ class ExportReplay {
   std::unique_ptr<eventstore::RowStore> rows_;
   std::unique_ptr<Tenant> tenant_;
   store::v1::ExportHeader header_;
+  eventstore::Position rows_position_ = 0;
+  int64_t left_out_ = 0;
   eventstore::Position position_ = 0;
   int64_t commit_time_us_ = 0;
   int64_t first_time_us_ = 0;

@@ -243,3 +243,18 @@ retrace: Your roles do not grant history.export. Ask whoever
 
 $ retrace --token-file auditor history export --file auditor.retrace --keys auditor.keys 2>&1 | head -1
 3 keys in auditor.keys: keep it apart from the export, and not for long
+
+# What is purged is gone at every position: the old file says what the server said then, a new one what it says now.
+$ retrace customers delete ext:W-1 --related delete --reason "asked to be forgotten" > /dev/null; retrace bin purge --kind customers --filter 'external_id = "W-1"' --reason "asked to be forgotten" --acknowledge PURGE_IS_FINAL > /dev/null
+committed at position 10, change set 10
+committed at position 11, change set 11
+
+$ retrace replay six.retrace --keys six.keys --until 3 2> /dev/null | diff -q - from-file.3 && retrace history digest --as-of 3 2> /dev/null | diff -q - from-file.3
+Files - and from-file.3 differ
+[exit 1]
+
+$ retrace history export --until 3 --file three.retrace --keys three.keys 2> /dev/null; retrace replay three.retrace --keys three.keys > from-file; retrace history digest --as-of 3 2> /dev/null | diff - from-file && echo "the same at 3"
+tenant acme, commits 1 to 3, asked at position 3
+history hash <hash>
+left out as purged since: 1 entity
+the same at 3

@@ -196,6 +196,88 @@ TEST_F(ExportTest, WhatWasPurgedIsReplayedAsTheServerShowsIt) {
   EXPECT_EQ(domain::ReasonOf((*replay)->Get(first_).status()), v1::ENTITY_NOT_FOUND);
 }
 
+// A customer goes, and with it the past of a deal that was sealed under its key.
+class PurgedExportTest : public ExportTest {
+ protected:
+  void SetUp() override {
+    Live();
+    v1::CreateRecordRequest create;
+    create.mutable_record()->set_kind(v1::Record::DEAL);
+    create.mutable_record()->set_title("deal");
+    create.mutable_record()->set_customer(first_);
+    deal_ = "tenants/acme/records/" + small_.Do(create).id();
+    v1::UpdateRecordRequest move;
+    move.mutable_record()->set_name(deal_);
+    move.mutable_record()->set_customer("");
+    move.mutable_update_mask()->add_paths("customer");
+    ASSERT_TRUE(small_.Do(move).status.ok());
+    before_ = small_.head();
+    gone_ = first_;
+  }
+  void Purge() {
+    v1::DeleteCustomerRequest remove;
+    remove.set_name(gone_);
+    remove.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+    ASSERT_TRUE(small_.Do(remove).status.ok());
+    v1::PurgeEntitiesRequest purge;
+    purge.add_names(gone_);
+    ASSERT_TRUE(small_.Do(purge).status.ok());
+  }
+  void ExpectServersDigests(domain::Position until) {
+    for (domain::Position position = until; position > until - 9; position -= 4) {
+      EXPECT_EQ(FileDigest(static_cast<int64_t>(position)), ServerDigest(position)) << position;
+    }
+  }
+
+  std::string gone_, deal_;
+  domain::Position before_ = 0;
+};
+
+TEST_F(PurgedExportTest, WhatWasPurgedAfterTheLastCommitIsLeftOut) {
+  const std::string told = ServerDigest(before_);
+  Purge();
+  EXPECT_NE(told, ServerDigest(before_));
+  Live();
+  Export(static_cast<int64_t>(before_));
+  ExpectServersDigests(before_);
+  const auto replay = Open();
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  EXPECT_EQ((*replay)->left_out(), 2);  // the customer, and the deal, which lost its past
+  EXPECT_EQ(domain::ReasonOf((*replay)->Get(gone_).status()), v1::ENTITY_NOT_FOUND);
+  EXPECT_EQ(domain::ReasonOf((*replay)->Get(deal_).status()), v1::ENTITY_NOT_FOUND);
+  // Of the later commits nothing but the purge is in the file.
+  const auto records = RecordsOf(Contents(file_));
+  ASSERT_EQ(records.size(), before_ + 3);
+  store::v1::Commit purge;
+  ASSERT_TRUE(purge.ParseFromString(records[before_ + 1].later_purge()));
+  EXPECT_EQ(purge.position(), before_ + 2);
+  for (const auto& event : purge.events()) EXPECT_TRUE(event.sealed().empty()) << event.type();
+}
+
+TEST_F(PurgedExportTest, AFileOlderThanAPurgeSaysWhatTheServerSaidThen) {
+  const std::string told = ServerDigest(before_);
+  Export();
+  Purge();
+  EXPECT_EQ(FileDigest(static_cast<int64_t>(before_)), told);
+  EXPECT_NE(ServerDigest(before_), told);
+}
+
+TEST_F(PurgedExportTest, ALaterPurgeOutOfPlaceIsFoundOut) {
+  Purge();
+  Export(static_cast<int64_t>(before_));
+  const auto records = RecordsOf(Contents(file_));
+  auto early = records;
+  std::swap(early[before_], early[before_ + 1]);
+  Put(file_, FileOf(early));
+  EXPECT_THAT(OpenError(), HasSubstr("comes next"));
+  auto twice = records;
+  twice.insert(twice.begin() + static_cast<int64_t>(before_) + 1, records[before_ + 1]);
+  Put(file_, FileOf(twice));
+  EXPECT_THAT(OpenError(), HasSubstr("comes next"));
+  Put(file_, FileOf(records));
+  EXPECT_TRUE(Open().ok());
+}
+
 TEST_F(ExportTest, HoldsTheStoredBytesUpToTheMoment) {
   Live();
   Export(7);

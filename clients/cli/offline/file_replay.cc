@@ -106,6 +106,10 @@ absl::Status RunFileReplay(Session& session, const FileReplayFlags& flags) {
                 << (*replay)->header().position() << ", asked at position " << (*replay)->position()
                 << '\n'
                 << "history hash " << server::ShowDigest((*replay)->history_hash()) << '\n';
+  if (const int64_t left_out = (*replay)->left_out(); left_out > 0) {
+    session.err() << "left out as purged since: " << left_out
+                  << (left_out == 1 ? " entity\n" : " entities\n");
+  }
   if (!flags.list.collection.empty()) return PrintList(session, **replay, flags, *style);
   if (flags.get.empty()) return PrintDigest(session, **replay, *style);
   const absl::StatusOr<std::unique_ptr<Message>> entity = (*replay)->Get(flags.get);
@@ -119,7 +123,9 @@ absl::Status RunFileReplay(Session& session, const FileReplayFlags& flags) {
 void AddFileReplay(CLI::App& noun, Session& session) {
   noun.footer(
       "Reads the whole file, checks it, and rebuilds the rows; prints their digest, which equals "
-      "that of `retrace history digest --as-of` at the same position.\n\n"
+      "that of `retrace history digest --as-of` at the same position. What was purged until the "
+      "file was made is left out, as on the server; after a later purge the server tells another "
+      "digest, and a new export has it, too.\n\n"
       "Example:\n  retrace replay acme.retrace --keys acme.keys --until 812\n"
       "  retrace replay acme.retrace --keys acme.keys --list customers --filter 'level = "
       "\"gold\"'\n"
