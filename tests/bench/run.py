@@ -234,7 +234,7 @@ def pages(table, server, large):
 def restart(table, server, bin_dir, directory, large):
     """kill -9 under load, then from the log alone."""
     load = subprocess.Popen([str(part) for part in (bin_dir / "bench_load", "mix", "--target", server.target, "--token",
-                                                     server.token, "--tenant", "mix", "--seconds", 60)],
+                                                     server.token, "--tenant", "mix", "--seed", 4, "--seconds", 60)],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(5)
     server.end(signal.SIGKILL)
@@ -258,6 +258,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=8, help="how long each load runs")
     parser.add_argument("--large", type=int, default=1_000_000, help="customers of the large tenant")
     parser.add_argument("--bulk", type=int, default=10_000, help="customers that are deleted, undone, purged ... at once")
+    parser.add_argument("--compared", type=int, default=100_000, help="customers that are compared at two moments")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     table = Table()
@@ -268,7 +269,8 @@ def main():
         keys_per_command(table, server)
         postgres(table, arguments.bin, directory, arguments.seconds, mix_rate)
         pages(table, server, arguments.large)
-        changes.Changes(table, server, measure, arguments.bin, directory, arguments.bulk).run()
+        changes.Changes(table, server, measure, arguments.bin, directory, arguments.bulk,
+                        arguments.compared).run()
         restart(table, server, arguments.bin, directory, arguments.large)
         server.end()
     finally:
