@@ -43,7 +43,7 @@ class Changes:
     def written(self, what, bar, *arguments):
         """Runs a command and compares it with bare RocksDB writing the keys that it wrote."""
         before = self.keys()
-        seconds = timed(lambda: self.retrace(*arguments, "--reason", "bench", "--yes"))
+        seconds = timed(lambda: self.retrace(*arguments, "--reason", "bench"))
         after = self.keys()
         self.row(what, self.count, seconds, self.raw(sum(after) - sum(before)), "raw RocksDB, same keys", bar)
 
@@ -87,7 +87,7 @@ class Changes:
     def compare(self):
         """Every customer differs from what it was. Another tenant is looked at beside the import and a deletion."""
         compared = lambda *arguments: self.retrace(*arguments, tenant="compared")
-        everyone = ("--filter", "number >= 1", "--acknowledge-count", str(self.compared), "--reason", "bench", "--yes")
+        everyone = ("--filter", "number >= 1", "--acknowledge-count", str(self.compared), "--reason", "bench")
         self.server.tenant("other", 1000)
         self.beside(f"an import of {self.compared:,}", lambda: self.server.tenant("compared", self.compared))
         start = self.server.head("compared")
@@ -116,5 +116,5 @@ class Changes:
         """Each version of a customer goes, and each entry of it: about as many keys as were ever written of them."""
         seconds = timed(lambda: self.retrace("bin", "purge", "--operation", "--kind", "customers", "--filter", "*",
                                              "--acknowledge-count", str(self.count), "--acknowledge", "PURGE_IS_FINAL",
-                                             "--reason", "bench", "--yes"))
+                                             "--reason", "bench"))
         self.row("purge of", self.count, seconds, self.raw(keys, "--remove"), "raw RocksDB removing as many keys")
