@@ -16,6 +16,7 @@
 #include "eventstore/key_store.h"
 #include "eventstore/row_store.h"
 #include "google/protobuf/message.h"
+#include "retrace/store/v1/commit.pb.h"
 #include "retrace/store/v1/export.pb.h"
 #include "retrace/v1/common.pb.h"
 #include "server/digest.h"
