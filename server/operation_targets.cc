@@ -192,12 +192,16 @@ class UndoTargets : public TargetSource {
   // Groups of one entity each, or of what one commit touched.
   enum class Grouping { kByCommit, kAlone };
 
-  // Up to the commit at `last`.
+  // Commits of this range only.
+  struct Range {
+    domain::Position after = 0;
+    domain::Position last = 0;
+  };
+
   static absl::StatusOr<std::unique_ptr<TargetSource>> Open(const TargetContext& context,
                                                             const std::string& method,
                                                             const v1::UndoRequest& request,
-                                                            domain::Position last,
-                                                            Grouping grouping) {
+                                                            const Range& range, Grouping grouping) {
     QueryCall call;
     call.principal = context.principal;
     call.tenant = context.tenant;
@@ -205,7 +209,7 @@ class UndoTargets : public TargetSource {
     call.deadline = call.start + kReading;
     RETRACE_ASSIGN(ResolvedUndo undo,
                    ResolveUndo(*context.history, call, request, UndoBound::kNone));
-    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, last, request));
+    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, range, request));
     source->Group(undo, grouping);
     return source;
   }
@@ -231,7 +235,7 @@ class UndoTargets : public TargetSource {
     if (!strict_) {
       return true;
     }
-    const RowView view(context_.ledger->rows(), context_.tenant->number, position_);
+    const RowView view(context_.ledger->rows(), context_.tenant->number, range_.last);
     for (size_t n = 0; judged_ < groups_.size() && n < 10; ++judged_, ++n) {
       RETRACE_ASSIGN(const auto conflicts,
                      domain::FindUndoConflicts(*groups_[judged_], view, context_.tenant->id));
@@ -248,10 +252,9 @@ class UndoTargets : public TargetSource {
   }
 
  private:
-  UndoTargets(const TargetContext& context, domain::Position position,
-              const v1::UndoRequest& request)
+  UndoTargets(const TargetContext& context, const Range& range, const v1::UndoRequest& request)
       : context_(context),
-        position_(position),
+        range_(range),
         strict_(request.mode() == v1::STRICT || request.mode() == v1::UNDO_MODE_UNSPECIFIED) {
     request_.set_parent(request.parent());
     request_.set_mode(request.mode());
@@ -284,7 +287,7 @@ class UndoTargets : public TargetSource {
     std::map<EntityRef, size_t> group_of;
     for (int i = undo.commits_size() - 1; i >= 0; --i) {
       const store::v1::UndoneCommit& commit = undo.commits(i);
-      if (commit.position() > position_) {
+      if (commit.position() <= range_.after || commit.position() > range_.last) {
         continue;
       }
       bool made = false;
@@ -317,7 +320,7 @@ class UndoTargets : public TargetSource {
   }
 
   const TargetContext context_;
-  const domain::Position position_;
+  const Range range_;
   const bool strict_;
   v1::UndoRequest request_;
   std::set<EntityRef> chosen_;
@@ -392,7 +395,7 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
                                                           uint32_t target_parts) {
   v1::UndoRequest undo;
   if (task.command().UnpackTo(&undo)) {
-    return UndoTargets::Open(context, task.method(), undo, task.position(),
+    return UndoTargets::Open(context, task.method(), undo, {0, task.position()},
                              UndoTargets::Grouping::kByCommit);
   }
   Commands commands(context, task);
@@ -415,10 +418,9 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTakingBack(const TargetContext
   v1::UndoRequest request;
   request.set_parent(fmt::format("tenants/{}", context.tenant->id));
   request.set_mode(v1::PARTIAL);
-  request.set_filter(fmt::format("change_set = {} AND position > {} AND position <= {}",
-                                 row.change_set(), work.begun_after(), work.backing_out()));
-  return UndoTargets::Open(context, row.task().method(), request, work.backing_out(),
-                           UndoTargets::Grouping::kAlone);
+  request.add_names(fmt::format("tenants/{}/changeSets/{}", context.tenant->id, row.change_set()));
+  return UndoTargets::Open(context, row.task().method(), request,
+                           {work.begun_after(), work.backing_out()}, UndoTargets::Grouping::kAlone);
 }
 
 }  // namespace retrace::server
