@@ -419,8 +419,12 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTakingBack(const TargetContext
   request.set_parent(fmt::format("tenants/{}", context.tenant->id));
   request.set_mode(v1::PARTIAL);
   request.add_names(fmt::format("tenants/{}/changeSets/{}", context.tenant->id, row.change_set()));
+  // What is done to a root is the last of it, so each entity stands alone; an undo may have done
+  // several things together.
+  const auto grouping =
+      work.roots().empty() ? UndoTargets::Grouping::kByCommit : UndoTargets::Grouping::kAlone;
   return UndoTargets::Open(context, row.task().method(), request,
-                           {work.begun_after(), work.backing_out()}, UndoTargets::Grouping::kAlone);
+                           {work.begun_after(), work.backing_out()}, grouping);
 }
 
 }  // namespace retrace::server
