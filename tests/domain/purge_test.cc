@@ -88,6 +88,13 @@ TEST_F(PurgeTest, OnlyTheBinIsPurgedAndOnlyOnce) {
   EXPECT_EQ(Restore({ann}).reason(), v1::ENTITY_PURGED);
   EXPECT_EQ(Row(ann)->head.purge().method(), "retrace.v1.PurgeEntitiesRequest");
   EXPECT_THAT(acme_.Counters(), ::testing::IsEmpty());
+  // At every moment since it was created there is the tombstone.
+  const EntityRef entity{KindNumber::kCustomer, ann.substr(ann.rfind('/') + 1)};
+  for (Position position = 1; position <= acme_.head(); ++position) {
+    const RowPtr then = *acme_.view(position).Get(entity);
+    ASSERT_NE(then, nullptr) << position;
+    EXPECT_TRUE(then->purged()) << position;
+  }
 }
 
 TEST_F(PurgeTest, WhatLiesBelowGoesAlongAndWhatWasKeptIsStoredAnew) {
