@@ -140,7 +140,12 @@ absl::StatusOr<Work> PlanWork(const OperationTarget& target, const OperationRow&
   RETRACE_RETURN_IF_ERROR(WithoutUseOperation(draft.Check(context)));
   RETRACE_RETURN_IF_ERROR(CheckCanBeTakenBack(draft));
   RETRACE_RETURN_IF_ERROR(CheckWarningsRead(row.task(), draft));
-  return PiecesOf(draft, row.work().leads_done());
+  Work work = PiecesOf(draft, row.work().leads_done());
+  if (work.roots.empty()) {
+    return Refusal(v1::LIMIT_REACHED, "Nothing holds together what this touches.")
+        .Next("Do a part of it first.");
+  }
+  return work;
 }
 
 absl::Status DecideEngaged(const std::string& operation, int64_t first,
