@@ -28,6 +28,13 @@ enum class KindNumber : uint16_t {
   kOperation = 10,      // see operation.h
   kOperationPart = 11,  // id: that of the operation and a number
   kExpiry = 12,         // announcements of what the bin purges next
+  kFollower = 13,       // how far a follower with outside effects has come
+  kNotification = 14,
+  kDelivery = 15,
+  kContactPoint = 16,
+  kWebhook = 17,
+  kTemplate = 18,
+  kAnnouncement = 19,  // a plan that was announced
   kFirstDerived = 256,
   kCounters = 256,        // id: "" for the tenant, `customers/ID` for a customer's records
   kRequest = 257,         // id: see RequestRowId in context.h

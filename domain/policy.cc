@@ -23,6 +23,9 @@ namespace {
 constexpr std::string_view kNoKeys = "none";
 constexpr int32_t kAcknowledgeAboveHumans = 100;
 constexpr int32_t kAcknowledgeAboveServices = 10'000;
+constexpr int32_t kHoldNotificationsAbove = 50;
+constexpr int32_t kHoldNotificationsSeconds = 60;
+constexpr int32_t kLongestHoldSeconds = 24 * 3600;
 
 // One value of the policy: trimmed; a fault unless empty or good.
 template <typename Good>
@@ -84,6 +87,13 @@ absl::Status Normalise(const v1::Policy& before, const std::vector<std::string>&
   }
   if (policy.acknowledge_above_services() < 0) {
     faults.Add("acknowledge_above_services", "Is negative; 0 stands for the default.");
+  }
+  if (policy.hold_notifications_above() < 0) {
+    faults.Add("hold_notifications_above", "Is negative; 0 stands for the default.");
+  }
+  if (policy.hold_notifications_seconds() < 0 ||
+      policy.hold_notifications_seconds() > kLongestHoldSeconds) {
+    faults.Add("hold_notifications_seconds", "Is not from 0, for the default, to 86400.");
   }
   if (Names(paths, "retentions")) {
     NormaliseRetentions(before, now_us, policy, faults);
@@ -155,6 +165,12 @@ void FillPolicyDefaults(v1::Policy& policy) {
   }
   if (policy.acknowledge_above_services() == 0) {
     policy.set_acknowledge_above_services(kAcknowledgeAboveServices);
+  }
+  if (policy.hold_notifications_above() == 0) {
+    policy.set_hold_notifications_above(kHoldNotificationsAbove);
+  }
+  if (policy.hold_notifications_seconds() == 0) {
+    policy.set_hold_notifications_seconds(kHoldNotificationsSeconds);
   }
 }
 

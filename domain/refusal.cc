@@ -49,6 +49,9 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::RELATED_CHOICE_MISSING:
     case v1::USE_OPERATION:
     case v1::PLAN_TOKEN_INVALID:
+    case v1::ADDRESS_REFUSED:
+    case v1::TEMPLATE_BROKEN:
+    case v1::NOBODY_TO_TELL:
       return absl::StatusCode::kInvalidArgument;
     case v1::ENTITY_NOT_FOUND:
     case v1::ALREADY_DELETED:
@@ -79,6 +82,9 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::ACKNOWLEDGEMENT_REQUIRED:
     case v1::REASON_REQUIRED:
     case v1::HELD:
+    case v1::ANNOUNCEMENT_CLOSED:
+    case v1::OBJECTIONS_EXIST:
+    case v1::SECOND_PERSON_REQUIRED:
       return absl::StatusCode::kFailedPrecondition;
     case v1::ETAG_MISMATCH:
       return absl::StatusCode::kAborted;
