@@ -30,6 +30,7 @@ retrace/v1/errors.proto
 retrace/v1/history.proto
 retrace/v1/holds.proto
 retrace/v1/members.proto
+retrace/v1/notifications.proto
 retrace/v1/operations.proto
 retrace/v1/plans.proto
 retrace/v1/records.proto
