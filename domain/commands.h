@@ -40,6 +40,12 @@ class ReleaseHoldRequest;
 class RestoreEntitiesRequest;
 class PurgeEntitiesRequest;
 class EmptyBinRequest;
+class MarkMyNotificationsRequest;
+class RetryDeliveryRequest;
+class ResolveHeldDeliveriesRequest;
+class PauseFollowerRequest;
+class ResolveParkedEventRequest;
+class SuppressContactPointRequest;
 }  // namespace retrace::v1
 namespace retrace::store::v1 {
 class EpochBegan;
@@ -50,6 +56,12 @@ class ResolvedUndo;
 class ResolvedRestoreTo;
 class ResolvedOperation;
 class OperationCancel;
+class AddressNotification;
+class AdvanceFollower;
+class ChooseForContactPoint;
+class RecordAttempt;
+class ResolvedPreferences;
+class Tell;
 }  // namespace retrace::store::v1
 
 namespace retrace::domain {
@@ -109,6 +121,27 @@ absl::Status Decide(const store::v1::ResolvedRestoreTo& restore, Draft& draft,
 // What the server sends itself when a moment comes; see timer.h and expiry.h.
 absl::Status Decide(const store::v1::Fire& fire, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AnnounceExpiry& command, Draft& draft, const Context& context);
+// What people are told; see notification.h, delivery.h, recipient.h and follower.h.
+absl::Status Decide(const v1::MarkMyNotificationsRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::RetryDeliveryRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ResolveHeldDeliveriesRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::PauseFollowerRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ResolveParkedEventRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::ResolvedPreferences& command, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::ChooseForContactPoint& command, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::AddressNotification& command, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::RecordAttempt& attempt, Draft& draft, const Context& context);
+absl::Status Decide(const store::v1::AdvanceFollower& command, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::Tell& command, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

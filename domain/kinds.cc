@@ -6,14 +6,18 @@
 #include "domain/change_set.h"
 #include "domain/counters.h"
 #include "domain/customer.h"
+#include "domain/delivery.h"
 #include "domain/expiry.h"
+#include "domain/follower.h"
 #include "domain/hold.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
 #include "domain/member.h"
+#include "domain/notification.h"
 #include "domain/operation.h"
 #include "domain/policy.h"
 #include "domain/projection.h"
+#include "domain/recipient.h"
 #include "domain/record.h"
 #include "domain/server_log.h"
 #include "domain/tenant.h"
@@ -25,9 +29,10 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),    PolicyKind(),   MemberKind(),  CustomerKind(),       RecordKind(),
-      ChangeSetKind(), ServerKind(),   HoldKind(),    OperationKind(),      OperationPartKind(),
-      ExpiryKind(),    CountersKind(), RequestKind(), ChangeSetTallyKind(),
+      TenantKind(),    PolicyKind(),   MemberKind(),         CustomerKind(),  RecordKind(),
+      ChangeSetKind(), ServerKind(),   HoldKind(),           OperationKind(), OperationPartKind(),
+      ExpiryKind(),    FollowerKind(), NotificationsKind(),  DeliveryKind(),  ContactPointKind(),
+      CountersKind(),  RequestKind(),  ChangeSetTallyKind(),
   };
   return *kinds;
 }

@@ -47,8 +47,9 @@ static_assert(std::is_sorted(kKinds.begin(), kKinds.end(),
 std::span<const NotificationKind> NotificationKinds() { return kKinds; }
 
 const NotificationKind* FindNotificationKind(std::string_view name) {
-  const auto* found = std::find_if(kKinds.begin(), kKinds.end(),
-                                   [name](const NotificationKind& kind) { return kind.name == name; });
+  const auto* found =
+      std::find_if(kKinds.begin(), kKinds.end(),
+                   [name](const NotificationKind& kind) { return kind.name == name; });
   return found == kKinds.end() ? nullptr : found;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "domain/commands.h"
+#include "domain/notification_rules.h"
 #include "domain/refusal.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -217,6 +218,7 @@ absl::Status DecideStage::DecideOnce(Item& item) {
   }
   RETRACE_RETURN_IF_ERROR(decided);
   if (command.destructive) RETRACE_RETURN_IF_ERROR(CheckDemands(command, draft, view));
+  RETRACE_RETURN_IF_ERROR(domain::AddNotifications(draft, context));
   if (draft.events().empty() && header.request_id.empty() && header.plan_nonce.empty()) {
     item.result.outcome = NothingWritten(header, draft.notes());
     return TakeTargets(draft, item.result);

@@ -44,7 +44,6 @@ struct Message {
 
 // In the language, or the nearest that there is. Never fails: when the tenant's template is broken
 // the built-in one is used and `fault` says why. Templates are read from the view.
-Message Compose(const domain::View& view, const std::string& language,
-                const MessageValues& values);
+Message Compose(const domain::View& view, const std::string& language, const MessageValues& values);
 
 }  // namespace retrace::server

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "domain/commands.h"
+#include "domain/notification_rules.h"
 #include "domain/plan.h"
 #include "domain/status_macros.h"
 #include "google/protobuf/util/time_util.h"
@@ -61,6 +62,7 @@ absl::StatusOr<v1::Plan> Plans::Make(const Command& command) const {
   domain::Draft draft(view, context.header);
   RETRACE_RETURN_IF_ERROR(command.decide(draft, context));
   RETRACE_RETURN_IF_ERROR(draft.Check(context));
+  RETRACE_RETURN_IF_ERROR(domain::ForeseeCorrections(draft, context));
   RETRACE_ASSIGN(v1::Plan plan, domain::DescribeOutcome(draft));
   RETRACE_ASSIGN(const Demands demands, DemandsOn(command, draft, view));
   plan.set_reason_required(demands.reason);

@@ -1,0 +1,250 @@
+#include "domain/recipient.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "domain/commands.h"
+#include "domain/decider.h"
+#include "domain/notification.h"
+#include "domain/notification_kinds.h"
+#include "domain/resource.h"
+#include "domain/stable_id.h"
+#include "fmt/format.h"
+#include "google/protobuf/util/time_util.h"
+#include "retrace/store/v1/notifications.pb.h"
+#include "retrace/v1/members.pb.h"
+
+namespace retrace::domain {
+namespace {
+
+using google::protobuf::Message;
+using google::protobuf::util::TimeUtil;
+using v1::ContactPoint;
+
+constexpr std::string_view kPrincipals = "principals/";
+constexpr uint8_t kRecipientIndex = 1;
+constexpr uint8_t kChannelIndex = 2;
+
+void ApplyContactPoint(const Message& event, const CommitHeader& /*header*/, Row& row) {
+  const auto& chosen = static_cast<const store::v1::ContactPointChosen&>(event);
+  auto point = row.resource == nullptr ? std::make_shared<ContactPoint>()
+                                       : std::make_shared<ContactPoint>(row.As<ContactPoint>());
+  if (!chosen.recipient().empty()) {
+    point->set_recipient(chosen.recipient());
+    point->set_channel(chosen.channel());
+  }
+  for (const ContactPoint::Choice& choice : chosen.choices()) {
+    auto* choices = point->mutable_choices();
+    const auto known = std::find_if(choices->begin(), choices->end(), [&choice](const auto& one) {
+      return one.kind() == choice.kind();
+    });
+    (known == choices->end() ? *point->add_choices() : *known) = choice;
+  }
+  if (chosen.has_suppressed()) {
+    point->set_suppressed(chosen.suppressed());
+    *point->mutable_suppression() = chosen.suppression();
+    point->set_refused_position(static_cast<int64_t>(chosen.refused_position()));
+  }
+  row.resource = std::move(point);
+}
+
+std::string SubjectOfContactPoint(const EntityRef& entity, const Row& /*row*/) {
+  return fmt::format("contactPoints/{}", entity.id);
+}
+
+v1::ChoiceEvidence EvidenceOf(std::string_view source, const Context& context) {
+  v1::ChoiceEvidence evidence;
+  evidence.set_source(std::string(source));
+  *evidence.mutable_time() = TimeUtil::MicrosecondsToTimestamp(context.header.time_us);
+  evidence.set_actor(context.header.actor);
+  evidence.set_reason(context.header.reason);
+  return evidence;
+}
+
+bool IsOff(const Row* row, std::string_view kind) {
+  if (row == nullptr) {
+    return false;
+  }
+  const auto& choices = row->As<ContactPoint>().choices();
+  return std::any_of(choices.begin(), choices.end(), [kind](const ContactPoint::Choice& choice) {
+    return choice.kind() == kind && choice.off();
+  });
+}
+
+// True while the suppression is in force: one by a mail server is about the address that the member
+// had then.
+absl::StatusOr<bool> IsSuppressed(const ContactPoint& point, const View& view,
+                                  std::string_view tenant) {
+  if (!point.suppressed() || point.refused_position() == 0) {
+    return point.suppressed();
+  }
+  RETRACE_ASSIGN(const RowPtr member, MemberOf(point.recipient(), view, tenant));
+  if (member == nullptr) {
+    return true;
+  }
+  const EntityRef entity{KindNumber::kMember, IdOfName(point.recipient())};
+  RETRACE_ASSIGN(const RowPtr then,
+                 view.GetAt(entity, static_cast<Position>(point.refused_position())));
+  return then == nullptr || then->As<v1::Member>().email() == member->As<v1::Member>().email();
+}
+
+// Checks that a kind can be switched off.
+absl::Status CheckOptional(std::string_view name, std::string_view field) {
+  const NotificationKind* kind = FindNotificationKind(name);
+  if (kind == nullptr) {
+    return Refusal(v1::INVALID_FIELD, fmt::format("There is no kind of notification `{}`.", name))
+        .Field(field, "Give a kind that GetMyPreferences lists.");
+  }
+  if (kind->transactional) {
+    return Refusal(v1::INVALID_FIELD, fmt::format("`{}` is sent in any case.", name))
+        .Field(field, "Only optional kinds can be switched off.");
+  }
+  return absl::OkStatus();
+}
+
+// Emits the choice unless it is what holds already.
+absl::Status Choose(std::string_view recipient, v1::Channel channel, std::string_view kind,
+                    bool off, v1::ChoiceEvidence evidence, Draft& draft) {
+  const EntityRef entity = ContactPointRef(channel, recipient);
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
+  draft.Target(entity);
+  if (row != nullptr && IsOff(row.get(), kind) == off) {
+    return absl::OkStatus();
+  }
+  auto event = std::make_shared<store::v1::ContactPointChosen>();
+  event->set_recipient(std::string(recipient));
+  event->set_channel(channel);
+  auto& choice = *event->add_choices();
+  choice.set_kind(std::string(kind));
+  choice.set_off(off);
+  *choice.mutable_evidence() = std::move(evidence);
+  return draft.Emit(entity, std::move(event));
+}
+
+}  // namespace
+
+std::string PrincipalName(std::string_view principal) {
+  return fmt::format("{}{}", kPrincipals, principal);
+}
+
+std::string_view PrincipalOf(std::string_view recipient) {
+  return recipient.substr(0, kPrincipals.size()) == kPrincipals
+             ? recipient.substr(kPrincipals.size())
+             : std::string_view();
+}
+
+absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
+                                std::string_view tenant) {
+  const std::string prefix = fmt::format("tenants/{}/members/", tenant);
+  if (recipient.substr(0, prefix.size()) != prefix) {
+    return RowPtr();
+  }
+  RETRACE_ASSIGN(RowPtr row,
+                 view.Get({KindNumber::kMember, std::string(recipient.substr(prefix.size()))}));
+  return row != nullptr && row->live() && row->As<v1::Member>().state() == v1::Member::ACTIVE
+             ? row
+             : RowPtr();
+}
+
+absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
+                              std::string_view kind, const View& view, const std::string& tenant) {
+  RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
+  if (row == nullptr) {
+    return true;
+  }
+  RETRACE_ASSIGN(const bool suppressed, IsSuppressed(row->As<ContactPoint>(), view, tenant));
+  const NotificationKind* known = FindNotificationKind(kind);
+  const bool optional = known != nullptr && !known->transactional;
+  return !suppressed && !(optional && IsOff(row.get(), kind));
+}
+
+Kind ContactPointKind() {
+  Kind kind;
+  kind.number = KindNumber::kContactPoint;
+  kind.singular = "contact point";
+  kind.collection = "contactPoints";
+  kind.resource = &ContactPoint::default_instance();
+  kind.events = {&store::v1::ContactPointChosen::default_instance()};
+  kind.indexes = {{.number = kRecipientIndex,
+                   .name = "recipient",
+                   .fields = {"recipient"},
+                   .normaliser = Normaliser::kExact},
+                  {.number = kChannelIndex,
+                   .name = "channel",
+                   .fields = {"channel"},
+                   .normaliser = Normaliser::kExact}};
+  kind.content = true;
+  kind.bookkeeping = true;
+  kind.apply = ApplyContactPoint;
+  kind.subject = SubjectOfContactPoint;
+  return kind;
+}
+
+EntityRef ContactPointRef(v1::Channel channel, std::string_view recipient) {
+  return {KindNumber::kContactPoint,
+          StableId(fmt::format("{}\n{}", static_cast<int>(channel), recipient))};
+}
+
+absl::Status Decide(const store::v1::ChooseForContactPoint& command, Draft& draft,
+                    const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckOptional(command.kind(), "kind"));
+  v1::ChoiceEvidence evidence = EvidenceOf(command.source(), context);
+  evidence.set_client_address(command.client_address());
+  return Choose(command.recipient(), command.channel(), command.kind(), command.off(),
+                std::move(evidence), draft);
+}
+
+absl::Status Decide(const store::v1::ResolvedPreferences& command, Draft& draft,
+                    const Context& context) {
+  for (int i = 0; i < command.preferences_size(); ++i) {
+    const v1::Preference& preference = command.preferences(i);
+    const std::string field = fmt::format("preferences[{}]", i);
+    RETRACE_RETURN_IF_ERROR(CheckOptional(preference.kind(), field + ".kind"));
+    if (preference.channel() != v1::EMAIL && preference.channel() != v1::INBOX) {
+      return Refusal(v1::INVALID_FIELD, "A preference is about EMAIL or INBOX.")
+          .Field(field + ".channel", "Give EMAIL or INBOX.");
+    }
+    for (const std::string& recipient : command.recipients()) {
+      RETRACE_RETURN_IF_ERROR(Choose(recipient, preference.channel(), preference.kind(),
+                                     preference.off(), EvidenceOf("PREFERENCES", context), draft));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft,
+                    const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckParent(request.parent(), context));
+  if (request.options().reason().empty()) {
+    return Refusal(v1::INVALID_FIELD, "A suppression is set and lifted with a reason.")
+        .Field("options.reason", "Say why.");
+  }
+  if (request.channel() != v1::EMAIL && request.channel() != v1::INBOX) {
+    return Refusal(v1::INVALID_FIELD, "A contact point is EMAIL or INBOX of somebody.")
+        .Field("channel", "Give EMAIL or INBOX.");
+  }
+  if (PrincipalOf(request.recipient()).empty()) {
+    RETRACE_RETURN_IF_ERROR(
+        FindLive(KindNumber::kMember, request.recipient(), {}, draft, context, "recipient")
+            .status());
+  }
+  const EntityRef entity = ContactPointRef(request.channel(), request.recipient());
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
+  draft.Target(entity);
+  if (row != nullptr && row->As<ContactPoint>().suppressed() != request.lift()) {
+    return absl::OkStatus();
+  }
+  if (row == nullptr && request.lift()) {
+    return Refusal(v1::ENTITY_NOT_FOUND, "Nothing is suppressed there.")
+        .Next("There is nothing to lift.");
+  }
+  auto event = std::make_shared<store::v1::ContactPointChosen>();
+  event->set_recipient(request.recipient());
+  event->set_channel(request.channel());
+  event->set_suppressed(!request.lift());
+  *event->mutable_suppression() = EvidenceOf("ADMINISTRATOR", context);
+  return draft.Emit(entity, std::move(event));
+}
+
+}  // namespace retrace::domain

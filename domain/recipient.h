@@ -1,0 +1,33 @@
+// Who can be told something, and how: members by the address and the principal that their row
+// names, principals of the token file by their id.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "domain/context.h"
+#include "domain/kind.h"
+#include "domain/view.h"
+#include "retrace/v1/notifications.pb.h"
+
+namespace retrace::domain {
+
+// `principals/mei.lin`.
+std::string PrincipalName(std::string_view principal);
+// The id of a principal's name; empty when the name is none.
+std::string_view PrincipalOf(std::string_view recipient);
+
+// The member that a recipient's name names; null when there is none, or none in use.
+absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
+                                std::string_view tenant);
+
+// Whether something of this kind may go there: the contact point is not suppressed, and an optional
+// kind was not switched off.
+absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
+                              std::string_view kind, const View& view, const std::string& tenant);
+
+Kind ContactPointKind();
+EntityRef ContactPointRef(v1::Channel channel, std::string_view recipient);
+
+}  // namespace retrace::domain
