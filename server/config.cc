@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "domain/status_macros.h"
+#include "server/outbox_options.h"
 #include "server/toml.h"
 
 namespace retrace::server {
@@ -114,6 +115,21 @@ const std::vector<Setting>& Settings() {
       {"log_level", "debug, info, warn, error or off", &Config::log_level},
       {"reflection", "on, off, or auto: on while listening on this machine only",
        &Config::reflection},
+      {"smtp_url", "Mail server, e.g. smtp://mail.example.com:587; empty: no mail is sent",
+       &Config::smtp_url},
+      {"smtp_tls", "STARTTLS: required, if-offered or never", &Config::smtp_tls},
+      {"smtp_ca_file", "Certificates to trust the mail server by; empty: the system's",
+       &Config::smtp_ca_file},
+      {"smtp_user", "Name to sign in at the mail server with; empty: none", &Config::smtp_user},
+      {"smtp_password_file", "File with the password to it", &Config::smtp_password_file},
+      {"mail_from", "Sender of mail, e.g. Retrace <crm@example.com>", &Config::mail_from},
+      {"mail_reply_to", "Where answers to mail go; empty: to the sender", &Config::mail_reply_to},
+      {"public_url", "Where people reach this server, e.g. https://crm.example.com; links in mail",
+       &Config::public_url},
+      {"webhook_allow", "Networks inside that webhooks may go to, e.g. 10.1.0.0/16", nullptr,
+       nullptr, &Config::webhook_allow},
+      {"webhook_ca_file", "Certificates to trust webhooks by; empty: the system's",
+       &Config::webhook_ca_file},
   };
   return *settings;
 }
@@ -156,7 +172,7 @@ absl::Status Config::Check() const {
       return absl::InvalidArgumentError("`listen` needs addresses such as 127.0.0.1:7233");
     }
   }
-  return absl::OkStatus();
+  return CheckOutbound(*this);
 }
 
 std::string Config::AsToml() const {

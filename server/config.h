@@ -26,6 +26,17 @@ struct Config {
   int64_t query_threads = 2;
   std::string log_file;  // empty: standard error
   std::string log_level = "info";
+  // Of what goes outside; see outbox_options.h.
+  std::string smtp_url;  // empty: no mail is sent
+  std::string smtp_tls = "required";
+  std::string smtp_ca_file;
+  std::string smtp_user;
+  std::string smtp_password_file;
+  std::string mail_from;
+  std::string mail_reply_to;
+  std::string public_url;  // empty: mail has no links
+  std::vector<std::string> webhook_allow;
+  std::string webhook_ca_file;
   // The flag --test-clock; neither files nor the environment set it.
   bool test_clock = false;
   std::string reflection = "auto";  // on, off, or auto: on while every address is this machine's

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/exit_codes.h"
+#include "server/outbox_options.h"
 #include "tests/support/temp_directory.h"
 
 namespace retrace::server {
@@ -109,6 +110,50 @@ TEST_F(ConfigTest, ChecksValues) {
   config_ = {};
   config_.data_dir = "";
   EXPECT_FALSE(config_.Check().ok());
+}
+
+TEST_F(ConfigTest, ChecksWhatGoesOutside) {
+  config_.smtp_url = "smtp://mail.example.com:587";
+  config_.mail_from = "Retrace <crm@example.com>";
+  config_.public_url = "https://crm.example.com";
+  config_.webhook_allow = {"10.0.0.0/8"};
+  ASSERT_TRUE(config_.Check().ok()) << config_.Check();
+  const auto fault = [&](std::string Config::*setting, const std::string& value) {
+    Config wrong = config_;
+    wrong.*setting = value;
+    return std::string(wrong.Check().message());
+  };
+  EXPECT_THAT(fault(&Config::smtp_url, "mail.example.com"), HasSubstr("`smtp_url`"));
+  EXPECT_THAT(fault(&Config::smtp_url, "smtp://me:pw@mail.example.com"), HasSubstr("`smtp_url`"));
+  EXPECT_THAT(fault(&Config::smtp_tls, "yes"), HasSubstr("`smtp_tls`"));
+  EXPECT_THAT(fault(&Config::smtp_user, "me"), HasSubstr("`smtp_user`"));
+  EXPECT_THAT(fault(&Config::mail_from, ""), HasSubstr("`mail_from`"));
+  EXPECT_THAT(fault(&Config::mail_from, "a@b\r\nBcc: c@d"), HasSubstr("`mail_from`"));
+  EXPECT_THAT(fault(&Config::mail_reply_to, "nobody"), HasSubstr("`mail_reply_to`"));
+  EXPECT_THAT(fault(&Config::public_url, "http://crm.example.com"), HasSubstr("`public_url`"));
+  EXPECT_THAT(fault(&Config::public_url, "https://crm.example.com/"), HasSubstr("`public_url`"));
+  config_.webhook_allow = {"10.0.0.0/40"};
+  EXPECT_THAT(std::string(config_.Check().message()), HasSubstr("`webhook_allow`"));
+}
+
+TEST_F(ConfigTest, MakesSettingsIntoWhatSends) {
+  EXPECT_TRUE(OutboxOptionsOf(config_)->mail.url.empty());
+  config_.smtp_url = "smtp://mail.example.com";
+  config_.mail_from = "Retrace <crm@example.com>";
+  config_.mail_reply_to = "sales@example.com";
+  config_.smtp_user = "me";
+  config_.smtp_password_file = directory_.Below("password");
+  EXPECT_THAT(std::string(OutboxOptionsOf(config_).status().message()),
+              HasSubstr("`smtp_password_file`"));
+  std::ofstream(config_.smtp_password_file) << "secret\n";
+  const absl::StatusOr<OutboxOptions> options = OutboxOptionsOf(config_);
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->mail.password, "secret");
+  EXPECT_EQ(options->mail.sender.from.name, "Retrace");
+  EXPECT_EQ(options->mail.sender.reply_to->address, "sales@example.com");
+  EXPECT_EQ(options->mail.tls, MailTls::kRequired);
+  config_.smtp_tls = "if-offered";
+  EXPECT_FALSE(config_.Check().ok()) << "the password could be read on the way";
 }
 
 TEST(ExitCodeTest, TellsThePartsApart) {

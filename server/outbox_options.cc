@@ -1,0 +1,119 @@
+#include "server/outbox_options.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "domain/status_macros.h"
+
+namespace retrace::server {
+namespace {
+
+const std::map<std::string_view, MailTls>& TlsNames() {
+  static const auto* const names =
+      new std::map<std::string_view, MailTls>{{"required", MailTls::kRequired},
+                                              {"if-offered", MailTls::kIfOffered},
+                                              {"never", MailTls::kNever}};
+  return *names;
+}
+
+absl::Status Wrong(std::string_view setting, std::string_view what) {
+  return absl::InvalidArgumentError(fmt::format("`{}` {}", setting, what));
+}
+
+absl::Status CheckReadable(std::string_view setting, const std::string& file) {
+  if (file.empty() || std::ifstream(file)) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("`{}`: {} cannot be read: {}", setting, file, std::strerror(errno)));
+}
+
+absl::StatusOr<std::string> ReadPassword(const std::string& file) {
+  RETRACE_RETURN_IF_ERROR(CheckReadable("smtp_password_file", file));
+  std::ifstream in(file, std::ios::binary);
+  std::string password(std::istreambuf_iterator<char>(in), {});
+  while (password.ends_with('\n') || password.ends_with('\r')) password.pop_back();
+  return password;
+}
+
+absl::Status CheckMail(const Config& config) {
+  const bool plain = config.smtp_url.starts_with("smtp://");
+  if (!plain && !config.smtp_url.starts_with("smtps://")) {
+    return Wrong("smtp_url", "must begin with smtp:// or smtps://");
+  }
+  if (config.smtp_url.find('@') != std::string::npos) {
+    return Wrong("smtp_url", "holds a user; that is `smtp_user` and `smtp_password_file`");
+  }
+  if (!Mailbox::Parse(config.mail_from).ok()) {
+    return Wrong("mail_from", "must be an address such as Retrace <crm@example.com>");
+  }
+  if (!config.mail_reply_to.empty() && !Mailbox::Parse(config.mail_reply_to).ok()) {
+    return Wrong("mail_reply_to", "must be an address such as Retrace <crm@example.com>");
+  }
+  if (config.smtp_user.empty() != config.smtp_password_file.empty()) {
+    return Wrong("smtp_user", "and `smtp_password_file` go together");
+  }
+  if (plain && !config.smtp_user.empty() && config.smtp_tls == "if-offered") {
+    return Wrong("smtp_tls",
+                 "must be required with `smtp_user`: whoever is in between could "
+                 "hide the offer and read the password");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckOutbound(const Config& config) {
+  if (!TlsNames().contains(config.smtp_tls)) {
+    return Wrong("smtp_tls", "must be required, if-offered or never");
+  }
+  if (!config.smtp_url.empty()) {
+    RETRACE_RETURN_IF_ERROR(CheckMail(config));
+  }
+  const std::string& url = config.public_url;
+  if (!url.empty() && (!url.starts_with("https://") || url.ends_with('/') ||
+                       url.find_first_of(" <>,\"\r\n?#") != std::string::npos)) {
+    return Wrong("public_url", "must be like https://crm.example.com, without a slash at the end");
+  }
+  if (const absl::Status networks = AddressGuard::Allowing(config.webhook_allow).status();
+      !networks.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("`webhook_allow`: {}", std::string(networks.message())));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<OutboxOptions> OutboxOptionsOf(const Config& config) {
+  RETRACE_RETURN_IF_ERROR(CheckOutbound(config));
+  RETRACE_RETURN_IF_ERROR(CheckReadable("smtp_ca_file", config.smtp_ca_file));
+  RETRACE_RETURN_IF_ERROR(CheckReadable("webhook_ca_file", config.webhook_ca_file));
+  OutboxOptions options;
+  RETRACE_ASSIGN(options.guard, AddressGuard::Allowing(config.webhook_allow));
+  options.webhook_ca_file = config.webhook_ca_file;
+  if (config.smtp_url.empty()) {
+    return options;
+  }
+  MailServer& mail = options.mail;
+  mail.url = config.smtp_url;
+  mail.tls = TlsNames().at(config.smtp_tls);
+  mail.ca_file = config.smtp_ca_file;
+  mail.user = config.smtp_user;
+  if (!config.smtp_password_file.empty()) {
+    RETRACE_ASSIGN(mail.password, ReadPassword(config.smtp_password_file));
+  }
+  RETRACE_ASSIGN(mail.sender.from, Mailbox::Parse(config.mail_from));
+  if (!config.mail_reply_to.empty()) {
+    RETRACE_ASSIGN(mail.sender.reply_to, Mailbox::Parse(config.mail_reply_to));
+  }
+  return options;
+}
+
+}  // namespace retrace::server
