@@ -94,6 +94,10 @@ Kind MemberKind() {
        .fields = {"email"},
        .normaliser = Normaliser::kCaseless,
        .unique_key = "members.email"},
+      {.number = kMemberPrincipalIndex,
+       .name = "principal",
+       .fields = {"principal"},
+       .normaliser = Normaliser::kExact},
   };
   kind.content = true;
   kind.apply = ApplyResourceEvent;

@@ -5,6 +5,9 @@
 
 namespace retrace::domain {
 
+// The index by the principal that a member signs in as.
+inline constexpr uint8_t kMemberPrincipalIndex = 4;
+
 Kind MemberKind();
 
 }  // namespace retrace::domain

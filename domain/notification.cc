@@ -23,7 +23,6 @@ using google::protobuf::util::TimeUtil;
 using v1::Notification;
 
 constexpr uint8_t kDueIndex = 2;
-constexpr uint8_t kStateIndex = 3;
 
 void Request(const store::v1::NotificationRequested& event, const CommitHeader& header,
              Notification& notification) {
@@ -171,7 +170,7 @@ Kind NotificationsKind() {
                    .name = "due_time",
                    .fields = {"due_time"},
                    .normaliser = Normaliser::kTime},
-                  {.number = kStateIndex,
+                  {.number = kNotificationStateIndex,
                    .name = "state",
                    .fields = {"state"},
                    .normaliser = Normaliser::kExact}};

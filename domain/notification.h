@@ -24,6 +24,8 @@ namespace retrace::domain {
 inline constexpr int kMostShown = 10;
 // The index of notifications whose change set is open, by its number (EncodeNumber).
 inline constexpr uint8_t kGatheringIndex = 1;
+// The index of all notifications, by the name of their state.
+inline constexpr uint8_t kNotificationStateIndex = 3;
 
 Kind NotificationsKind();
 

@@ -12,7 +12,8 @@ struct NotificationKind {
   bool transactional = false;
   // The kind that tells of the reverse, which corrects it; empty: there is none.
   std::string_view opposite;
-  std::string_view description;  // what it tells, a sentence
+  std::string_view description;     // what it tells, a sentence
+  std::string_view description_zh;  // the same in Chinese
 };
 
 // By name.

@@ -118,23 +118,6 @@ std::vector<std::string> ChangesOf(const std::vector<const Message*>& events) {
   return changes;
 }
 
-// What lists show of an entity: the first of these fields that it has.
-std::string TitleOf(const Row& row) {
-  if (row.resource == nullptr) {
-    return {};
-  }
-  for (const char* name : {"display_name", "title", "organization_name"}) {
-    const FieldDescriptor* field = row.resource->GetDescriptor()->FindFieldByName(name);
-    if (field != nullptr && field->type() == FieldDescriptor::TYPE_STRING) {
-      std::string title = row.resource->GetReflection()->GetString(*row.resource, field);
-      if (!title.empty()) {
-        return title;
-      }
-    }
-  }
-  return {};
-}
-
 // Names of the members that a resource refers to.
 std::set<std::string> MembersOf(const Row* row) {
   std::set<std::string> members;
@@ -206,7 +189,8 @@ class Description {
     if (touched.before != nullptr) {
       sample.set_name(NameOf(draft_.header().tenant, entity));
     }
-    sample.set_title(TitleOf(touched.before == nullptr ? *touched.after : *touched.before));
+    const Row& shown = touched.before == nullptr ? *touched.after : *touched.before;
+    sample.set_title(TitleOf(*shown.resource));
     for (std::string& change : ChangesOf(events)) {
       sample.add_changes(std::move(change));
     }
@@ -267,7 +251,7 @@ class Description {
       RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, "name"));
       RETRACE_ASSIGN(const RowPtr row, draft_.Get({KindNumber::kMember, parsed.id}));
       if (row != nullptr) {
-        person.set_title(TitleOf(*row));
+        person.set_title(TitleOf(*row->resource));
       }
     }
     return absl::OkStatus();
@@ -377,7 +361,7 @@ absl::Status FillTitles(const View& view, v1::Plan& plan) {
     const Kind* kind = parsed.ok() ? FindKind(parsed->collection) : nullptr;
     if (kind != nullptr) {
       RETRACE_ASSIGN(const RowPtr row, view.Get({kind->number, parsed->id}));
-      shown.set_title(row == nullptr ? std::string() : TitleOf(*row));
+      shown.set_title(row == nullptr ? std::string() : TitleOf(*row->resource));
     }
     return absl::OkStatus();
   };

@@ -159,6 +159,12 @@ absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
   return !suppressed && !(optional && IsOff(row.get(), kind));
 }
 
+absl::StatusOr<bool> IsSwitchedOff(std::string_view recipient, v1::Channel channel,
+                                   std::string_view kind, const View& view) {
+  RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
+  return IsOff(row.get(), kind);
+}
+
 Kind ContactPointKind() {
   Kind kind;
   kind.number = KindNumber::kContactPoint;

@@ -27,6 +27,10 @@ absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
                               std::string_view kind, const View& view, const std::string& tenant);
 
+// Whether the kind was switched off there.
+absl::StatusOr<bool> IsSwitchedOff(std::string_view recipient, v1::Channel channel,
+                                   std::string_view kind, const View& view);
+
 Kind ContactPointKind();
 EntityRef ContactPointRef(v1::Channel channel, std::string_view recipient);
 

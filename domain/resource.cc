@@ -126,6 +126,20 @@ bool IsId(std::string_view id) {
   return true;
 }
 
+std::string TitleOf(const Message& resource) {
+  for (const char* name : {"display_name", "title", "organization_name"}) {
+    const FieldDescriptor* field = resource.GetDescriptor()->FindFieldByName(name);
+    if (field == nullptr || field->type() != FieldDescriptor::TYPE_STRING) {
+      continue;
+    }
+    std::string title = resource.GetReflection()->GetString(resource, field);
+    if (!title.empty()) {
+      return title;
+    }
+  }
+  return {};
+}
+
 bool IsChosenId(std::string_view id) { return IsId(id) && IsLower(id.front()) && id.back() != '-'; }
 
 absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view field) {

@@ -30,6 +30,10 @@ absl::StatusOr<ResourceName> ParseName(std::string_view name, std::string_view f
 // e.g. NameOf("acme", {kCustomer, "01h"}) == "tenants/acme/customers/01h".
 std::string NameOf(std::string_view tenant, const EntityRef& entity);
 
+// What lists show of an entity: the first of display_name, title and organization_name that it has;
+// empty when it has none.
+std::string TitleOf(const google::protobuf::Message& resource);
+
 // Names of what was merged into it; empty for kinds that do not merge.
 std::vector<std::string> MergedFrom(const google::protobuf::Message& resource);
 

@@ -16,15 +16,20 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "domain/follower.h"
 #include "domain/status_macros.h"
 #include "eventstore/files.h"
 #include "eventstore/rocks_status.h"
+#include "server/addressing.h"
 #include "server/clock.h"
+#include "server/deliverer.h"
 #include "server/housekeeping.h"
 #include "server/ledger.h"
 #include "server/listener.h"
+#include "server/log_follower.h"
 #include "server/logging.h"
 #include "server/metrics.h"
+#include "server/outbox_options.h"
 #include "server/principals.h"
 #include "server/release.h"
 #include "server/rpc.h"
@@ -97,6 +102,9 @@ class Assembly {
   // Called on a storage thread when nothing may be answered any more.
   [[noreturn]] void DieOfStorage(const absl::Status& status) const;
   LedgerOptions MakeLedgerOptions();
+  // Begins to tell people what happens.
+  void StartNotifying();
+  void CollectMetrics();
 
   const Config& config_;
   eventstore::DirectoryLock lock_;
@@ -110,6 +118,10 @@ class Assembly {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Timers> timers_;
+  DelivererOptions delivering_;
+  std::unique_ptr<Addressing> addressing_;
+  std::unique_ptr<LogFollower> follower_;
+  std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<Scrub> scrub_;
   std::unique_ptr<Sweeper> sweeper_;
   absl::Time last_progress_ = absl::InfinitePast();
@@ -185,6 +197,12 @@ ExitCode Assembly::Prepare() {
     return Fail(ExitCode::kUsage, "reading the principals", principals.status());
   }
   principals_ = *std::move(principals);
+  absl::StatusOr<OutboxOptions> outbox = OutboxOptionsOf(config_);
+  if (!outbox.ok()) {
+    return Fail(ExitCode::kUsage, "reading the settings of what is sent", outbox.status());
+  }
+  delivering_.outbox = *std::move(outbox);
+  delivering_.public_url = config_.public_url;
   return ExitCode::kOk;
 }
 
@@ -260,28 +278,8 @@ void Assembly::Serve() {
                              Command command) { sequencer->Submit(std::move(command)); },
                .rows = &ledger_->rows(),
                .plans = &*backend_.plans});
-  housekeeping_->Start([this] {
-    const Sequencer::Counts counts = sequencer_->counts();
-    metrics_.Set("retrace_commits", "Commits written since the start.",
-                 static_cast<double>(counts.commits));
-    metrics_.Set("retrace_commit_groups", "Groups of commits synced since the start.",
-                 static_cast<double>(counts.groups));
-    metrics_.Set("retrace_refusals", "Commands refused by a decider since the start.",
-                 static_cast<double>(counts.refusals));
-    metrics_.Set("retrace_repeats", "Commands answered as repeats since the start.",
-                 static_cast<double>(counts.repeats));
-    metrics_.Set("retrace_row_keys", "Keys written to rows since the start.",
-                 static_cast<double>(counts.keys_written));
-    metrics_.Set("retrace_queued_commands", "Commands that wait to be decided.",
-                 static_cast<double>(sequencer_->queued()));
-    metrics_.Set("retrace_rows_memory_bytes", "Memory that the rows' store holds.",
-                 static_cast<double>(ledger_->rows().MemoryBytes()));
-    metrics_.Set("retrace_oldest_removal_seconds",
-                 "How long the oldest purge waits to leave the files.",
-                 absl::ToDoubleSeconds(OldestRemovalAge(*ledger_)));
-    metrics_.Set("retrace_open_streams", "Streams that are open.",
-                 static_cast<double>(rpc_->streams().running()));
-  });
+  StartNotifying();
+  housekeeping_->Start([this] { CollectMetrics(); });
   scrub_ = std::make_unique<Scrub>(*ledger_, [this](const absl::Status& status, uint64_t commits) {
     if (!status.ok()) DieOfStorage(status);
     Log(LogLevel::kInfo, "scrubbed", {{"commits", static_cast<int64_t>(commits)}});
@@ -293,6 +291,62 @@ void Assembly::Serve() {
       {{"release", Release()}, {"data_dir", config_.data_dir}, {"rows", ledger_->rows_origin()}});
 }
 
+void Assembly::StartNotifying() {
+  addressing_ = std::make_unique<Addressing>(Addressing::Parts{
+      ledger_.get(), sequencer_.get(), principals_.get(), !config_.smtp_url.empty()});
+  FollowerOptions options;
+  options.name = domain::kNotificationFollower;
+  options.wants = &Addressing::Wants;
+  options.handle = [this](Tenant& tenant, const Envelope& commit, const Envelope::Event& event) {
+    return addressing_->Handle(tenant, commit, event);
+  };
+  follower_ = std::make_unique<LogFollower>(*ledger_, *sequencer_, std::move(options));
+  backend_.follower = follower_.get();
+  deliverer_ = std::make_unique<Deliverer>(
+      Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get()},
+      std::move(delivering_));
+}
+
+void Assembly::CollectMetrics() {
+  const Sequencer::Counts counts = sequencer_->counts();
+  metrics_.Set("retrace_commits", "Commits written since the start.",
+               static_cast<double>(counts.commits));
+  metrics_.Set("retrace_commit_groups", "Groups of commits synced since the start.",
+               static_cast<double>(counts.groups));
+  metrics_.Set("retrace_refusals", "Commands refused by a decider since the start.",
+               static_cast<double>(counts.refusals));
+  metrics_.Set("retrace_repeats", "Commands answered as repeats since the start.",
+               static_cast<double>(counts.repeats));
+  metrics_.Set("retrace_row_keys", "Keys written to rows since the start.",
+               static_cast<double>(counts.keys_written));
+  metrics_.Set("retrace_queued_commands", "Commands that wait to be decided.",
+               static_cast<double>(sequencer_->queued()));
+  metrics_.Set("retrace_rows_memory_bytes", "Memory that the rows' store holds.",
+               static_cast<double>(ledger_->rows().MemoryBytes()));
+  metrics_.Set("retrace_oldest_removal_seconds",
+               "How long the oldest purge waits to leave the files.",
+               absl::ToDoubleSeconds(OldestRemovalAge(*ledger_)));
+  metrics_.Set("retrace_open_streams", "Streams that are open.",
+               static_cast<double>(rpc_->streams().running()));
+  const FollowerLag lag = follower_->Lag();
+  metrics_.Set("retrace_follower_lag_commits",
+               "Commits that the follower of notifications has not looked at.",
+               static_cast<double>(lag.commits));
+  metrics_.Set("retrace_follower_lag_seconds", "For how long the first of them has been there.",
+               lag.seconds);
+  const Deliverer::Counts delivered = deliverer_->counts();
+  metrics_.Set("retrace_deliveries_sent", "Deliveries that arrived since the start.",
+               static_cast<double>(delivered.sent));
+  metrics_.Set("retrace_deliveries_retried", "Attempts since the start that are made again.",
+               static_cast<double>(delivered.retried));
+  metrics_.Set("retrace_deliveries_failed", "Deliveries given up since the start.",
+               static_cast<double>(delivered.failed));
+  metrics_.Set("retrace_deliveries_suppressed", "Deliveries that nobody wanted since the start.",
+               static_cast<double>(delivered.suppressed));
+  metrics_.Set("retrace_deliveries_waiting", "Deliveries that are due.",
+               static_cast<double>(delivered.waiting));
+}
+
 ExitCode Assembly::Stop() {
   Log(LogLevel::kInfo, "draining");
   listener_->SetServing(false);
@@ -300,6 +354,8 @@ ExitCode Assembly::Stop() {
   listener_->Stop(absl::Now() + kDrain);
   scrub_.reset();
   sweeper_.reset();
+  follower_->Stop();
+  deliverer_->Stop();
   timers_->Stop();
   sequencer_->Drain();
   housekeeping_.reset();  // until it drains, the sequencer asks it for free space
@@ -307,6 +363,8 @@ ExitCode Assembly::Stop() {
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read
   timers_.reset();
+  deliverer_.reset();
+  follower_.reset();
   sequencer_.reset();
   if (const absl::Status saved = clock_->Save(); !saved.ok()) {
     return FailStorage("keeping the clock", saved);

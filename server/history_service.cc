@@ -159,6 +159,7 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddRecordsService(rpc, backend);
   AddMembersService(rpc, backend);
   AddHistoryService(rpc, backend);
+  AddNotificationsService(rpc, backend);
   AddOperationsService(rpc, backend);
   AddRecycleBinService(rpc, backend);
   AddHoldsService(rpc, backend);

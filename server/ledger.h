@@ -42,6 +42,7 @@ class Ledger {
   eventstore::RowStore& rows() { return *rows_; }
   const eventstore::RowStore& rows() const { return *rows_; }
   Tenants& tenants() { return tenants_; }
+  const Tenants& tenants() const { return tenants_; }
   const LedgerOptions& options() const { return options_; }
   // e.g. "opened at the head", "replayed 12 commits in 0.1 s", "rebuilt 17600 commits in 1.9 s".
   const std::string& rows_origin() const { return rows_origin_; }

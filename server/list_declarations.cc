@@ -51,6 +51,34 @@ const ListDeclaration& Holds() {
   return *kList;
 }
 
+// What the server itself makes has ids in the order of time, or of nothing.
+const ListDeclaration& Notifications() {
+  static const auto* const kList =
+      new ListDeclaration{.kind = KindNumber::kNotification,
+                          .filter_fields = {"name", "kind", "state", "change_set", "actor", "about",
+                                            "corrects", "create_time", "update_time"},
+                          .orders = {{.name = "name", .via = ListOrder::Via::kId}}};
+  return *kList;
+}
+
+const ListDeclaration& Deliveries() {
+  static const auto* const kList = new ListDeclaration{
+      .kind = KindNumber::kDelivery,
+      .filter_fields = {"name", "notification", "kind", "channel", "recipient", "principal",
+                        "state", "attempt_count", "last_result", "next_attempt_time", "send_time",
+                        "read_time", "create_time", "update_time"},
+      .orders = {{.name = "name", .via = ListOrder::Via::kId}}};
+  return *kList;
+}
+
+const ListDeclaration& ContactPoints() {
+  static const auto* const kList = new ListDeclaration{
+      .kind = KindNumber::kContactPoint,
+      .filter_fields = {"name", "recipient", "channel", "suppressed", "create_time", "update_time"},
+      .orders = {{.name = "name", .via = ListOrder::Via::kId}}};
+  return *kList;
+}
+
 }  // namespace
 
 const ListDeclaration* ListOf(KindNumber kind) {
@@ -63,6 +91,12 @@ const ListDeclaration* ListOf(KindNumber kind) {
       return &Members();
     case KindNumber::kHold:
       return &Holds();
+    case KindNumber::kNotification:
+      return &Notifications();
+    case KindNumber::kDelivery:
+      return &Deliveries();
+    case KindNumber::kContactPoint:
+      return &ContactPoints();
     default:
       return nullptr;
   }

@@ -71,12 +71,12 @@ std::string Shortened(std::string subject) {
   return subject;
 }
 
-Message ShowBuiltIn(std::string_view language, const TemplateValues& values) {
+WrittenMessage ShowBuiltIn(std::string_view language, const TemplateValues& values) {
   const BuiltInTemplate& built_in = BuiltInFor(values.texts.at("kind"), language);
   const auto show = [&values](const std::string& text, TemplateForm form) {
     return TemplateText(text, form).Render(values, kMostShown).value_or("");
   };
-  Message message;
+  WrittenMessage message;
   message.language = built_in.language;
   message.subject = Shortened(show(built_in.subject, TemplateForm::kSubject));
   message.text = show(built_in.text, TemplateForm::kText);
@@ -87,8 +87,8 @@ Message ShowBuiltIn(std::string_view language, const TemplateValues& values) {
 
 }  // namespace
 
-Message Compose(const domain::View& /*view*/, const std::string& language,
-                const MessageValues& values) {
+WrittenMessage Compose(const domain::View& /*view*/, const std::string& language,
+                       const MessageValues& values) {
   return ShowBuiltIn(language, ValuesOf(values));
 }
 

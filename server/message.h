@@ -34,7 +34,7 @@ struct MessageValues {
   std::string unsubscribe_url;  // empty: it cannot be switched off
 };
 
-struct Message {
+struct WrittenMessage {
   std::string subject;  // one line
   std::string text;
   std::string html;
@@ -44,6 +44,7 @@ struct Message {
 
 // In the language, or the nearest that there is. Never fails: when the tenant's template is broken
 // the built-in one is used and `fault` says why. Templates are read from the view.
-Message Compose(const domain::View& view, const std::string& language, const MessageValues& values);
+WrittenMessage Compose(const domain::View& view, const std::string& language,
+                       const MessageValues& values);
 
 }  // namespace retrace::server

@@ -328,6 +328,38 @@ PrincipalPtr Principals::FindById(std::string_view id, std::string_view tenant,
   return found;
 }
 
+std::vector<PrincipalPtr> Principals::Entering(std::string_view tenant) const {
+  std::shared_ptr<const Table> table;
+  {
+    absl::MutexLock lock(&mutex_);
+    table = table_;
+  }
+  std::map<std::string, std::shared_ptr<Principal>> by_id;
+  for (const auto& [hash, principal] : *table) {
+    if (!principal->MayEnter(tenant)) {
+      continue;
+    }
+    auto& known = by_id[principal->id];
+    if (known == nullptr) {
+      known = std::make_shared<Principal>(*principal);
+      continue;
+    }
+    known->roles.insert(principal->roles.begin(), principal->roles.end());
+    known->permissions.insert(principal->permissions.begin(), principal->permissions.end());
+    for (const auto& [mine, other] : {std::pair{&known->email, &principal->email},
+                                      std::pair{&known->language, &principal->language},
+                                      std::pair{&known->display_name, &principal->display_name}}) {
+      if (mine->empty()) *mine = *other;
+    }
+  }
+  std::vector<PrincipalPtr> principals;
+  principals.reserve(by_id.size());
+  for (auto& [id, principal] : by_id) {
+    principals.push_back(std::move(principal));
+  }
+  return principals;
+}
+
 absl::StatusOr<bool> Principals::Refresh() {
   const absl::StatusOr<Stamp> stamp = StampOf(file_);
   const Stamp now = stamp.ok() ? *stamp : Stamp{};

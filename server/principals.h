@@ -57,6 +57,9 @@ class Principals {
   PrincipalPtr FindById(std::string_view id, std::string_view tenant,
                         std::string_view permission) const;
 
+  // Everybody who may enter the tenant, each once, by id: with what any of their tokens says.
+  std::vector<PrincipalPtr> Entering(std::string_view tenant) const;
+
   // Reads the file again if it changed (time, size or inode). On an error the old table stays, and
   // the same fault is reported once only. True when the table was replaced.
   absl::StatusOr<bool> Refresh();

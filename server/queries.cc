@@ -41,6 +41,16 @@ ListQuestion QuestionOf(const Request& request) {
           .as_of = request.as_of()};
 }
 
+// Of a list that is only filtered.
+template <typename Request>
+ListQuestion PlainQuestionOf(const Request& request) {
+  return {.request = request,
+          .page_size = request.page_size(),
+          .page_token = request.page_token(),
+          .filter = request.filter(),
+          .as_of = request.as_of()};
+}
+
 template <typename Response>
 absl::StatusOr<Response> Finish(absl::StatusOr<ListAnswer> answer, Response response) {
   if (!answer.ok()) return std::move(answer).status();
@@ -200,6 +210,39 @@ absl::StatusOr<v1::ListHoldsResponse> Queries::Answer(const QueryCall& call,
                               .as_of = request.as_of()};
   auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kHold), call, question,
                            [&response] { return response.add_holds(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::GetNotificationResponse> Queries::Answer(
+    const QueryCall& call, const v1::GetNotificationRequest& request) const {
+  v1::GetNotificationResponse response;
+  RETRACE_ASSIGN(Moment moment, ShowEntity(ledger_, call, KindNumber::kNotification, request,
+                                           *response.mutable_notification()));
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
+absl::StatusOr<v1::ListNotificationsResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListNotificationsRequest& request) const {
+  v1::ListNotificationsResponse response;
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kNotification), call,
+                           PlainQuestionOf(request), [&] { return response.add_notifications(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::ListDeliveriesResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListDeliveriesRequest& request) const {
+  v1::ListDeliveriesResponse response;
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kDelivery), call,
+                           PlainQuestionOf(request), [&] { return response.add_deliveries(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::ListContactPointsResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListContactPointsRequest& request) const {
+  v1::ListContactPointsResponse response;
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kContactPoint), call,
+                           PlainQuestionOf(request), [&] { return response.add_contact_points(); });
   return Finish(std::move(answer), std::move(response));
 }
 

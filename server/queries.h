@@ -32,6 +32,7 @@
 #include "retrace/v1/customers.pb.h"
 #include "retrace/v1/holds.pb.h"
 #include "retrace/v1/members.pb.h"
+#include "retrace/v1/notifications.pb.h"
 #include "retrace/v1/records.pb.h"
 #include "retrace/v1/tenants.pb.h"
 #include "server/ledger.h"
@@ -73,6 +74,14 @@ class Queries {
                                              const v1::GetHoldRequest& request) const;
   absl::StatusOr<v1::ListHoldsResponse> Answer(const QueryCall& call,
                                                const v1::ListHoldsRequest& request) const;
+  absl::StatusOr<v1::GetNotificationResponse> Answer(
+      const QueryCall& call, const v1::GetNotificationRequest& request) const;
+  absl::StatusOr<v1::ListNotificationsResponse> Answer(
+      const QueryCall& call, const v1::ListNotificationsRequest& request) const;
+  absl::StatusOr<v1::ListDeliveriesResponse> Answer(const QueryCall& call,
+                                                    const v1::ListDeliveriesRequest& request) const;
+  absl::StatusOr<v1::ListContactPointsResponse> Answer(
+      const QueryCall& call, const v1::ListContactPointsRequest& request) const;
   // Tenants are entities of the tenant `system`. One that the caller may not enter is
   // TENANT_NOT_FOUND, like one that does not exist.
   absl::StatusOr<v1::GetTenantResponse> Answer(const QueryCall& call,

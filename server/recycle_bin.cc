@@ -62,22 +62,13 @@ class BinShow {
   std::map<eventstore::Position, std::map<EntityRef, TakenCounts>> taken_;
 };
 
-// What a person calls it.
-std::string TitleOf(const Message& resource) {
-  for (const char* name : {"display_name", "title"}) {
-    const auto* field = resource.GetDescriptor()->FindFieldByName(name);
-    if (field != nullptr) return resource.GetReflection()->GetString(resource, field);
-  }
-  return std::string();
-}
-
 absl::Status BinShow::Show(const EntityRef& entity, const Row& row, v1::BinnedEntity& binned) {
   const domain::Kind& kind = domain::KindOf(entity.kind);
   std::unique_ptr<Message> resource(kind.resource->New());
   domain::ShowResource(tenant_.id, entity, row, *resource);
   binned.set_name(domain::NameOf(tenant_.id, entity));
   binned.set_collection(std::string(kind.collection));
-  binned.set_title(TitleOf(*resource));
+  binned.set_title(domain::TitleOf(*resource));
   binned.mutable_resource()->PackFrom(*resource);
   const store::v1::Deletion& deletion = row.head.deletion();
   *binned.mutable_delete_time() = TimeUtil::MicrosecondsToTimestamp(deletion.time_us());
@@ -168,7 +159,7 @@ absl::StatusOr<std::vector<const ListDeclaration*>> KindsOf(
   for (const domain::Kind& kind : domain::Kinds()) {
     const ListDeclaration* list = ListOf(kind.number);
     const bool asked = request.collection().empty() || request.collection() == kind.collection;
-    if (list != nullptr && asked && kind.number != domain::KindNumber::kHold) {
+    if (list != nullptr && asked && !kind.bookkeeping && kind.number != domain::KindNumber::kHold) {
       lists.push_back(list);
     }
   }

@@ -10,6 +10,7 @@
 #include "server/clock.h"
 #include "server/history.h"
 #include "server/ledger.h"
+#include "server/log_follower.h"
 #include "server/operation_runner.h"
 #include "server/plans.h"
 #include "server/queries.h"
@@ -44,6 +45,7 @@ struct Backend {
   Sequencer* sequencer = nullptr;
   Clock* clock = nullptr;
   Timers* timers = nullptr;
+  LogFollower* follower = nullptr;  // of notifications; null: none runs
   std::optional<Queries> queries;
   std::optional<History> history;
   std::optional<Plans> plans;
@@ -61,6 +63,7 @@ void AddCustomersService(Rpc& rpc, Backend& backend);
 void AddRecordsService(Rpc& rpc, Backend& backend);
 void AddMembersService(Rpc& rpc, Backend& backend);
 void AddHistoryService(Rpc& rpc, Backend& backend);
+void AddNotificationsService(Rpc& rpc, Backend& backend);
 void AddOperationsService(Rpc& rpc, Backend& backend);
 void AddTenantsService(Rpc& rpc, Backend& backend);
 void AddAdminService(Rpc& rpc, Backend& backend);

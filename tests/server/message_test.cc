@@ -38,13 +38,13 @@ MessageValues Deleted(int64_t count) {
   return values;
 }
 
-Message Composed(const std::string& language, const MessageValues& values) {
+WrittenMessage Composed(const std::string& language, const MessageValues& values) {
   const retrace::testing::MemoryRows rows;
   return Compose(retrace::testing::MemoryView(rows), language, values);
 }
 
 TEST(MessageTest, SaysInEnglishWhatHappened) {
-  const Message message = Composed("en-GB", Deleted(12));
+  const WrittenMessage message = Composed("en-GB", Deleted(12));
   EXPECT_EQ(message.language, "en");
   EXPECT_EQ(message.fault, "");
   EXPECT_EQ(message.subject, "12 of your customers were deleted");
@@ -72,7 +72,7 @@ TEST(MessageTest, SaysInEnglishWhatHappened) {
 }
 
 TEST(MessageTest, SaysInChineseWhatHappened) {
-  const Message message = Composed("zh-CN", Deleted(1));
+  const WrittenMessage message = Composed("zh-CN", Deleted(1));
   EXPECT_EQ(message.language, "zh");
   EXPECT_EQ(message.subject, "客户“Name 0”已被删除");
   EXPECT_EQ(message.text,
@@ -97,11 +97,11 @@ TEST(MessageTest, TakesBackWhatItSaid) {
   values.kind = "customers.restored";
   values.correction = true;
   values.corrected_time = "2026-11-21 09:00 (Europe/Oslo)";
-  const Message english = Composed("en", values);
+  const WrittenMessage english = Composed("en", values);
   EXPECT_EQ(english.subject, "Correction: Customer “Name 0” is back");
   EXPECT_THAT(english.text, HasSubstr("On 2026-11-21 09:00 (Europe/Oslo) we told you that your "
                                       "customer “Name 0” had been deleted. That was taken back"));
-  const Message chinese = Composed("zh", values);
+  const WrittenMessage chinese = Composed("zh", values);
   EXPECT_EQ(chinese.subject, "更正：客户“Name 0”已恢复");
   EXPECT_THAT(chinese.text, HasSubstr("我们曾通知您：客户“Name 0”已被删除。该操作现已撤销"));
 }
@@ -124,7 +124,7 @@ TEST(MessageTest, EveryKindReadsWellInBothLanguages) {
           values.about = "tenants/acme/things/a1";
           values.correction = correction;
           values.corrected_time = "2026-11-21";
-          const Message message = Composed(language, values);
+          const WrittenMessage message = Composed(language, values);
           SCOPED_TRACE(message.subject + "\n" + message.text);
           EXPECT_EQ(message.language, language);
           EXPECT_EQ(message.fault, "");
@@ -189,7 +189,7 @@ TEST(MessageTest, EscapesWhatPeopleCallThings) {
   values.actor = "Eve\r\nX: y";
   values.reason = "<img src=x>\nsecond line";
   for (const std::string language : {"en", "zh"}) {
-    const Message message = Composed(language, values);
+    const WrittenMessage message = Composed(language, values);
     EXPECT_THAT(message.subject, AllOf(HasSubstr("<script>alert(1)</script> Bcc: all@example.com"),
                                        Not(HasSubstr("\n")), Not(HasSubstr("\r"))));
     EXPECT_THAT(message.text,
@@ -204,7 +204,7 @@ TEST(MessageTest, CutsWhatIsTooLong) {
   MessageValues values = Deleted(1);
   for (int i = 0; i < 20'000; ++i) values.entities[0].title += "京";
   values.reason = values.message = values.entities[0].title;
-  const Message message = Composed("en", values);
+  const WrittenMessage message = Composed("en", values);
   EXPECT_LE(message.subject.size(), 300);
   EXPECT_THAT(message.subject, ::testing::EndsWith("京…"));
   EXPECT_THAT(message.text, HasSubstr("To undo it"));

@@ -1,0 +1,320 @@
+#include "server/addressing.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "domain/commands.h"
+#include "domain/delivery.h"
+#include "domain/follower.h"
+#include "domain/index_values.h"
+#include "domain/notification.h"
+#include "domain/policy.h"
+#include "domain/recipient.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "domain/text_excerpt.h"
+#include "fmt/format.h"
+#include "retrace/store/v1/entities.pb.h"
+#include "retrace/v1/history.pb.h"
+#include "retrace/v1/members.pb.h"
+#include "retrace/v1/tenants.pb.h"
+#include "server/list_declarations.h"
+#include "server/lists.h"
+#include "server/numbers.h"
+#include "server/submit.h"
+#include "server/system_log.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::EntityRef;
+using domain::KindNumber;
+using domain::RowPtr;
+using eventstore::Position;
+using store::v1::Recipient;
+
+constexpr int kPage = 1000;
+// Deliveries that one commit makes.
+constexpr int kMostTogether = 100;
+// Keys of a delivery.
+constexpr size_t kKeys = 4;
+// Notifications of one change set that are looked for at once.
+constexpr size_t kMostGathering = 10'000;
+
+uint32_t NumberOf(KindNumber kind) { return static_cast<uint32_t>(kind); }
+
+// Recipients, each once by each way.
+class Recipients {
+ public:
+  Recipients(std::string tenant, bool mail) : tenant_(std::move(tenant)), mail_(mail) {}
+
+  void AddMember(const std::string& name, const v1::Member& member) {
+    if (mail_ && !member.email().empty()) {
+      Add(name, v1::EMAIL, "");
+    }
+    if (!member.principal().empty()) {
+      Add(name, v1::INBOX, member.principal());
+      members_.insert(member.principal());
+    }
+  }
+
+  void AddPrincipal(const Principal& principal) {
+    if (members_.contains(principal.id)) {
+      return;  // told as a member
+    }
+    const std::string name = domain::PrincipalName(principal.id);
+    Add(name, v1::INBOX, principal.id);
+    if (mail_ && !principal.email.empty()) {
+      Add(name, v1::EMAIL, "");
+    }
+  }
+
+  void AddWebhook(const std::string& name) { Add(name, v1::WEBHOOK, ""); }
+
+  std::vector<Recipient> Take() && { return std::move(recipients_); }
+
+ private:
+  void Add(const std::string& name, v1::Channel channel, const std::string& principal) {
+    if (!seen_.emplace(name, channel).second) {
+      return;
+    }
+    Recipient& recipient = recipients_.emplace_back();
+    recipient.set_name(name);
+    recipient.set_channel(channel);
+    recipient.set_principal(principal);
+  }
+
+  const std::string tenant_;
+  const bool mail_;
+  std::set<std::pair<std::string, v1::Channel>> seen_;
+  std::set<std::string> members_;  // principals of members that are told
+  std::vector<Recipient> recipients_;
+};
+
+// Adds the members that match a filter.
+absl::Status AddMembers(Ledger& ledger, Tenant& tenant, std::string_view filter, Position as_of,
+                        Recipients& recipients) {
+  QueryCall call;
+  call.principal = ServerItself();
+  call.tenant = &tenant;
+  const v1::AsOf now;
+  v1::ListMembersRequest request;
+  request.set_parent(fmt::format("tenants/{}", tenant.id));
+  const ListQuestion question{
+      .request = request, .page_size = kPage, .filter = filter, .as_of = now};
+  const RowView view(ledger.rows(), tenant.number, as_of);
+  std::optional<store::v1::PageToken> resume;
+  do {
+    v1::ListMembersResponse page;
+    RETRACE_ASSIGN(resume,
+                   ReadListPage(call, {.max_size = kPage}, *ListOf(KindNumber::kMember), question,
+                                view, std::move(resume), [&page] { return page.add_members(); }));
+    for (const v1::Member& member : page.members()) {
+      recipients.AddMember(member.name(), member);
+    }
+  } while (resume.has_value());
+  return absl::OkStatus();
+}
+
+absl::Status AddNamed(const std::string& name, const domain::View& view, const std::string& tenant,
+                      const std::vector<PrincipalPtr>& principals, Recipients& recipients) {
+  const std::string_view id = domain::PrincipalOf(name);
+  if (!id.empty()) {
+    for (const PrincipalPtr& principal : principals) {
+      if (principal->id == id) recipients.AddPrincipal(*principal);
+    }
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const RowPtr row, domain::MemberOf(name, view, tenant));
+  if (row != nullptr) {
+    recipients.AddMember(name, row->As<v1::Member>());
+  }
+  return absl::OkStatus();
+}
+
+// Somebody who was told, or may have been.
+bool WasTold(const v1::Delivery& delivery) {
+  return delivery.channel() == v1::INBOX
+             ? delivery.has_read_time()
+             : delivery.state() == v1::Delivery::SENT || delivery.may_have_arrived();
+}
+
+}  // namespace
+
+bool Addressing::Wants(const Envelope::Event& event) {
+  if (event.kind == NumberOf(KindNumber::kNotification)) {
+    return event.type == store::v1::NotificationRequested::descriptor()->name() ||
+           event.type == store::v1::NotificationDue::descriptor()->name();
+  }
+  if (event.kind == NumberOf(KindNumber::kChangeSet)) {
+    return event.type == store::v1::ChangeSetEnded::descriptor()->name();
+  }
+  return event.kind == NumberOf(KindNumber::kFollower) &&
+         event.type == store::v1::HeldDeliveriesResolved::descriptor()->name();
+}
+
+absl::StatusOr<bool> Addressing::Handle(Tenant& tenant, const Envelope& commit,
+                                        const Envelope::Event& event) const {
+  if (event.kind == NumberOf(KindNumber::kChangeSet)) {
+    const std::optional<uint64_t> number = ReadNumber<uint64_t>(event.id);
+    return number.has_value() ? AddressClosed(tenant, *number) : absl::StatusOr<bool>(false);
+  }
+  if (event.kind == NumberOf(KindNumber::kFollower)) {
+    return AddressResolved(tenant);
+  }
+  const auto together =
+      std::count_if(commit.events.begin(), commit.events.end(),
+                    [&event](const Envelope::Event& one) { return one.kind == event.kind; });
+  return Address(tenant, std::string(event.id), static_cast<size_t>(together));
+}
+
+absl::StatusOr<bool> Addressing::AddressClosed(Tenant& tenant, Position change_set) const {
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  const auto number = static_cast<int64_t>(change_set);
+  RETRACE_ASSIGN(const auto hits,
+                 view.Find({KindNumber::kNotification, domain::kGatheringIndex,
+                            domain::EncodeNumber(number), domain::EncodeNumber(number + 1)},
+                           kMostGathering));
+  bool changed = false;
+  for (const domain::IndexHit& hit : hits) {
+    RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, hits.size()));
+    changed = changed || made;
+  }
+  return changed;
+}
+
+// What was held and may leave now.
+absl::StatusOr<bool> Addressing::AddressResolved(Tenant& tenant) const {
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(const auto hits,
+                 view.Find({KindNumber::kNotification, domain::kNotificationStateIndex, "READY",
+                            std::string("READY\0", 6)},
+                           kMostGathering));
+  bool changed = false;
+  for (const domain::IndexHit& hit : hits) {
+    RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, 1));
+    changed = changed || made;
+  }
+  return changed;
+}
+
+absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
+                                         size_t together) const {
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kNotification, id}));
+  if (row == nullptr) {
+    return absl::DataLossError(fmt::format("Notification {} is missing.", id));
+  }
+  const auto& notification = row->As<v1::Notification>();
+  const bool waits = notification.state() == v1::Notification::WAITING ||
+                     notification.state() == v1::Notification::TAKEN_BACK;
+  RETRACE_ASSIGN(const RowPtr follower,
+                 view.Get(domain::FollowerRef(domain::kNotificationFollower)));
+  const auto bound = follower == nullptr
+                         ? 0
+                         : std::max(follower->As<v1::Follower>().held_position(),
+                                    follower->As<v1::Follower>().skipped_position());
+  if (waits || !domain::Stands(notification) ||
+      static_cast<int64_t>(row->head.update_position()) <= bound) {
+    return false;
+  }
+  if (notification.state() == v1::Notification::GATHERING) {
+    RETRACE_ASSIGN(const RowPtr open,
+                   view.Get({KindNumber::kChangeSet, fmt::format("{}", notification.gathers())}));
+    if (open != nullptr && open->As<v1::ChangeSet>().state() == v1::ChangeSet::OPEN) {
+      return false;
+    }
+  }
+  RETRACE_ASSIGN(const std::vector<Recipient> missing, Missing(tenant, id, notification, view));
+  RETRACE_ASSIGN(const v1::Policy policy, domain::PolicyOf(view));
+  const bool hold =
+      static_cast<int64_t>(std::max(together, missing.size())) > policy.hold_notifications_above();
+  for (size_t i = 0; i < missing.size(); i += kMostTogether) {
+    store::v1::AddressNotification command;
+    command.set_notification(id);
+    const size_t end = std::min(missing.size(), i + kMostTogether);
+    for (size_t j = i; j < end; ++j) {
+      *command.add_recipients() = missing[j];
+    }
+    command.set_more(end < missing.size());
+    command.set_hold(hold);
+    RETRACE_RETURN_IF_ERROR(Send(tenant, command));
+  }
+  return !missing.empty();
+}
+
+absl::StatusOr<std::vector<Recipient>> Addressing::Missing(Tenant& tenant, const std::string& id,
+                                                           const v1::Notification& notification,
+                                                           const RowView& view) const {
+  RETRACE_ASSIGN(const std::vector<Recipient> all,
+                 Resolve(tenant, notification.audience(), notification.kind(),
+                         static_cast<Position>(notification.position())));
+  const std::string corrected = domain::IdOfName(notification.corrects());
+  std::map<std::string, bool> told;
+  std::vector<Recipient> missing;
+  for (const Recipient& recipient : all) {
+    RETRACE_ASSIGN(const RowPtr known,
+                   view.Get(domain::DeliveryRef(id, recipient.channel(), recipient.name())));
+    RETRACE_ASSIGN(const bool wanted, domain::MayReach(recipient.name(), recipient.channel(),
+                                                       notification.kind(), view, tenant.id));
+    if (!corrected.empty()) {
+      RETRACE_ASSIGN(const RowPtr before, view.Get(domain::DeliveryRef(
+                                              corrected, recipient.channel(), recipient.name())));
+      told[recipient.name()] |= before != nullptr && WasTold(before->As<v1::Delivery>());
+    }
+    if (known == nullptr && wanted) {
+      missing.push_back(recipient);
+    }
+  }
+  if (!corrected.empty()) {
+    std::erase_if(missing, [&told](const Recipient& one) { return !told[one.name()]; });
+  }
+  return missing;
+}
+
+absl::StatusOr<std::vector<Recipient>> Addressing::Resolve(Tenant& tenant,
+                                                           const v1::Audience& audience,
+                                                           const std::string& kind,
+                                                           Position as_of) const {
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  const std::vector<PrincipalPtr> principals = parts_.principals->Entering(tenant.id);
+  Recipients recipients(tenant.id, parts_.mail);
+  if (!audience.member_filter().empty()) {
+    RETRACE_RETURN_IF_ERROR(
+        AddMembers(*parts_.ledger, tenant, audience.member_filter(), as_of, recipients));
+  }
+  for (const std::string& team : audience.teams()) {
+    const std::string filter = fmt::format("team = {}", domain::Quoted(team));
+    RETRACE_RETURN_IF_ERROR(AddMembers(*parts_.ledger, tenant, filter, as_of, recipients));
+  }
+  for (const std::string& name : audience.recipients()) {
+    RETRACE_RETURN_IF_ERROR(AddNamed(name, view, tenant.id, principals, recipients));
+  }
+  for (const PrincipalPtr& principal : principals) {
+    const bool by_role = std::any_of(
+        audience.roles().begin(), audience.roles().end(),
+        [&principal](const std::string& role) { return principal->roles.contains(role); });
+    if (by_role || (!audience.permission().empty() && principal->Has(audience.permission()))) {
+      recipients.AddPrincipal(*principal);
+    }
+  }
+  static_cast<void>(kind);
+  return std::move(recipients).Take();
+}
+
+absl::Status Addressing::Send(Tenant& tenant, const store::v1::AddressNotification& request) const {
+  Command command;
+  command.tenant = &tenant;
+  command.principal = ServerItself();
+  command.method = "retraced.AddressNotification";
+  command.cost = kKeys * static_cast<size_t>(request.recipients_size() + 1);
+  command.decide = [&request](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(request, draft, context);
+  };
+  return SubmitAndAwait(*parts_.sequencer, std::move(command)).status;
+}
+
+}  // namespace retrace::server

@@ -1,0 +1,368 @@
+#include "server/deliverer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/random/random.h"
+#include "absl/time/clock.h"
+#include "domain/commands.h"
+#include "domain/delivery.h"
+#include "domain/follower.h"
+#include "domain/index_values.h"
+#include "domain/notification.h"
+#include "domain/notification_kinds.h"
+#include "domain/recipient.h"
+#include "domain/refusal.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+#include "server/logging.h"
+#include "server/message.h"
+#include "server/message_values.h"
+#include "server/outbound/retry_schedule.h"
+#include "server/submit.h"
+#include "server/system_log.h"
+#include "server/unsubscribe.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::KindNumber;
+using domain::RowPtr;
+
+constexpr absl::Duration kLook = absl::Milliseconds(200);
+// Deliveries that are held in memory; further ones wait in their rows.
+constexpr size_t kMostKnown = 20'000;
+constexpr size_t kMostMails = 64;
+constexpr size_t kMostPostsPerEndpoint = 4;
+constexpr std::string_view kMail = "mail";
+constexpr size_t kCost = 8;
+
+size_t MostUnderWay(const std::string& destination) {
+  return destination == kMail ? kMostMails : kMostPostsPerEndpoint;
+}
+
+// Whether a mail server's answer is about the address: it is not there, and never will be.
+// https://www.rfc-editor.org/rfc/rfc3463 (X.1.1, X.1.2, X.1.10: bad mailbox, bad domain, null MX).
+bool IsAboutAddress(const SendResult& result) {
+  constexpr std::array<std::string_view, 3> kCodes = {" 5.1.1", " 5.1.2", " 5.1.10"};
+  return result.kind == SendResult::kRefused &&
+         std::any_of(kCodes.begin(), kCodes.end(),
+                     [&result](std::string_view code) { return result.detail.ends_with(code); });
+}
+
+v1::Delivery::State StateAfter(const SendResult& result, bool again) {
+  if (result.kind == SendResult::kSent) {
+    return v1::Delivery::SENT;
+  }
+  return again ? v1::Delivery::PENDING : v1::Delivery::FAILED;
+}
+
+}  // namespace
+
+Deliverer::Deliverer(const Parts& parts, DelivererOptions options)
+    : parts_(parts),
+      options_(std::move(options)),
+      outbox_(std::make_unique<Outbox>(options_.outbox)),
+      thread_([this] { Run(); }) {}
+
+Deliverer::~Deliverer() { Stop(); }
+
+void Deliverer::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  outbox_.reset();  // breaks off what is under way
+  RecordEnded();
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &Deliverer::AllRecorded));
+}
+
+Deliverer::Counts Deliverer::counts() const {
+  absl::MutexLock lock(&mutex_);
+  Counts counts = counts_;
+  counts.waiting = known_.size();
+  return counts;
+}
+
+void Deliverer::Run() {
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(this, &Deliverer::HasEnded), kLook);
+      if (stopping_) {
+        return;
+      }
+    }
+    RecordEnded();
+    if (absl::Now() < next_look_) {
+      StartWaiting();
+      continue;
+    }
+    next_look_ = absl::Now() + kLook;
+    for (Tenant* tenant : parts_.ledger->tenants().All()) {
+      if (const absl::Status status = LookForDue(*tenant); !status.ok()) {
+        const std::string fault(status.message());
+        Log(LogLevel::kWarn, "looking for deliveries failed",
+            {{"tenant", tenant->id}, {"fault", fault}});
+      }
+    }
+    StartWaiting();
+  }
+}
+
+absl::Status Deliverer::LookForDue(Tenant& tenant) {
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  const int64_t now_us = parts_.clock->WallMicros();
+  RETRACE_ASSIGN(const auto hits, view.Find({KindNumber::kDelivery, domain::kNextAttemptIndex, "",
+                                             domain::EncodeNumber(now_us + 1)},
+                                            kMostKnown));
+  if (hits.empty()) {
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const RowPtr row, view.Get(domain::FollowerRef(domain::kNotificationFollower)));
+  const v1::Follower follower = row == nullptr ? v1::Follower() : row->As<v1::Follower>();
+  if (follower.paused()) {
+    return absl::OkStatus();
+  }
+  for (const domain::IndexHit& hit : hits) {
+    const Key key{&tenant, hit.id};
+    {
+      absl::MutexLock lock(&mutex_);
+      if (known_.size() >= kMostKnown || known_.contains(key)) {
+        continue;
+      }
+    }
+    RETRACE_ASSIGN(const RowPtr delivery, view.Get({KindNumber::kDelivery, hit.id}));
+    if (delivery == nullptr ||
+        static_cast<int64_t>(delivery->head.update_position()) <= follower.held_position()) {
+      continue;
+    }
+    const auto& shown = delivery->As<v1::Delivery>();
+    const std::string destination = shown.channel() == v1::WEBHOOK
+                                        ? fmt::format("{}/{}", tenant.id, shown.recipient())
+                                        : std::string(kMail);
+    destinations_[destination].queue.push_back(key);
+    absl::MutexLock lock(&mutex_);
+    known_.insert(key);
+  }
+  return absl::OkStatus();
+}
+
+void Deliverer::StartWaiting() {
+  std::map<std::string, size_t> freed;
+  {
+    absl::MutexLock lock(&mutex_);
+    freed.swap(freed_);
+  }
+  for (const auto& [destination, places] : freed) {
+    destinations_[destination].under_way -= places;
+  }
+  for (auto& [name, destination] : destinations_) {
+    while (!destination.queue.empty() && destination.under_way < MostUnderWay(name)) {
+      const Key key = std::move(destination.queue.front());
+      destination.queue.pop_front();
+      ++destination.under_way;
+      Start(key, name);
+    }
+  }
+  std::erase_if(destinations_, [](const auto& one) {
+    return one.second.queue.empty() && one.second.under_way == 0;
+  });
+}
+
+void Deliverer::Start(const Key& key, const std::string& destination) {
+  const absl::Status status = TryToStart(key, destination);
+  if (status.ok()) {
+    return;
+  }
+  const std::string fault(status.message());
+  Log(LogLevel::kWarn, "a delivery could not be tried",
+      {{"tenant", key.tenant->id}, {"delivery", key.id}, {"fault", fault}});
+  EndWithout(key, destination, v1::Delivery::FAILED, fault);
+}
+
+absl::Status Deliverer::TryToStart(const Key& key, const std::string& destination) {
+  const Tenant& tenant = *key.tenant;
+  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, key.id}));
+  if (row == nullptr || row->As<v1::Delivery>().state() != v1::Delivery::PENDING) {
+    EndWithout(key, destination, v1::Delivery::STATE_UNSPECIFIED, "");
+    return absl::OkStatus();
+  }
+  const auto& delivery = row->As<v1::Delivery>();
+  RETRACE_ASSIGN(const RowPtr notification,
+                 view.Get({KindNumber::kNotification, domain::IdOfName(delivery.notification())}));
+  if (notification == nullptr) {
+    return absl::DataLossError(fmt::format("{} is missing.", delivery.notification()));
+  }
+  RETRACE_ASSIGN(const RowPtr follower,
+                 view.Get(domain::FollowerRef(domain::kNotificationFollower)));
+  if (follower != nullptr && static_cast<int64_t>(row->head.update_position()) <=
+                                 follower->As<v1::Follower>().skipped_position()) {
+    EndWithout(key, destination, v1::Delivery::SKIPPED, "an administrator skipped what was held");
+    return absl::OkStatus();
+  }
+  if (!domain::Stands(notification->As<v1::Notification>())) {
+    EndWithout(key, destination, v1::Delivery::CANCELLED, "undone before it left");
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const bool wanted, domain::MayReach(delivery.recipient(), delivery.channel(),
+                                                     delivery.kind(), view, tenant.id));
+  if (!wanted) {
+    EndWithout(key, destination, v1::Delivery::SUPPRESSED,
+               "the recipient opted out, or the contact point is suppressed");
+    return absl::OkStatus();
+  }
+  return SendMail(key, destination, *row, notification->As<v1::Notification>());
+}
+
+absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
+                                 const domain::Row& delivery_row,
+                                 const v1::Notification& notification) {
+  const Tenant& tenant = *key.tenant;
+  const auto& delivery = delivery_row.As<v1::Delivery>();
+  const Ledger& ledger = *parts_.ledger;
+  RETRACE_ASSIGN(const std::string address,
+                 AddressOf(ledger, *parts_.principals, tenant, delivery.recipient()));
+  if (address.empty()) {
+    EndWithout(key, destination, v1::Delivery::FAILED, "the recipient has no address");
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const std::string language,
+                 LanguageOf(ledger, *parts_.principals, tenant, delivery.recipient()));
+  RETRACE_ASSIGN(MessageValues values,
+                 ValuesOf(ledger, *parts_.principals, tenant, delivery.notification(), notification,
+                          delivery.recipient()));
+  const domain::NotificationKind* kind = domain::FindNotificationKind(notification.kind());
+  if (!options_.public_url.empty() && kind != nullptr && !kind->transactional) {
+    RETRACE_ASSIGN(const std::string token, UnsubscribeToken(*parts_.ledger, tenant, key.id));
+    values.unsubscribe_url = fmt::format("{}/u/{}", options_.public_url, token);
+  }
+  const RowView view(ledger.rows(), tenant.number, tenant.visible);
+  WrittenMessage message = Compose(view, language, values);
+  if (!message.fault.empty()) {
+    Log(LogLevel::kWarn, "a template is broken",
+        {{"tenant", tenant.id}, {"kind", notification.kind()}, {"fault", message.fault}});
+  }
+  const auto message_id = [this, &tenant](const std::string& id, int64_t create_time_us) {
+    const std::string& from = options_.outbox.mail.sender.from.address;
+    return fmt::format("{}.{}.{:x}@{}", id, tenant.number, create_time_us,
+                       from.substr(from.rfind('@') + 1));
+  };
+  OutgoingMail mail;
+  mail.to = {values.recipient_name, address};
+  mail.subject = std::move(message.subject);
+  mail.text = std::move(message.text);
+  mail.html = std::move(message.html);
+  mail.time_us = delivery_row.head.create_time_us();
+  // Ids and positions alone may come again after a recovery; the time makes the difference.
+  mail.message_id = message_id(key.id, delivery_row.head.create_time_us());
+  mail.unsubscribe_url = values.unsubscribe_url;
+  if (!notification.corrects().empty()) {
+    const domain::EntityRef before = domain::DeliveryRef(domain::IdOfName(notification.corrects()),
+                                                         v1::EMAIL, delivery.recipient());
+    RETRACE_ASSIGN(const RowPtr told, view.Get(before));
+    if (told != nullptr) {
+      mail.references.push_back(message_id(before.id, told->head.create_time_us()));
+    }
+  }
+  store::v1::RecordAttempt attempt;
+  attempt.set_delivery(key.id);
+  attempt.set_attempt(delivery.attempt_count() + 1);
+  attempt.set_taken_back_count(notification.taken_back_count());
+  outbox_->Send(std::move(mail), [this, key, destination, attempt](SendResult result) {
+    End(key, destination, result, attempt, v1::EMAIL);
+  });
+  return absl::OkStatus();
+}
+
+void Deliverer::End(const Key& key, const std::string& destination, const SendResult& result,
+                    store::v1::RecordAttempt attempt, v1::Channel channel) {
+  const bool over = result.kind == SendResult::kSent || result.kind == SendResult::kRefused ||
+                    result.kind == SendResult::kGone;
+  absl::BitGen random;
+  const std::optional<int64_t> after =
+      over ? std::nullopt
+           : NextAttemptAfter(channel == v1::EMAIL ? SendChannel::kMail : SendChannel::kWebhook,
+                              attempt.attempt(), absl::Uniform(random, 0.0, 1.0),
+                              result.retry_after_us);
+  attempt.set_state(StateAfter(result, after.has_value()));
+  attempt.set_result(result.detail);
+  attempt.set_may_have_arrived(result.kind == SendResult::kUnknown);
+  attempt.set_address_refused(channel == v1::EMAIL && IsAboutAddress(result));
+  if (after.has_value()) {
+    attempt.set_next_attempt_us(parts_.clock->WallMicros() + *after);
+  }
+  absl::MutexLock lock(&mutex_);
+  counts_.sent += attempt.state() == v1::Delivery::SENT ? 1 : 0;
+  counts_.retried += attempt.state() == v1::Delivery::PENDING ? 1 : 0;
+  counts_.failed += attempt.state() == v1::Delivery::FAILED ? 1 : 0;
+  ++freed_[destination];
+  ended_.push_back({key, std::move(attempt)});
+}
+
+void Deliverer::EndWithout(const Key& key, const std::string& destination,
+                           v1::Delivery::State state, std::string why) {
+  absl::MutexLock lock(&mutex_);
+  ++freed_[destination];
+  if (state == v1::Delivery::STATE_UNSPECIFIED) {
+    known_.erase(key);
+    return;
+  }
+  store::v1::RecordAttempt attempt;
+  attempt.set_delivery(key.id);
+  attempt.set_state(state);
+  attempt.set_result(std::move(why));
+  counts_.suppressed += state == v1::Delivery::SUPPRESSED ? 1 : 0;
+  ended_.push_back({key, std::move(attempt)});
+}
+
+void Deliverer::RecordEnded() {
+  std::vector<Ended> ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    ended.swap(ended_);
+    std::move(again_.begin(), again_.end(), std::back_inserter(ended));
+    again_.clear();
+    recording_ += ended.size();
+  }
+  for (Ended& one : ended) {
+    Record(std::move(one));
+  }
+}
+
+// Recorded until it is: a result that is not there would be sent again.
+void Deliverer::Record(Ended ended) {
+  Command command;
+  command.tenant = ended.key.tenant;
+  command.principal = ServerItself();
+  command.method = "retraced.RecordAttempt";
+  command.cost = kCost;
+  const auto shared = std::make_shared<Ended>(std::move(ended));
+  command.decide = [shared](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(shared->attempt, draft, context);
+  };
+  command.done = [this, shared](CommandResult result) {
+    const bool again = absl::IsResourceExhausted(result.status);
+    if (!result.status.ok() && !again) {
+      const std::string fault(result.status.message());
+      Log(LogLevel::kWarn, "what came of a delivery was not recorded",
+          {{"delivery", shared->key.id}, {"fault", fault}});
+    }
+    absl::MutexLock lock(&mutex_);
+    --recording_;
+    if (again) {
+      again_.push_back(*shared);
+    } else {
+      known_.erase(shared->key);
+    }
+  };
+  parts_.sequencer->Submit(std::move(command));
+}
+
+}  // namespace retrace::server

@@ -1,0 +1,244 @@
+#include "server/inbox.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "domain/delivery.h"
+#include "domain/member.h"
+#include "domain/notification.h"
+#include "domain/notification_kinds.h"
+#include "domain/recipient.h"
+#include "domain/resource.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+#include "retrace/v1/members.pb.h"
+#include "server/lists.h"
+#include "server/message.h"
+#include "server/message_values.h"
+#include "server/moment.h"
+#include "server/page_token.h"
+#include "server/row_view.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::KindNumber;
+using domain::RowPtr;
+
+constexpr int kDefaultSize = 50;
+constexpr int kMaxSize = 200;
+// Entries that a page reads, and up to which what is unread is counted.
+constexpr size_t kMostRead = 1000;
+// Of what changed at once a watch tells so many.
+constexpr size_t kMostWatched = 200;
+constexpr absl::Duration kLook = absl::Seconds(1);
+// Between two looks of a watch, however much is committed.
+constexpr absl::Duration kRest = absl::Milliseconds(200);
+
+// Entries of the principal's inbox after `value`, the newest first.
+absl::StatusOr<std::vector<domain::IndexHit>> Entries(const RowView& view,
+                                                      const std::string& principal,
+                                                      std::string value, size_t limit) {
+  const std::string prefix = domain::InboxPrefix(principal);
+  std::string end = prefix;
+  ++end.back();
+  return view.Find({KindNumber::kDelivery, domain::kInboxIndex, std::max(prefix, std::move(value)),
+                    std::move(end)},
+                   limit);
+}
+
+// A delivery with its notification; no rows when it is not to be shown.
+struct Entry {
+  domain::EntityRef entity;
+  RowPtr delivery;
+  RowPtr notification;
+  bool unread() const { return !delivery->As<v1::Delivery>().has_read_time(); }
+};
+
+absl::StatusOr<std::optional<Entry>> ReadEntry(const RowView& view, const std::string& id) {
+  Entry entry{{KindNumber::kDelivery, id}, nullptr, nullptr};
+  RETRACE_ASSIGN(entry.delivery, view.Get(entry.entity));
+  if (entry.delivery == nullptr || !entry.delivery->live()) {
+    return std::nullopt;
+  }
+  const std::string& name = entry.delivery->As<v1::Delivery>().notification();
+  RETRACE_ASSIGN(entry.notification, view.Get({KindNumber::kNotification, domain::IdOfName(name)}));
+  if (entry.notification == nullptr) {
+    return absl::DataLossError(fmt::format("{} is missing.", name));
+  }
+  // What was taken back before it was read was never told.
+  if (entry.unread() && !domain::Stands(entry.notification->As<v1::Notification>())) {
+    return std::nullopt;
+  }
+  return entry;
+}
+
+absl::StatusOr<int32_t> CountUnread(const RowView& view, const std::string& principal) {
+  RETRACE_ASSIGN(const auto hits, Entries(view, principal, "", kMostRead));
+  int32_t unread = 0;
+  for (const domain::IndexHit& hit : hits) {
+    RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit.id));
+    unread += entry.has_value() && entry->unread() ? 1 : 0;
+  }
+  return unread;
+}
+
+absl::Status Show(const Ledger& ledger, const Principals& principals, const Tenant& tenant,
+                  const RowView& view, const Entry& entry, v1::InboxItem& item) {
+  const auto& delivery = entry.delivery->As<v1::Delivery>();
+  const auto& notification = entry.notification->As<v1::Notification>();
+  item.set_name(domain::NameOf(tenant.id, entry.entity));
+  domain::ShowResource(tenant.id,
+                       {KindNumber::kNotification, domain::IdOfName(delivery.notification())},
+                       *entry.notification, *item.mutable_notification());
+  RETRACE_ASSIGN(const std::string language,
+                 LanguageOf(ledger, principals, tenant, delivery.recipient()));
+  RETRACE_ASSIGN(const MessageValues values,
+                 ValuesOf(ledger, principals, tenant, delivery.notification(), notification,
+                          delivery.recipient()));
+  WrittenMessage message = Compose(view, language, values);
+  item.set_subject(std::move(message.subject));
+  item.set_text(std::move(message.text));
+  if (delivery.has_read_time()) {
+    *item.mutable_read_time() = delivery.read_time();
+  }
+  return absl::OkStatus();
+}
+
+// Members that sign in as the principal.
+absl::StatusOr<std::vector<std::string>> MembersOf(const Ledger& ledger, const Tenant& tenant,
+                                                   const std::string& principal) {
+  const RowView view(ledger.rows(), tenant.number, tenant.visible);
+  std::vector<std::string> members;
+  RETRACE_ASSIGN(const auto hits, view.Find({KindNumber::kMember, domain::kMemberPrincipalIndex,
+                                             principal, principal + '\0'},
+                                            kMostRead));
+  for (const domain::IndexHit& hit : hits) {
+    if (hit.mark == domain::Mark::kLive) {
+      members.push_back(domain::NameOf(tenant.id, {KindNumber::kMember, hit.id}));
+    }
+  }
+  return members;
+}
+
+// As whom the caller is told something.
+absl::StatusOr<std::vector<std::string>> RecipientsOf(const Ledger& ledger, const QueryCall& call) {
+  RETRACE_ASSIGN(std::vector<std::string> recipients,
+                 MembersOf(ledger, *call.tenant, call.principal->id));
+  recipients.push_back(domain::PrincipalName(call.principal->id));
+  return recipients;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ListMyNotificationsResponse> Inbox::Answer(
+    const QueryCall& call, const v1::ListMyNotificationsRequest& request) const {
+  RETRACE_ASSIGN(const size_t page_size, PageSizeOf(request.page_size(), kDefaultSize, kMaxSize));
+  store::v1::PageToken token;
+  token.set_position(call.tenant->visible);
+  if (!request.page_token().empty()) {
+    RETRACE_ASSIGN(token, OpenPageToken(ledger_, call, request, request.page_token()));
+  }
+  RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, *call.tenant, token.position()));
+  const RowView view(ledger_.rows(), call.tenant->number, moment.position);
+  v1::ListMyNotificationsResponse response;
+  *response.mutable_answered() = std::move(moment.answered);
+  RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
+  response.set_unread_count(unread);
+  RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, token.value(), kMostRead));
+  bool more = hits.size() == kMostRead;
+  for (const domain::IndexHit& hit : hits) {
+    if (std::tie(hit.value, hit.id) <= std::tie(token.value(), token.id())) {
+      continue;
+    }
+    if (static_cast<size_t>(response.items_size()) == page_size) {
+      more = true;
+      break;
+    }
+    token.set_value(hit.value);
+    token.set_id(hit.id);
+    RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit.id));
+    if (entry.has_value() && (entry->unread() || !request.unread_only())) {
+      RETRACE_RETURN_IF_ERROR(
+          Show(ledger_, principals_, *call.tenant, view, *entry, *response.add_items()));
+    }
+  }
+  if (more) {
+    RETRACE_ASSIGN(*response.mutable_next_page_token(),
+                   SealPageToken(ledger_, call, request, token));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::GetMyPreferencesResponse> Inbox::Answer(
+    const QueryCall& call, const v1::GetMyPreferencesRequest& /*request*/) const {
+  RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, *call.tenant, call.tenant->visible));
+  const RowView view(ledger_.rows(), call.tenant->number, moment.position);
+  RETRACE_ASSIGN(const std::vector<std::string> recipients, RecipientsOf(ledger_, call));
+  v1::GetMyPreferencesResponse response;
+  *response.mutable_answered() = std::move(moment.answered);
+  for (const domain::NotificationKind& kind : domain::NotificationKinds()) {
+    for (const v1::Channel channel : {v1::EMAIL, v1::INBOX}) {
+      v1::Preference& preference = *response.add_preferences();
+      preference.set_kind(std::string(kind.name));
+      preference.set_channel(channel);
+      preference.set_transactional(kind.transactional);
+      preference.set_description(std::string(kind.description));
+      bool reached = false;
+      for (const std::string& recipient : recipients) {
+        RETRACE_ASSIGN(const bool may,
+                       domain::MayReach(recipient, channel, kind.name, view, call.tenant->id));
+        reached = reached || may;
+      }
+      preference.set_off(!reached);
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<store::v1::ResolvedPreferences> Inbox::Resolve(
+    const QueryCall& call, const v1::UpdateMyPreferencesRequest& request) const {
+  store::v1::ResolvedPreferences resolved;
+  RETRACE_ASSIGN(const std::vector<std::string> recipients, RecipientsOf(ledger_, call));
+  resolved.mutable_recipients()->Add(recipients.begin(), recipients.end());
+  *resolved.mutable_preferences() = request.preferences();
+  return resolved;
+}
+
+absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
+  const Tenant& tenant = *call.tenant;
+  eventstore::Position told = 0;  // everything up to here was told; 0: nothing yet
+  while (true) {
+    RETRACE_RETURN_IF_ERROR(writer.Alive());
+    const uint64_t changes = ledger_.tenants().changes();
+    const eventstore::Position visible = tenant.visible;
+    if (told == 0 || visible > told) {
+      const RowView view(ledger_.rows(), tenant.number, visible);
+      v1::WatchMyNotificationsResponse message;
+      RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
+      message.set_unread_count(unread);
+      message.set_position(static_cast<int64_t>(visible));
+      RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, "", kMostWatched));
+      for (auto hit = hits.rbegin(); told != 0 && hit != hits.rend(); ++hit) {
+        RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit->id));
+        if (entry.has_value() && (entry->delivery->head.update_position() > told ||
+                                  entry->notification->head.update_position() > told)) {
+          RETRACE_RETURN_IF_ERROR(
+              Show(ledger_, principals_, tenant, view, *entry, *message.add_items()));
+        }
+      }
+      const bool first = told == 0;
+      told = std::max<eventstore::Position>(visible, 1);
+      if (first || message.items_size() > 0) {
+        RETRACE_RETURN_IF_ERROR(writer.Write(message));
+      }
+      absl::SleepFor(kRest);
+    }
+    ledger_.tenants().WaitForChange(changes, kLook);
+  }
+}
+
+}  // namespace retrace::server

@@ -1,0 +1,208 @@
+#include "server/unsubscribe.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "domain/commands.h"
+#include "domain/notification_kinds.h"
+#include "domain/recipient.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+#include "retrace/store/v1/notifications.pb.h"
+#include "server/numbers.h"
+#include "server/row_view.h"
+#include "server/sealed_token.h"
+#include "server/system_log.h"
+
+namespace retrace::server {
+namespace {
+
+using domain::KindNumber;
+using domain::RowPtr;
+using http::UnsubscribeAnswer;
+using http::UnsubscribeCall;
+using Done = std::function<void(UnsubscribeAnswer)>;
+
+constexpr std::string_view kPurpose = "unsubscribe";
+constexpr size_t kLongestToken = 400;
+constexpr size_t kCost = 8;
+
+// What the page says, in one language.
+struct Words {
+  std::string_view language;
+  std::string_view title;
+  std::string_view on;   // before it is switched off
+  std::string_view off;  // afterwards
+  std::string_view switch_off;
+  std::string_view switch_on;
+  std::string_view unknown;
+  std::string_view what;  // a POST that asks for nothing known
+  std::string_view later;
+};
+constexpr Words kEnglish = {
+    "en",
+    "E-mail notifications",
+    "You get e-mail about this:",
+    "You get no e-mail about this any more:",
+    "Unsubscribe",
+    "Subscribe again",
+    "This link is not complete or not ours. Take it from the e-mail once more.",
+    "This request says neither to unsubscribe nor to subscribe.",
+    "This cannot be done at the moment. Please try again in a minute."};
+constexpr Words kChinese = {"zh-CN",
+                            "邮件通知",
+                            "您会收到以下内容的邮件：",
+                            "您不会再收到以下内容的邮件：",
+                            "退订",
+                            "重新订阅",
+                            "此链接不完整或不是由我们发出。请从邮件中重新打开。",
+                            "此请求既没有要求退订，也没有要求订阅。",
+                            "目前无法完成，请稍后再试。"};
+
+// Chinese when it is asked for before English.
+const Words& WordsFor(std::string_view accept_language) {
+  const size_t chinese = accept_language.find("zh");
+  const size_t english = accept_language.find("en");
+  return chinese < english ? kChinese : kEnglish;
+}
+
+UnsubscribeAnswer Page(int status, const Words& words, std::string_view text, std::string_view kind,
+                       std::string_view action, std::string_view button) {
+  std::string body = fmt::format(
+      "<!doctype html>\n<html lang=\"{0}\">\n<head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width\"><title>{1}</title></head>\n"
+      "<body>\n<main>\n<h1>{1}</h1>\n<p>{2}</p>\n",
+      words.language, words.title, text);
+  if (const auto* known = domain::FindNotificationKind(kind); known != nullptr) {
+    body += fmt::format("<p><strong>{}</strong></p>\n",
+                        &words == &kChinese ? known->description_zh : known->description);
+  }
+  if (!action.empty()) {
+    body += fmt::format(
+        "<form method=\"post\"><button name=\"action\" value=\"{}\">{}</button></form>\n", action,
+        button);
+  }
+  body += "</main>\n</body>\n</html>\n";
+  return {.status = status, .body = std::move(body)};
+}
+
+UnsubscribeAnswer Unknown(const Words& words) {
+  return Page(404, words, words.unknown, "", "", "");
+}
+UnsubscribeAnswer Later(const Words& words) { return Page(503, words, words.later, "", "", ""); }
+
+// How things stand, with the button that changes it.
+UnsubscribeAnswer Standing(const Words& words, std::string_view kind, bool off) {
+  return off ? Page(200, words, words.off, kind, "subscribe", words.switch_on)
+             : Page(200, words, words.on, kind, "unsubscribe", words.switch_off);
+}
+
+// What a POST asks for.
+struct Wish {
+  bool off = false;
+  std::string_view source;
+};
+std::optional<Wish> WishOf(const UnsubscribeCall& call) {
+  const auto is = [&call](const char* field, std::string_view value) {
+    const auto found = call.form.find(field);
+    return found != call.form.end() && found->second == value;
+  };
+  if (is("List-Unsubscribe", "One-Click")) return Wish{true, "ONE_CLICK"};
+  if (is("action", "unsubscribe")) return Wish{true, "PAGE"};
+  if (is("action", "subscribe")) return Wish{false, "PAGE"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenant,
+                                             std::string_view delivery) {
+  RETRACE_ASSIGN(const std::string sealed,
+                 SealToken(ledger.keys(), tenant.number, kPurpose, delivery));
+  return fmt::format("{:x}.{}", tenant.number, sealed);
+}
+
+absl::StatusOr<std::optional<Unsubscribe::Named>> Unsubscribe::Open(std::string_view token) const {
+  const size_t dot = token.find('.');
+  if (dot == std::string_view::npos || token.size() > kLongestToken) {
+    return std::nullopt;
+  }
+  const auto number = ReadNumber<uint32_t>(token.substr(0, dot), /*radix=*/16);
+  Named named;
+  named.tenant = number.has_value() ? ledger_.tenants().Find(*number) : nullptr;
+  if (named.tenant == nullptr) {
+    return std::nullopt;
+  }
+  RETRACE_ASSIGN(const std::optional<std::string> delivery,
+                 OpenToken(ledger_.keys(), named.tenant->number, kPurpose, token.substr(dot + 1)));
+  if (!delivery.has_value()) {
+    return std::nullopt;
+  }
+  const RowView view(ledger_.rows(), named.tenant->number, named.tenant->visible);
+  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, *delivery}));
+  if (row == nullptr) {
+    return std::nullopt;
+  }
+  const auto& known = row->As<v1::Delivery>();
+  named.recipient = known.recipient();
+  named.channel = known.channel();
+  named.kind = known.kind();
+  RETRACE_ASSIGN(named.off,
+                 domain::IsSwitchedOff(named.recipient, named.channel, named.kind, view));
+  return named;
+}
+
+UnsubscribeAnswer Unsubscribe::Show(const UnsubscribeCall& call) const {
+  const Words& words = WordsFor(call.accept_language);
+  const auto named = Open(call.token);
+  if (!named.ok()) return Later(words);
+  if (!named->has_value()) return Unknown(words);
+  return Standing(words, (*named)->kind, (*named)->off);
+}
+
+void Unsubscribe::Act(const UnsubscribeCall& call, Done done) const {
+  const Words& words = WordsFor(call.accept_language);
+  const auto named = Open(call.token);
+  if (!named.ok()) return done(Later(words));
+  if (!named->has_value()) return done(Unknown(words));
+  const std::optional<Wish> wish = WishOf(call);
+  if (!wish.has_value()) {
+    return done(Page(400, words, words.what, (*named)->kind, "", ""));
+  }
+  const auto choose = std::make_shared<store::v1::ChooseForContactPoint>();
+  choose->set_recipient((*named)->recipient);
+  choose->set_channel((*named)->channel);
+  choose->set_kind((*named)->kind);
+  choose->set_off(wish->off);
+  choose->set_source(std::string(wish->source));
+  choose->set_client_address(call.client_address);
+  Command command;
+  command.tenant = (*named)->tenant;
+  command.principal = ServerItself();
+  command.method = "retraced.Unsubscribe";
+  command.cost = kCost;
+  command.decide = [choose](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(*choose, draft, context);
+  };
+  command.done = [choose, &words, done = std::move(done)](const CommandResult& result) {
+    done(result.status.ok() ? Standing(words, choose->kind(), choose->off()) : Later(words));
+  };
+  sequencer_.Submit(std::move(command));
+}
+
+void Unsubscribe::Handle(const UnsubscribeCall& call, Done done) const {
+  auto work = [this, call, done] {
+    if (call.method == "POST") {
+      Act(call, done);
+    } else {
+      done(Show(call));
+    }
+  };
+  if (!pool_.Run(std::move(work))) {
+    done(Later(WordsFor(call.accept_language)));
+  }
+}
+
+}  // namespace retrace::server

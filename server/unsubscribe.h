@@ -1,0 +1,58 @@
+// Unsubscribing without signing in: the address in a mail's List-Unsubscribe header (RFC 8058).
+//
+// A token names a delivery, and so a contact point and a kind of notification. GET and HEAD show a
+// page with one button and change nothing, since scanners follow every link; a POST switches the
+// kind off, or on again, as an event with evidence, before it is answered. Ten POSTs are one.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "retrace/v1/notifications.pb.h"
+#include "server/http/unsubscribe.h"
+#include "server/ledger.h"
+#include "server/query_pool.h"
+#include "server/sequencer.h"
+
+namespace retrace::server {
+
+// The token of a delivery, good for as long as the delivery is known.
+absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenant,
+                                             std::string_view delivery);
+
+// Thread-safe.
+class Unsubscribe {
+ public:
+  // All must outlive the last answer.
+  Unsubscribe(Ledger& ledger, Sequencer& sequencer, QueryPool& pool)
+      : ledger_(ledger), sequencer_(sequencer), pool_(pool) {}
+
+  // As http::UnsubscribeHandler. 404 for a token that is none of ours, 400 for a POST that asks for
+  // nothing known, 503 when commands are refused for now.
+  void Handle(const http::UnsubscribeCall& call,
+              std::function<void(http::UnsubscribeAnswer)> done) const;
+
+ private:
+  // What a token names.
+  struct Named {
+    Tenant* tenant = nullptr;
+    std::string recipient;
+    v1::Channel channel = {};
+    std::string kind;
+    bool off = false;  // as of now
+  };
+  // Nothing when the token is none of ours.
+  absl::StatusOr<std::optional<Named>> Open(std::string_view token) const;
+  http::UnsubscribeAnswer Show(const http::UnsubscribeCall& call) const;
+  void Act(const http::UnsubscribeCall& call,
+           std::function<void(http::UnsubscribeAnswer)> done) const;
+
+  Ledger& ledger_;
+  Sequencer& sequencer_;
+  QueryPool& pool_;
+};
+
+}  // namespace retrace::server

@@ -1,0 +1,295 @@
+// Who is told what, once, and what becomes of that when it is undone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmt/format.h"
+#include "tests/server/notifying_fixture.h"
+
+namespace retrace::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+std::vector<std::string> KindsOf(const std::vector<v1::InboxItem>& items) {
+  std::vector<std::string> kinds;
+  for (const v1::InboxItem& item : items) kinds.push_back(item.notification().kind());
+  return kinds;
+}
+
+class NotificationsTest : public NotifyingTest {};
+
+TEST_F(NotificationsTest, OwnerHearsOfADeletionOnceByEachWay) {
+  Delete(NewCustomer("Acme", "anna"));
+  Follow();
+  const auto items = InboxOf("anna");
+  ASSERT_THAT(items, SizeIs(1));
+  EXPECT_EQ(items[0].notification().kind(), "customers.deleted");
+  EXPECT_EQ(items[0].notification().count(), 1);
+  EXPECT_EQ(items[0].notification().reason(), "left");
+  EXPECT_EQ(items[0].notification().actor(), "boss");
+  EXPECT_NE(items[0].subject().find("Acme"), std::string::npos) << items[0].subject();
+  const auto mail = Deliveries("channel = EMAIL");
+  ASSERT_THAT(mail, SizeIs(1));
+  EXPECT_EQ(mail[0].recipient(), "tenants/acme/members/anna");
+  EXPECT_EQ(mail[0].state(), v1::Delivery::PENDING);
+  EXPECT_THAT(InboxOf("boss"), IsEmpty());
+}
+
+TEST_F(NotificationsTest, NobodyIsToldWhatTheyDidThemselves) {
+  Delete(NewCustomer("Acme", "anna"), "anna");
+  Follow();
+  EXPECT_THAT(Notifications(), IsEmpty());
+}
+
+TEST_F(NotificationsTest, WithoutAnOwnerOrAWayNobodyIsTold) {
+  v1::UpdateMemberRequest update;
+  update.mutable_member()->set_name("tenants/acme/members/bo");
+  update.mutable_update_mask()->add_paths("email");
+  Do(update);
+  Delete(NewCustomer("Acme", ""));
+  Delete(NewCustomer("Beta", "bo"));
+  Follow();
+  EXPECT_THAT(Notifications(), IsEmpty());
+}
+
+TEST_F(NotificationsTest, UndoneBeforeItLeftNothingIsTold) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
+  Follow();
+  Undo(change_set);
+  Follow();
+  EXPECT_THAT(InboxOf("anna"), IsEmpty());
+  EXPECT_THAT(Notifications("state = TAKEN_BACK"), SizeIs(1));
+  EXPECT_THAT(Notifications(), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, UndoneAfterItWasReadACorrectionFollows) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
+  MarkRead("anna", InboxOf("anna").at(0).name());
+  const int64_t undo = Undo(change_set);
+  Follow();
+  const auto items = InboxOf("anna");
+  EXPECT_THAT(KindsOf(items), ElementsAre("customers.restored", "customers.deleted"));
+  EXPECT_EQ(items[0].notification().change_set(), undo);
+  EXPECT_EQ(items[0].notification().corrects(), items[1].notification().name());
+}
+
+TEST_F(NotificationsTest, UndoneAfterTheMailLeftACorrectionIsMailed) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  Record(Deliveries("channel = EMAIL").at(0), v1::Delivery::SENT);
+  Undo(change_set);
+  Follow();
+  const auto mail = Deliveries("kind = \"customers.restored\"");
+  ASSERT_THAT(mail, SizeIs(1));
+  EXPECT_EQ(mail[0].recipient(), "tenants/acme/members/bo");
+}
+
+TEST_F(NotificationsTest, UndoneWhileTheMailWasUnderWayACorrectionIsMailed) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  const v1::Delivery under_way = Deliveries("channel = EMAIL").at(0);
+  Undo(change_set);
+  Follow();
+  EXPECT_THAT(Deliveries(), SizeIs(1));
+  Record(under_way, v1::Delivery::SENT, /*taken_back=*/0);
+  Follow();
+  const auto mail = Deliveries("kind = \"customers.restored\"");
+  ASSERT_THAT(mail, SizeIs(1));
+  EXPECT_EQ(mail[0].recipient(), "tenants/acme/members/bo");
+}
+
+TEST_F(NotificationsTest, TheCorrectionGoesToWhoWasTold) {
+  const std::string name = NewCustomer("Acme", "bo");
+  const int64_t change_set = Delete(name);
+  Follow();
+  Record(Deliveries("channel = EMAIL").at(0), v1::Delivery::SENT);
+  // Somebody else owns it when it comes back.
+  Undo(change_set);
+  v1::UpdateCustomerRequest update;
+  update.mutable_customer()->set_name(name);
+  update.mutable_customer()->set_owner("tenants/acme/members/anna");
+  update.mutable_update_mask()->add_paths("owner");
+  Do(update);
+  Follow();
+  EXPECT_THAT(Deliveries("kind = \"customers.restored\""), SizeIs(1));
+  EXPECT_THAT(InboxOf("anna"), IsEmpty());
+}
+
+TEST_F(NotificationsTest, RedoTellsAnew) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
+  const int64_t undo = Undo(change_set);
+  Undo(undo);
+  Follow();
+  const auto items = InboxOf("anna");
+  EXPECT_THAT(KindsOf(items), ElementsAre("customers.deleted"));
+  EXPECT_NE(items.at(0).notification().change_set(), change_set);
+}
+
+TEST_F(NotificationsTest, OneMessageForAChangeSet) {
+  v1::BeginChangeSetRequest begin;
+  begin.set_parent("tenants/acme");
+  const int64_t change_set = Do(begin).outcome.change_set();
+  for (int i = 0; i < 12; ++i) {
+    Do(Deletion(NewCustomer(fmt::format("Customer {}", i), "anna"), change_set));
+  }
+  Follow();
+  // It gathers, and nothing is mailed.
+  EXPECT_THAT(Notifications("state = GATHERING"), SizeIs(1));
+  EXPECT_THAT(Deliveries("channel = EMAIL"), IsEmpty());
+  v1::EndChangeSetRequest end;
+  end.set_name(fmt::format("tenants/acme/changeSets/{}", change_set));
+  Do(end);
+  Follow();
+  EXPECT_THAT(Deliveries("channel = EMAIL"), SizeIs(1));
+  const auto items = InboxOf("anna");
+  ASSERT_THAT(items, SizeIs(1));
+  EXPECT_EQ(items[0].notification().count(), 12);
+  EXPECT_EQ(items[0].notification().entities_size(), 10);
+}
+
+TEST_F(NotificationsTest, AChangeSetThatNobodyEndsIsToldWhenItCloses) {
+  v1::BeginChangeSetRequest begin;
+  begin.set_parent("tenants/acme");
+  const int64_t change_set = Do(begin).outcome.change_set();
+  Do(Deletion(NewCustomer("Acme", "bo"), change_set));
+  Follow();
+  EXPECT_THAT(Deliveries(), IsEmpty());
+  ASSERT_TRUE(clock_->Advance(25 * 3600 * int64_t{1'000'000}).ok());
+  Timers timers(small_.ledger(), *sequencer_, *clock_, [](const absl::Status&) {});
+  ASSERT_TRUE(timers.CatchUp().ok());
+  Follow();
+  EXPECT_THAT(Deliveries(), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, ManyRecipientsAreHeldBack) {
+  v1::UpdatePolicyRequest policy;
+  policy.mutable_policy()->set_name("tenants/acme/policy");
+  policy.mutable_policy()->set_hold_notifications_above(1);
+  policy.mutable_policy()->set_hold_notifications_seconds(300);
+  policy.mutable_update_mask()->add_paths("hold_notifications_above");
+  policy.mutable_update_mask()->add_paths("hold_notifications_seconds");
+  Do(policy);
+  v1::BatchDeleteCustomersRequest request;
+  request.set_parent("tenants/acme");
+  *request.add_requests() = Deletion(NewCustomer("Acme", "anna"));
+  *request.add_requests() = Deletion(NewCustomer("Beta", "bo"));
+  Do(request);
+  const int64_t before_us = clock_->WallMicros();
+  Follow();
+  const auto mail = Deliveries("channel = EMAIL");
+  ASSERT_THAT(mail, SizeIs(2));
+  for (const v1::Delivery& delivery : mail) {
+    EXPECT_GT(delivery.next_attempt_time().seconds(), before_us / 1'000'000 + 290);
+  }
+}
+
+TEST_F(NotificationsTest, OptedOutOfNothingIsSentAndTransactionalAllTheSame) {
+  v1::UpdateMyPreferencesRequest request;
+  request.set_parent("tenants/acme");
+  v1::Preference& preference = *request.add_preferences();
+  preference.set_kind("customers.deleted");
+  preference.set_channel(v1::INBOX);
+  preference.set_off(true);
+  const Inbox inbox(small_.ledger(), *principals_);
+  auto resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "anna"), request);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  Do(*resolved, "anna");
+  const std::string name = NewCustomer("Acme", "anna");
+  Delete(name);
+  EXPECT_THAT(InboxOf("anna"), IsEmpty());
+  v1::PurgeEntitiesRequest purge;
+  purge.set_parent("tenants/acme");
+  purge.add_names(name);
+  Do(purge);
+  Follow();
+  EXPECT_THAT(KindsOf(InboxOf("anna")), ElementsAre("customers.purged"));
+  // What was purged is not named any more.
+  EXPECT_EQ(InboxOf("anna").at(0).text().find("Acme"), std::string::npos);
+
+  preference.set_kind("customers.purged");
+  resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "anna"), request);
+  EXPECT_EQ(domain::ReasonOf(TryAs("anna", *resolved).status), v1::INVALID_FIELD);
+}
+
+TEST_F(NotificationsTest, SuppressedAddressesGetNothingUntilTheyChange) {
+  Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  store::v1::RecordAttempt refused;
+  const v1::Delivery delivery = Deliveries().at(0);
+  refused.set_delivery(delivery.name().substr(delivery.name().rfind('/') + 1));
+  refused.set_attempt(1);
+  refused.set_state(v1::Delivery::FAILED);
+  refused.set_result("refused: 550 5.1.1");
+  refused.set_address_refused(true);
+  Do(refused, "retraced");
+  Delete(NewCustomer("Beta", "bo"));
+  Follow();
+  EXPECT_THAT(Deliveries("state = PENDING"), IsEmpty());
+  v1::UpdateMemberRequest update;
+  update.mutable_member()->set_name("tenants/acme/members/bo");
+  update.mutable_member()->set_email("new@example.com");
+  update.mutable_update_mask()->add_paths("email");
+  Do(update);
+  Delete(NewCustomer("Gamma", "bo"));
+  Follow();
+  EXPECT_THAT(Deliveries("state = PENDING"), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, AnAttemptIsRecordedOnce) {
+  Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  const v1::Delivery delivery = Deliveries().at(0);
+  Record(delivery, v1::Delivery::PENDING);
+  Record(delivery, v1::Delivery::PENDING);
+  EXPECT_EQ(Deliveries().at(0).attempt_count(), 1);
+  Record(Deliveries().at(0), v1::Delivery::SENT);
+  EXPECT_EQ(Deliveries().at(0).state(), v1::Delivery::SENT);
+  EXPECT_EQ(Deliveries().at(0).attempt_count(), 2);
+}
+
+TEST_F(NotificationsTest, AnInboxIsItsOwners) {
+  Delete(NewCustomer("Acme", "anna"));
+  v1::MarkMyNotificationsRequest request;
+  request.set_parent("tenants/acme");
+  request.add_names(InboxOf("anna").at(0).name());
+  EXPECT_EQ(domain::ReasonOf(TryAs("boss", request).status), v1::ENTITY_NOT_FOUND);
+  MarkRead("anna", request.names(0));
+  EXPECT_THAT(InboxOf("anna", /*unread_only=*/true), IsEmpty());
+  request.set_unread(true);
+  Do(request, "anna");
+  EXPECT_THAT(InboxOf("anna", /*unread_only=*/true), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, AudiencesAreResolvedAsOfTheirMoment) {
+  const auto resolve = [this](const v1::Audience& audience) {
+    const auto recipients =
+        addressing_->Resolve(small_.tenant(), audience, "plans.announced", small_.tenant().visible);
+    EXPECT_TRUE(recipients.ok()) << recipients.status();
+    std::vector<std::string> shown;
+    for (const auto& one : *recipients) {
+      shown.push_back(fmt::format("{} {}", one.name(), v1::Channel_Name(one.channel())));
+    }
+    return shown;
+  };
+  v1::Audience roles;
+  roles.add_roles("administrator");
+  EXPECT_THAT(resolve(roles),
+              UnorderedElementsAre("principals/boss INBOX", "principals/boss EMAIL"));
+  v1::Audience filter;
+  filter.set_member_filter("display_name = \"b*\"");
+  EXPECT_THAT(resolve(filter), ElementsAre("tenants/acme/members/bo EMAIL"));
+  v1::Audience both;
+  both.add_recipients("tenants/acme/members/anna");
+  both.add_recipients("principals/anna");
+  both.set_permission("customers.delete");
+  EXPECT_THAT(
+      resolve(both),
+      UnorderedElementsAre("tenants/acme/members/anna EMAIL", "tenants/acme/members/anna INBOX",
+                           "principals/boss INBOX", "principals/boss EMAIL"));
+}
+
+}  // namespace
+}  // namespace retrace::server
