@@ -174,8 +174,9 @@ TEST_F(NotificationsTest, ManyRecipientsAreHeldBack) {
   Do(policy);
   v1::BatchDeleteCustomersRequest request;
   request.set_parent("tenants/acme");
-  *request.add_requests() = Deletion(NewCustomer("Acme", "anna"));
-  *request.add_requests() = Deletion(NewCustomer("Beta", "bo"));
+  request.add_names(NewCustomer("Acme", "anna"));
+  request.add_names(NewCustomer("Beta", "bo"));
+  request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
   Do(request);
   const int64_t before_us = clock_->WallMicros();
   Follow();

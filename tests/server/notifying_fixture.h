@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -140,7 +141,7 @@ class NotifyingTest : public ::testing::Test {
   int64_t Undo(int64_t change_set) {
     v1::UndoRequest request;
     request.set_parent("tenants/acme");
-    request.set_change_set(change_set);
+    request.add_names("tenants/acme/changeSets/" + std::to_string(change_set));
     request.set_mode(v1::STRICT);
     const History history(small_.ledger());
     auto resolved =
