@@ -132,9 +132,17 @@ absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context,
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find("authorization");
   if (found == metadata.end()) {
+    return Authenticate(std::nullopt, principals);
+  }
+  return Authenticate(std::string_view(found->second.data(), found->second.size()), principals);
+}
+
+absl::StatusOr<Caller> Authenticate(std::optional<std::string_view> authorization,
+                                    Principals& principals) {
+  if (!authorization.has_value()) {
     return TokenUnknown("The call has no token.");
   }
-  const std::string_view value(found->second.data(), found->second.size());
+  const std::string_view value = *authorization;
   if (value.size() <= kScheme.size() || !StartsWithScheme(value)) {
     return TokenUnknown("The call's authorization is no bearer token.");
   }

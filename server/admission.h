@@ -6,6 +6,9 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <optional>
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -34,6 +37,9 @@ struct Caller {
 // The caller of a call. TOKEN_UNKNOWN without `authorization: Bearer TOKEN`, or when no such token
 // is known.
 absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context, Principals& principals);
+// The same of the value of `authorization`; nothing: there is none.
+absl::StatusOr<Caller> Authenticate(std::optional<std::string_view> authorization,
+                                    Principals& principals);
 
 // PERMISSION_MISSING when the principal's roles do not grant what the method asks for.
 absl::Status CheckPermission(const Method& method, const Principal& principal);

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "domain/status_macros.h"
+#include "server/http_options.h"
 #include "server/outbox_options.h"
 #include "server/toml.h"
 
@@ -19,6 +20,8 @@ namespace retrace::server {
 namespace {
 
 constexpr std::string_view kNone = "none";
+constexpr std::string_view kAuto = "auto";
+constexpr std::string_view kHttpAddress = "127.0.0.1:7234";
 
 absl::Status Wrong(const std::string& file, const toml::node& node, std::string_view what) {
   return absl::InvalidArgumentError(
@@ -109,6 +112,24 @@ const std::vector<Setting>& Settings() {
       {"metrics_file", "Where metrics are written; `none`: nowhere", &Config::metrics_file},
       {"listen", "Addresses to listen on; `none`: no TCP", nullptr, nullptr, &Config::listen},
       {"socket", "Unix socket to listen on; `none`: none", &Config::socket},
+      {"http_listen",
+       "Addresses to serve HTTP on; `auto`: 127.0.0.1:7234, unless `listen` is none; `none`: no "
+       "TCP",
+       nullptr, nullptr, &Config::http_listen},
+      {"http_socket", "Unix socket to serve HTTP on; `none`: none", &Config::http_socket},
+      {"http_tls_cert", "Certificate chain (PEM) for HTTP's addresses; read again when it changes",
+       &Config::http_tls_cert},
+      {"http_tls_key", "Key (PEM) of that certificate", &Config::http_tls_key},
+      {"http_static_dir", "Directory of files to serve over HTTP; empty: none",
+       &Config::http_static_dir},
+      {"http_origins", "Origins whose pages may call RPCs, e.g. https://crm.example.com", nullptr,
+       nullptr, &Config::http_origins},
+      {"http_trusted_proxies",
+       "Addresses or networks whose X-Forwarded-For is believed; `unix`: the socket's", nullptr,
+       nullptr, &Config::http_trusted_proxies},
+      {"http_connections", "HTTP connections that may be open", nullptr, &Config::http_connections},
+      {"http_connections_per_address", "The same of one address", nullptr,
+       &Config::http_connections_per_address},
       {"cache_mib", "Memory for cached rows, MiB", nullptr, &Config::cache_mib},
       {"query_threads", "Threads that answer queries", nullptr, &Config::query_threads},
       {"log_file", "File of the log; empty: standard error", &Config::log_file},
@@ -145,6 +166,13 @@ void Config::Complete() {
   if (listen == std::vector<std::string>{std::string(kNone)}) {
     listen.clear();
   }
+  FillPath(data_dir, "http.sock", http_socket);
+  if (http_listen == std::vector<std::string>{std::string(kNone)}) {
+    http_listen.clear();
+  } else if (http_listen == std::vector<std::string>{std::string(kAuto)}) {
+    http_listen.clear();
+    if (!listen.empty()) http_listen.emplace_back(kHttpAddress);
+  }
 }
 
 bool Config::ServesReflection() const {
@@ -172,6 +200,7 @@ absl::Status Config::Check() const {
       return absl::InvalidArgumentError("`listen` needs addresses such as 127.0.0.1:7233");
     }
   }
+  RETRACE_RETURN_IF_ERROR(CheckHttp(*this));
   return CheckOutbound(*this);
 }
 

@@ -21,7 +21,18 @@ struct Config {
   std::string metrics_file;     // empty: data_dir/metrics.prom; "none": not written
   // Addresses as gRPC takes them; the one entry "none": no TCP.
   std::vector<std::string> listen = {"127.0.0.1:7233"};
-  std::string socket;       // empty: data_dir/retraced.sock; "none": no socket
+  std::string socket;  // empty: data_dir/retraced.sock; "none": no socket
+  // Where HTTP is served, e.g. "127.0.0.1:7234"; the one entry "auto": there, or nowhere when
+  // `listen` is none; the one entry "none": no TCP.
+  std::vector<std::string> http_listen = {"auto"};
+  std::string http_socket;  // empty: data_dir/http.sock; "none": no socket
+  std::string http_tls_cert;
+  std::string http_tls_key;
+  std::string http_static_dir;
+  std::vector<std::string> http_origins;
+  std::vector<std::string> http_trusted_proxies;
+  int64_t http_connections = 1024;
+  int64_t http_connections_per_address = 256;
   int64_t cache_mib = 256;  // block cache of the rows
   int64_t query_threads = 2;
   std::string log_file;  // empty: standard error

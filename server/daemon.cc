@@ -24,6 +24,8 @@
 #include "server/clock.h"
 #include "server/deliverer.h"
 #include "server/housekeeping.h"
+#include "server/http/edge.h"
+#include "server/http_options.h"
 #include "server/ledger.h"
 #include "server/listener.h"
 #include "server/log_follower.h"
@@ -115,6 +117,7 @@ class Assembly {
   std::unique_ptr<Housekeeping> housekeeping_;
   std::unique_ptr<Rpc> rpc_;
   std::unique_ptr<Listener> listener_;
+  std::unique_ptr<http::Edge> http_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Timers> timers_;
@@ -130,6 +133,7 @@ class Assembly {
 Assembly::~Assembly() {
   backend_.Close();
   scrub_.reset();
+  http_.reset();
   listener_.reset();
   housekeeping_.reset();
   rpc_.reset();
@@ -223,6 +227,16 @@ ExitCode Assembly::Listen() {
     return Fail(address ? ExitCode::kAddress : ExitCode::kFailed, "listening", listener.status());
   }
   listener_ = *std::move(listener);
+  absl::StatusOr<std::unique_ptr<http::Edge>> http =
+      http::Edge::Start(*rpc_, listener_->server(), EdgeOptionsOf(config_));
+  if (!http.ok()) {
+    const bool address = absl::IsUnavailable(http.status());
+    return Fail(address ? ExitCode::kAddress : ExitCode::kUsage, "serving HTTP", http.status());
+  }
+  http_ = *std::move(http);
+  for (const int port : http_->ports()) {
+    Log(LogLevel::kInfo, "serving HTTP", {{"port", static_cast<int64_t>(port)}});
+  }
   return ExitCode::kOk;
 }
 
@@ -328,6 +342,7 @@ void Assembly::CollectMetrics() {
                absl::ToDoubleSeconds(OldestRemovalAge(*ledger_)));
   metrics_.Set("retrace_open_streams", "Streams that are open.",
                static_cast<double>(rpc_->streams().running()));
+  http_->Collect(metrics_);
   const FollowerLag lag = follower_->Lag();
   metrics_.Set("retrace_follower_lag_commits",
                "Commits that the follower of notifications has not looked at.",
@@ -351,7 +366,9 @@ ExitCode Assembly::Stop() {
   Log(LogLevel::kInfo, "draining");
   listener_->SetServing(false);
   rpc_->Drain();
-  listener_->Stop(absl::Now() + kDrain);
+  const absl::Time deadline = absl::Now() + kDrain;
+  http_->Stop(deadline);
+  listener_->Stop(deadline);
   scrub_.reset();
   sweeper_.reset();
   follower_->Stop();
@@ -360,6 +377,7 @@ ExitCode Assembly::Stop() {
   sequencer_->Drain();
   housekeeping_.reset();  // until it drains, the sequencer asks it for free space
   backend_.Close();
+  http_.reset();
   listener_.reset();
   rpc_.reset();  // queries of callers that went away still read
   timers_.reset();
