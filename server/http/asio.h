@@ -1,4 +1,5 @@
-// Boost.Asio and Beast as this server uses them: compiled once, in asio.cc.
+// Boost.Asio and Beast as this server uses them: compiled once, in asio.cc. Include nothing of
+// theirs but through this header: what was compiled otherwise has error categories of its own.
 #pragma once
 
 // Asio 1.74 uses std::exchange without including it.
@@ -17,6 +18,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 namespace retrace::server::http {
 

@@ -109,12 +109,7 @@ void Connect::AnswerPost(const ExchangePtr& exchange) const {
   asked.type = *type;
   asked.gzip_reply = AcceptsCoding(
       request.Header(type->stream ? "connect-accept-encoding" : "accept-encoding"), kCodings);
-  absl::Status status = known ? CheckProtocol(request, asked) : Unknown(request.path);
-  if (status.ok()) {
-    absl::StatusOr<std::string> message = Message(request, asked);
-    status = message.status();
-    if (message.ok()) asked.message = *std::move(message);
-  }
+  const absl::Status status = known ? Prepare(request, asked) : Unknown(request.path);
   if (asked.type.stream) {
     ConnectStream::Begin(*this, exchange, std::move(asked), ToGrpcStatus(status));
   } else if (!status.ok()) {
@@ -127,6 +122,13 @@ void Connect::AnswerPost(const ExchangePtr& exchange) const {
 absl::Status Connect::Unknown(std::string_view path) {
   return Refusal(v1::METHOD_UNKNOWN, fmt::format("There is no method {}.", path))
       .Next("Check the name; methods that take a stream are called by gRPC only.");
+}
+
+absl::Status Connect::Prepare(const Request& request, Asked& asked) const {
+  RETRACE_RETURN_IF_ERROR(CheckProtocol(request, asked));
+  RETRACE_RETURN_IF_ERROR(MayCall(request, asked));
+  RETRACE_ASSIGN(asked.message, ReadMessage(request, asked));
+  return absl::OkStatus();
 }
 
 absl::Status Connect::CheckProtocol(const Request& request, const Asked& asked) const {
@@ -149,14 +151,6 @@ absl::Status Connect::CheckProtocol(const Request& request, const Asked& asked) 
         .Next(fmt::format("Supported: {}, identity.", kCodings));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Connect::Message(const Request& request, const Asked& asked) const {
-  absl::StatusOr<std::string> message = ReadMessage(request, asked);
-  if (!message.ok()) {
-    RETRACE_RETURN_IF_ERROR(MayCall(request, asked));
-  }
-  return message;
 }
 
 absl::StatusOr<std::string> Connect::ReadMessage(const Request& request, const Asked& asked) const {

@@ -57,12 +57,14 @@ class Connect {
   void AnswerPreflight(const ExchangePtr& exchange) const;
   // UNIMPLEMENTED (METHOD_UNKNOWN) as gRPC says it.
   static absl::Status Unknown(std::string_view path);
+  // Fills in the message.
+  absl::Status Prepare(const Request& request, Asked& asked) const;
   absl::Status CheckProtocol(const Request& request, const Asked& asked) const;
-  // The message in the body: unpacked, checked, as protobuf. Who may not call does not learn what
-  // is wrong with it.
-  absl::StatusOr<std::string> Message(const Request& request, const Asked& asked) const;
-  absl::StatusOr<std::string> ReadMessage(const Request& request, const Asked& asked) const;
+  // As the RPC will ask again: who may not call has nothing unpacked or parsed for them, and does
+  // not learn what is wrong with it.
   absl::Status MayCall(const Request& request, const Asked& asked) const;
+  // The message in the body: unpacked, checked, as protobuf.
+  absl::StatusOr<std::string> ReadMessage(const Request& request, const Asked& asked) const;
   // Metadata and deadline.
   static void FillContext(const Request& request, grpc::ClientContext& context);
   // Access-Control-* and Vary, when the origin may call.

@@ -75,8 +75,10 @@ void Connection::Start() {
 
 void Connection::Drain() {
   close_after_ = true;
-  const bool idle = state_ == State::kReading && header_bytes_ == 0 && buffer_.size() == 0;
-  if (idle || handshaking_) {
+  const bool begun = header_bytes_ > 0 || buffer_.size() > 0;
+  if (state_ == State::kReading && begun && !handshaking_) {
+    Refuse(503, "unavailable", "The server stops; nothing was done.");
+  } else if (state_ == State::kReading) {
     Close();
   }
 }

@@ -1,14 +1,10 @@
 // One HTTP/1.1 connection: reads requests, one at a time, and writes their answers.
 //
 // It answers by itself what never becomes a request: 400 (malformed, a header twice that must stand
-// once, half a body), 408, 413, 417, 431, 501, 503, 505; then it closes, after reading on for a
-// moment so that the answer arrives. While a request is answered it reads on, so that it notices a
-// client that goes away; what it reads ahead is bounded.
+// once, half a body), 408, 413, 417, 431, 501, 503 (too much at once, or draining), 505; then it
+// closes, after reading on for a moment so that the answer arrives. While a request is answered it
+// reads on, so that it notices a client that goes away; what it reads ahead is bounded.
 #pragma once
-
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <cstdint>
 #include <deque>
@@ -47,7 +43,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Post(std::function<void(Connection&)> work);
 
   void Start();
-  // Closes when idle; otherwise after the answer under way.
+  // Closes when idle, refuses a request that is not whole yet (503), or closes after the answer
+  // under way.
   void Drain();
   void Close();
 
