@@ -9,6 +9,7 @@
 #include "domain/batch.h"
 #include "domain/commands.h"
 #include "domain/decider.h"
+#include "domain/hold.h"
 #include "domain/index_values.h"
 #include "domain/lifecycle.h"
 #include "domain/policy.h"
@@ -35,6 +36,8 @@ constexpr size_t kMostTouched = 200;
 // Entries of the bin that are read at once. One commit has not brought as many there, so the
 // entries behind any one of them are reached.
 constexpr size_t kLookedAtOnce = kMostEntities + 1;
+constexpr size_t kMostLookedThrough = 100'000;
+constexpr int64_t kDayUs = 24LL * 3600 * 1'000'000;
 
 void ApplyExpiry(const Message& event, const CommitHeader& /*header*/, Row& row) {
   const bool announced = event.GetDescriptor() == store::v1::ExpiryAnnounced::descriptor();
@@ -262,6 +265,43 @@ absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Cont
   }
   look.ended = look.kind == Kinds().size();
   return std::move(expiring.entities);
+}
+
+absl::StatusOr<std::map<int64_t, ExpiringDay>> ExpiringByDay(const View& view,
+                                                             const Context& context,
+                                                             int64_t from_us, int64_t until_us,
+                                                             size_t shown) {
+  RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
+  std::map<int64_t, ExpiringDay> days;
+  for (const Kind& kind : Kinds()) {
+    if (kind.derived) {
+      continue;
+    }
+    RETRACE_ASSIGN(const auto hits,
+                   view.Find({kind.number, kBinIndex, "", ""}, kMostLookedThrough));
+    for (const IndexHit& hit : hits) {
+      const EntityRef entity{kind.number, hit.id};
+      RETRACE_ASSIGN(const RowPtr row, view.Get(entity));
+      if (row == nullptr || !row->binned()) {
+        continue;
+      }
+      const int64_t expire_us =
+          ExpireTimeUs(policy, kind.collection, row->head.deletion().time_us());
+      if (expire_us >= until_us) {
+        break;  // those that come next came into the bin later
+      }
+      RETRACE_ASSIGN(const auto hold,
+                     HoldOn(entity, *row, /*as_part=*/true, view, context.header.tenant));
+      if (expire_us < from_us || hold.has_value()) {
+        continue;
+      }
+      ExpiringDay& day = days[expire_us / kDayUs];
+      if (++day.count <= static_cast<int64_t>(shown)) {
+        day.first.push_back(entity);
+      }
+    }
+  }
+  return days;
 }
 
 absl::StatusOr<std::optional<int64_t>> AnnouncedFor(const EntityRef& entity, const View& view) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,18 @@ struct BinLook {
 // has met much that must stay. There may be more until the look has ended.
 absl::StatusOr<std::vector<EntityRef>> FindExpiring(const View& view, const Context& context,
                                                     BinLook& look);
+
+// What the bin purges on one day, of the tenant's clock in UTC.
+struct ExpiringDay {
+  int64_t count = 0;
+  std::vector<EntityRef> first;  // at most `shown`
+};
+// What the bin purges from one moment to another, by days since 1970, as far as nothing holds it.
+// Reads at most 100,000 entries of each kind.
+absl::StatusOr<std::map<int64_t, ExpiringDay>> ExpiringByDay(const View& view,
+                                                             const Context& context,
+                                                             int64_t from_us, int64_t until_us,
+                                                             size_t shown);
 
 // When an entity will be purged as announced, microseconds since 1970; nothing when it is not
 // announced.

@@ -62,29 +62,15 @@ absl::StatusCode CodeOf(v1::ErrorReason reason) {
     case v1::KEY_TAKEN:
     case v1::NOT_DELETED:
       return absl::StatusCode::kAlreadyExists;
-    case v1::STATE_REFUSED:
-    case v1::RELATED_EXIST:
-    case v1::REFERENCE_BROKEN:
-    case v1::CHANGE_SET_CLOSED:
-    case v1::EPOCH_CHANGED:
-    case v1::LIMIT_REACHED:
-    case v1::CLOCK_JUMPED:
-    case v1::OPERATION_ENDED:
-    case v1::BUSY:
-    case v1::MERGED_AWAY:
-    case v1::UNDO_CONFLICT:
-    case v1::ALREADY_UNDONE:
-    case v1::EVIDENCE_REQUIRED:
-    case v1::PLAN_EXPIRED:
-    case v1::PLAN_TOKEN_USED:
-    case v1::PLAN_DRIFTED:
-    case v1::PLAN_REQUIRED:
-    case v1::ACKNOWLEDGEMENT_REQUIRED:
-    case v1::REASON_REQUIRED:
-    case v1::HELD:
-    case v1::ANNOUNCEMENT_CLOSED:
-    case v1::OBJECTIONS_EXIST:
-    case v1::SECOND_PERSON_REQUIRED:
+    // clang-format off
+    case v1::STATE_REFUSED: case v1::RELATED_EXIST: case v1::REFERENCE_BROKEN:
+    case v1::CHANGE_SET_CLOSED: case v1::EPOCH_CHANGED: case v1::LIMIT_REACHED:
+    case v1::CLOCK_JUMPED: case v1::OPERATION_ENDED: case v1::BUSY: case v1::MERGED_AWAY:
+    case v1::UNDO_CONFLICT: case v1::ALREADY_UNDONE: case v1::EVIDENCE_REQUIRED:
+    case v1::PLAN_EXPIRED: case v1::PLAN_TOKEN_USED: case v1::PLAN_DRIFTED: case v1::PLAN_REQUIRED:
+    case v1::ACKNOWLEDGEMENT_REQUIRED: case v1::REASON_REQUIRED: case v1::HELD:
+    case v1::ANNOUNCEMENT_CLOSED: case v1::OBJECTIONS_EXIST: case v1::SECOND_PERSON_REQUIRED:
+      // clang-format on
       return absl::StatusCode::kFailedPrecondition;
     case v1::ETAG_MISMATCH:
       return absl::StatusCode::kAborted;

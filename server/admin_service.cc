@@ -230,6 +230,9 @@ absl::StatusOr<v1::AdvanceClockResponse> AdvanceClock(Backend& backend, const Qu
   }
   RETRACE_RETURN_IF_ERROR(backend.clock->Advance(by_us));
   RETRACE_RETURN_IF_ERROR(backend.timers->CatchUp());
+  if (backend.follower != nullptr) {
+    RETRACE_RETURN_IF_ERROR(backend.follower->CatchUp());
+  }
   v1::AdvanceClockResponse reply;
   *reply.mutable_time() = TimeUtil::MicrosecondsToTimestamp(backend.clock->WallMicros());
   RETRACE_ASSIGN(const v1::Outcome recorded,

@@ -11,6 +11,7 @@
 #include "domain/notification.h"
 #include "domain/notification_kinds.h"
 #include "domain/recipient.h"
+#include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
@@ -201,6 +202,12 @@ absl::StatusOr<v1::GetMyPreferencesResponse> Inbox::Answer(
 
 absl::StatusOr<store::v1::ResolvedPreferences> Inbox::Resolve(
     const QueryCall& call, const v1::UpdateMyPreferencesRequest& request) const {
+  for (const std::string& path : request.update_mask().paths()) {
+    if (path != "preferences") {
+      return domain::Refusal(v1::INVALID_FIELD, fmt::format("There is no `{}` to change.", path))
+          .Field("update_mask", "Must be absent or `preferences`.");
+    }
+  }
   store::v1::ResolvedPreferences resolved;
   RETRACE_ASSIGN(const std::vector<std::string> recipients, RecipientsOf(ledger_, call));
   resolved.mutable_recipients()->Add(recipients.begin(), recipients.end());

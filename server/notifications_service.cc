@@ -1,4 +1,5 @@
 #include "domain/follower.h"
+#include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "retrace/v1/notifications.pb.h"
@@ -10,7 +11,12 @@
 namespace retrace::server {
 namespace {
 
-absl::StatusOr<v1::ListFollowersResponse> ListFollowers(Backend& backend, const QueryCall& call) {
+absl::StatusOr<v1::ListFollowersResponse> ListFollowers(Backend& backend, const QueryCall& call,
+                                                        const v1::ListFollowersRequest& request) {
+  if (!request.page_token().empty()) {
+    return domain::Refusal(v1::INVALID_PAGE_TOKEN, "There is one page of followers.")
+        .Field("page_token", "Leave it out.");
+  }
   const Ledger& ledger = *backend.ledger;
   RETRACE_ASSIGN(Moment moment, MomentAt(ledger, *call.tenant, call.tenant->visible));
   const RowView view(ledger.rows(), call.tenant->number, moment.position);
@@ -43,8 +49,8 @@ void AddAdministration(RpcService& service, Backend& backend) {
   service.Query<v1::ListContactPointsRequest, v1::ListContactPointsResponse>("ListContactPoints",
                                                                              answer);
   service.Query<v1::ListFollowersRequest, v1::ListFollowersResponse>(
-      "ListFollowers", [&backend](const QueryCall& call, const v1::ListFollowersRequest&) {
-        return ListFollowers(backend, call);
+      "ListFollowers", [&backend](const QueryCall& call, const v1::ListFollowersRequest& request) {
+        return ListFollowers(backend, call, request);
       });
   service.Command<v1::RetryDeliveryRequest, v1::RetryDeliveryResponse>("RetryDelivery");
   service.Command<v1::ResolveHeldDeliveriesRequest, v1::ResolveHeldDeliveriesResponse>(

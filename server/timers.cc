@@ -43,6 +43,7 @@ Timers::Timers(Ledger& ledger, Sequencer& sequencer, Clock& clock,
       sequencer_(sequencer),
       clock_(clock),
       on_failure_(std::move(on_failure)),
+      notices_(ledger, sequencer, clock),
       thread_([this] { Run(); }) {}
 
 Timers::~Timers() { Stop(); }
@@ -96,7 +97,7 @@ absl::Status Timers::CatchUp(Tenant& tenant) {
     RETRACE_ASSIGN(const bool announced, Announce(tenant));
     more = fired || announced;
   }
-  return absl::OkStatus();
+  return stopping_ ? absl::OkStatus() : notices_.Look(tenant);
 }
 
 template <typename Request>

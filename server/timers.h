@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "domain/expiry.h"
 #include "domain/timer.h"
+#include "server/bin_notices.h"
 #include "server/clock.h"
 #include "server/ledger.h"
 #include "server/sequencer.h"
@@ -22,9 +23,9 @@
 namespace retrace::server {
 
 // Looks on a thread of its own, every second, for entities that are due (Fire), and every hour of
-// the clock for what the recycle bins are to announce (AnnounceExpiry). What is refused is tried
-// again after a second, then after twice as long each time, up to an hour; so it neither fills the
-// log nor keeps others that are due waiting. Thread-safe.
+// the clock for what the recycle bins are to announce (AnnounceExpiry) and to tell (BinNotices).
+// What is refused is tried again after a second, then after twice as long each time, up to an hour;
+// so it neither fills the log nor keeps others that are due waiting. Thread-safe.
 class Timers {
  public:
   // `on_failure` is called once, on that thread, when storage failed. All must outlive this.
@@ -75,6 +76,7 @@ class Timers {
     std::map<domain::EntityRef, Refused> refused;
   };
   std::map<const Tenant*, Waiting> waiting_ ABSL_GUARDED_BY(round_);
+  BinNotices notices_ ABSL_GUARDED_BY(round_);
   std::atomic<bool> stopping_{false};
   absl::Mutex wait_;
   std::thread thread_;

@@ -29,7 +29,7 @@ ID  NUMBER  NAME  LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 # On Monday they are missed. What happened?
 $ retrace history change-sets --limit 1 -o csv | cut -d, -f3,4,6,8,9,10,11; retrace operations list -o csv | cut -d, -f2,3,8-13,14,15
 actor,methods,reason,event_count,state
-ann,retrace.v1.Operations.StartOperation; retrace.v1.Customers.DeleteCustomer,end of the spring campaign,10108,CLOSED
+ann,retrace.v1.Operations.StartOperation; retrace.v1.Customers.DeleteCustomer,end of the spring campaign,10110,CLOSED
 metadata.state,metadata.method,metadata.target_count,metadata.done_count,metadata.ok_count,metadata.refused_count,metadata.drifted_count,metadata.skipped_count,metadata.actor,metadata.reason
 SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,10000,10000,0,0,0,ann,end of the spring campaign
 SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,0,0,0,0,0,ann,end of the spring campaign
