@@ -1,0 +1,462 @@
+#!/usr/bin/env python3
+"""The shipped nginx configuration in front of the shipped daemon: calls and streams pass, attacks do not.
+
+nginx_test.py BIN [--direct]: with a private nginx and self-signed certificates. What an attack cost
+is read from what reached the daemon (handlers begun, processor time), never from a clock on the wall.
+--direct makes the same attacks on a daemon of its own without nginx, to show that they are attacks.
+Runs on Debian's python3 with its python3-grpcio.
+"""
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import grpc
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import h2_attacks  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHIPPED = ROOT / "server/nginx/retrace.conf"
+NGINX = "/usr/sbin/nginx"
+DIRECT = "--direct" in sys.argv
+if DIRECT:
+    sys.argv.remove("--direct")
+BIN = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else None
+# For what ends by itself sooner or later, however slow the machine is.
+PATIENCE = 60
+RESETS = 20_000
+ATTACKED = b"/retrace.v1.Tenants/ListTenants"
+EVENTS_VIEW = b"\x30\x03"  # WatchCommitsRequest.view
+
+
+def run(*command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120,
+                          **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stderr}{done.stdout}")
+    return done.stdout
+
+
+def await_true(what, test):
+    deadline = time.monotonic() + PATIENCE
+    while not test():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {PATIENCE} s: {what}")
+        time.sleep(0.02)
+
+
+def field(tag, value):
+    """A field of a serialised message: text or bytes, or a message's bytes."""
+    value = value.encode() if isinstance(value, str) else value
+    size = len(value)
+    length = bytearray()
+    while size >= 128:
+        length.append(128 | size & 127)
+        size >>= 7
+    length.append(size)
+    return bytes((tag << 3 | 2,)) + bytes(length) + value
+
+
+class Daemon:
+    """A daemon with a data directory of its own, on its unix sockets only."""
+
+    def __init__(self, directory, limit_files=None):
+        self.data = directory / "data"
+        run(BIN / "retraced", "init", self.data)
+        self.token = (self.data / "root.token").read_text().strip()
+        self.socket = str(self.data / "retraced.sock")
+        command = [BIN / "retraced", "serve", "--data", self.data, "--listen", "none",
+                   "--log-file", directory / "daemon.log", *self.more_flags()]
+        if limit_files:
+            command = ["prlimit", f"--nofile={limit_files}", *command]
+        self.process = subprocess.Popen(list(map(str, command)))
+        await_true("the daemon serves", self.healthy)
+
+    def more_flags(self):
+        return []
+
+    def healthy(self):
+        if self.process.poll() is not None:
+            raise AssertionError("the daemon ended")
+        return subprocess.run([BIN / "retraced", "health", "--data", self.data],
+                              capture_output=True).returncode == 0
+
+    def processor_seconds(self):
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+    def calls(self, method):
+        """How many calls of a method the daemon has begun and ended so far."""
+        # The file is written every few seconds: it is as of now when it knows of a call made now.
+        marker = "retrace.v1.Admin.GetStatus"
+        before = self.written_calls(marker)
+        run(BIN / "retrace", "--endpoint", f"unix:{self.socket}", "--token", self.token, "admin",
+            "status")
+        await_true("metrics are written", lambda: self.written_calls(marker) > before)
+        return self.written_calls(method)
+
+    def written_calls(self, method):
+        path = self.data / "metrics.prom"
+        text = path.read_text() if path.exists() else ""
+        found = re.findall(rf'retrace_calls_total{{[^}}]*method="{re.escape(method)}"[^}}]*}} (\S+)', text)
+        return sum(map(float, found))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=PATIENCE)
+        assert code == 0, f"the daemon ended with {code}"
+
+
+class Nginx:
+    """A private nginx with the shipped configuration, but for addresses, files and time-outs."""
+
+    def __init__(self, directory, daemon):
+        self.directory = directory
+        self.certificate = directory / "cert.pem"
+        key = directory / "key.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", key, "-out", self.certificate)
+        (directory / "tmp").mkdir()
+        for _ in range(20):
+            self.port, self.plain_port = self.free_port(), self.free_port()
+            self.write(daemon, key)
+            self.process = subprocess.Popen([NGINX, "-p", directory, "-c", directory / "nginx.conf",
+                                             "-e", directory / "start.log"])
+            if self.starts():
+                return
+        raise AssertionError("nginx does not start: " + (directory / "start.log").read_text())
+
+    @staticmethod
+    def free_port():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    def write(self, daemon, key):
+        text = SHIPPED.read_text()
+        for shipped, ours in (
+                ("server 127.0.0.1:7233 ", f"server unix:{daemon.socket} "),
+                ("server 127.0.0.1:7234 ", f"server unix:{daemon.data}/http.sock "),
+                ("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;"),
+                ("listen 80;", f"listen 127.0.0.1:{self.plain_port};"),
+                ("/etc/ssl/retrace/crm.example.com.pem", self.certificate),
+                ("/etc/ssl/retrace/crm.example.com.key", key),
+                ("/var/log/nginx/retrace.log", self.directory / "access.log"),
+                ("/var/log/nginx/retrace.error.log", self.directory / "error.log"),
+                # On a slow machine an attack lasts longer, and that rate would let more pass.
+                ("rate=1000r/s", "rate=10r/s"),
+                # What the test must wait for, it need not wait for long.
+                ("client_header_timeout 10s;\n    client_body_timeout   10s;",
+                 "client_header_timeout 1s;\n    client_body_timeout   1s;")):
+            assert text.count(shipped) == 1, f"{SHIPPED} does not hold `{shipped}` once"
+            text = text.replace(shipped, str(ours))
+        (self.directory / "retrace.conf").write_text(text)
+        tmp = self.directory / "tmp"
+        # Fewer connections than the storm has.
+        (self.directory / "nginx.conf").write_text(
+            "daemon off;\n" + ("user root;\n" if os.getuid() == 0 else "")
+            + f"pid {self.directory}/nginx.pid;\nworker_processes 1;\nerror_log {self.directory}/start.log;\n"
+            "events { worker_connections 200; }\n"
+            f"http {{ {' '.join(f'{what}_temp_path {tmp};' for what in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))}\n"
+            f"include {self.directory}/retrace.conf; }}\n")
+
+    def starts(self):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                return False  # another took the port
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+            time.sleep(0.02)
+        return False
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=PATIENCE)
+
+
+class WithDaemon(unittest.TestCase):
+    @classmethod
+    def make_directory(cls):
+        scratch = tempfile.TemporaryDirectory(prefix="retrace-nginx-")
+        cls.addClassCleanup(scratch.cleanup)
+        return Path(scratch.name)
+
+    @classmethod
+    def make_daemon(cls, directory, **options):
+        daemon = Daemon(directory, **options)
+        cls.addClassCleanup(daemon.stop)
+        run(BIN / "retrace", "--endpoint", f"unix:{daemon.socket}", "--token", daemon.token, "tenants",
+            "create", "acme")
+        return daemon
+
+
+@unittest.skipIf(DIRECT, "the daemon stands alone")
+class BehindNginx(WithDaemon):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = cls.make_directory()
+        cls.daemon = cls.make_daemon(cls.directory)
+        cls.nginx = Nginx(cls.directory, cls.daemon)
+        cls.addClassCleanup(cls.nginx.stop)
+        credentials = grpc.ssl_channel_credentials(cls.nginx.certificate.read_bytes())
+        cls.channel = grpc.secure_channel(f"localhost:{cls.nginx.port}", credentials)
+        cls.addClassCleanup(cls.channel.close)
+
+    def tearDown(self):
+        # Whatever was done to it: it answers, and so does the daemon behind it.
+        self.assertIn("release", self.retrace("admin", "status", "-o", "json"))
+
+    def retrace(self, *arguments):
+        """The command line, through nginx."""
+        return run(BIN / "retrace", "--endpoint", f"https://localhost:{self.nginx.port}", "--token",
+                   self.daemon.token, "--tenant", "acme", "--connect-timeout", "30s", *arguments,
+                   env={**os.environ,
+                        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(self.nginx.certificate)})
+
+    def metadata(self):
+        return [("authorization", f"Bearer {self.daemon.token}")]
+
+    def call(self, method, request):
+        return self.channel.unary_unary(f"/retrace.v1.{method}")(request, metadata=self.metadata(),
+                                                                 timeout=PATIENCE)
+
+    def refusal(self, method, request):
+        with self.assertRaises(grpc.RpcError) as failed:
+            self.call(method, request)
+        return failed.exception
+
+    def create(self, name):
+        self.call("Customers/CreateCustomer",
+                  field(1, "tenants/acme") + field(2, field(3, name)))
+
+    def attack(self, what, *arguments):
+        """Does it, and gives the daemon's processor time for it, all calls meanwhile included."""
+        before = self.daemon.processor_seconds()
+        what(self.nginx.address, True, *arguments)
+        self.retrace("tenants", "list")
+        return self.daemon.processor_seconds() - before
+
+    def test_commands_and_queries_pass(self):
+        self.retrace("customers", "create", "--display-name", "Søren Ångström 测试")
+        self.assertIn("Søren Ångström 测试", self.retrace("customers", "list"))
+        # Errors with their details.
+        refused = self.refusal("Customers/GetCustomer", field(1, "tenants/acme/customers/nobody"))
+        self.assertEqual(refused.code(), grpc.StatusCode.NOT_FOUND)
+        details = dict(refused.trailing_metadata())["grpc-status-details-bin"]
+        self.assertIn(b"google.rpc.ErrorInfo", details)
+
+    def test_a_stream_is_not_held_back(self):
+        watch = self.channel.unary_stream("/retrace.v1.History/WatchCommits")(
+            field(1, "tenants/acme") + EVENTS_VIEW, metadata=self.metadata(), timeout=PATIENCE)
+        # What is read was sent while the stream was open: the next commit is made only then.
+        for name in ("Quetzal", "Wrenfeather", "Osprey"):
+            self.create(name)
+            for message in watch:
+                if name.encode() in message:
+                    break
+            else:
+                self.fail(f"the stream ended before {name}")
+        watch.cancel()
+
+    def test_too_large_a_message_is_refused_in_grpcs_words(self):
+        large = self.refusal("Customers/CreateCustomer",
+                          field(1, "tenants/acme") + field(2, field(3, "x" * (5 << 20))))
+        self.assertIn("grpc-status-details-bin", dict(large.trailing_metadata()))
+        larger = self.refusal("Customers/CreateCustomer", field(1, "x" * (12 << 20)))
+        self.assertEqual(larger.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertIn("9 MiB", larger.details())
+
+    def test_reflection_stays_on_the_machine(self):
+        call = self.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        with self.assertRaises(grpc.RpcError) as refused:
+            list(call(iter([field(7, "*")]), timeout=PATIENCE))
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+    def test_rapid_reset_is_bounded(self):
+        before = self.daemon.calls("retrace.v1.Tenants.ListTenants")
+        sent = h2_attacks.rapid_reset(self.nginx.address, True, ATTACKED, RESETS, whole=False)
+        self.assertGreaterEqual(sent, RESETS)
+        sent = h2_attacks.rapid_reset(self.nginx.address, True, ATTACKED, RESETS)
+        self.assertGreaterEqual(sent, RESETS)
+        # What arrives is what an address may call anyway: the burst, and 10 a second.
+        begun = self.daemon.calls("retrace.v1.Tenants.ListTenants") - before
+        print(f"rapid reset: {begun:.0f} handlers of {2 * RESETS} calls taken back")
+        self.assertLess(begun, RESETS / 10)
+
+    def test_headers_without_measure_do_not_reach_the_daemon(self):
+        self.assertLess(self.attack(h2_attacks.long_string, ATTACKED, 8 << 20), 0.5)
+        self.assertLess(self.attack(h2_attacks.padded_number, ATTACKED, 4 << 20), 0.5)
+
+    def test_a_storm_of_connections_passes(self):
+        for connection in h2_attacks.storm(self.nginx.address, 300):
+            connection.close()
+        self.create("After the storm")
+
+    def test_slow_headers_are_cut_off(self):
+        slow = [h2_attacks.half_headers(self.nginx.address, True) for _ in range(20)]
+        self.create("Beside slow ones")
+        for connection in slow:
+            self.assertTrue(h2_attacks.await_end(connection))
+            connection.close()
+
+    def test_a_slow_message_is_cut_off(self):
+        slow = [h2_attacks.half_body(self.nginx.address, True, ATTACKED, self.daemon.token.encode())
+                for _ in range(20)]
+        self.create("Beside slow ones")
+        for connection in slow:
+            self.assertTrue(h2_attacks.await_end(connection))
+            connection.close()
+
+
+    # HTTP.
+
+    def http(self, method, path, body=None, headers=()):
+        """One request over HTTPS: status, headers, body."""
+        context = ssl.create_default_context(cafile=self.nginx.certificate)
+        connection = http.client.HTTPSConnection("localhost", self.nginx.port, timeout=PATIENCE,
+                                                 context=context)
+        self.addCleanup(connection.close)
+        connection.request(method, path, body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def connect_headers(self, content_type):
+        return {"Content-Type": content_type, "Connect-Protocol-Version": "1",
+                "Authorization": f"Bearer {self.daemon.token}"}
+
+    def need_http(self):
+        if not Path(f"{self.daemon.data}/http.sock").exists():
+            self.skipTest("this daemon serves no HTTP")
+
+    def test_connect_and_health_pass(self):
+        self.need_http()
+        self.create("Connected")
+        status, _, body = self.http("POST", "/retrace.v1.Customers/ListCustomers",
+                                    json.dumps({"parent": "tenants/acme"}),
+                                    self.connect_headers("application/json"))
+        self.assertEqual(status, 200)
+        names = [customer["displayName"] for customer in json.loads(body)["customers"]]
+        self.assertIn("Connected", names)
+        self.assertEqual(self.http("GET", "/healthz")[0], 200)
+        self.assertEqual(self.http("GET", "/u/no-such-token")[0], 404)
+
+    def test_a_connect_stream_is_not_held_back(self):
+        self.need_http()
+        context = ssl.create_default_context(cafile=self.nginx.certificate)
+        connection = http.client.HTTPSConnection("localhost", self.nginx.port, timeout=PATIENCE,
+                                                 context=context)
+        self.addCleanup(connection.close)
+        request = json.dumps({"parent": "tenants/acme", "view": "EVENTS"}).encode()
+        connection.request("POST", "/retrace.v1.History/WatchCommits",
+                           b"\0" + len(request).to_bytes(4, "big") + request,
+                           self.connect_headers("application/connect+json"))
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200)
+        for name in ("Heron", "Partridge"):
+            self.create(name)
+            message = b""
+            while name.encode() not in message:
+                head = answer.read(5)
+                self.assertEqual(len(head), 5, "the stream ended")
+                message = answer.read(int.from_bytes(head[1:], "big"))
+
+    def test_what_belongs_to_the_machine_stays_there(self):
+        for path in ("/metrics", "//metrics", "/%6detrics", "/u/../metrics"):
+            status, headers, _ = self.http("GET", path)
+            self.assertEqual(status, 404, path)
+            self.assertEqual(headers["Server"], "nginx")
+
+    def test_no_log_holds_a_token(self):
+        for path in ("/u/CANARY", "/%75/CANARY", "//u/CANARY", "/u/CANARY?t=CANARY", "/x?t=CANARY",
+                     "/u/" + "CANARY" * 2000):
+            self.http("GET", path, headers={"Referer": "https://localhost/u/CANARY"})
+        for _ in range(40):  # more than one address may
+            self.http("POST", "/u/CANARY", "List-Unsubscribe=One-Click")
+        plain = http.client.HTTPConnection("127.0.0.1", self.nginx.plain_port, timeout=PATIENCE)
+        self.addCleanup(plain.close)
+        plain.request("GET", "/u/CANARY")
+        self.assertEqual(plain.getresponse().status, 404)
+        log = (self.directory / "access.log").read_text()
+        self.assertIn('"path":"/u/-"', log)
+        self.assertIn('"status":429', log)
+        for file in self.directory.glob("*.log"):
+            self.assertNotIn("CANARY", file.read_text(), file)
+
+    def test_an_upstream_that_is_gone_is_said_without_its_token(self):
+        self.need_http()
+        away = Path(f"{self.daemon.data}/http.sock.away")
+        Path(f"{self.daemon.data}/http.sock").rename(away)
+        try:
+            self.assertIn(self.http("GET", "/u/CANARY")[0], (502, 503))
+            self.assertEqual(self.http("GET", "/other")[0], 503)
+        finally:
+            away.rename(f"{self.daemon.data}/http.sock")
+        self.assertIn('"path":"/other","protocol":"HTTP/1.1","status":503',
+                      (self.directory / "access.log").read_text())
+        self.assertNotIn("CANARY", (self.directory / "error.log").read_text())
+
+    def test_too_large_a_body_is_refused(self):
+        self.assertEqual(self.http("POST", "/retrace.v1.Customers/ListCustomers", "x" * (10 << 20),
+                                   self.connect_headers("application/json"))[0], 413)
+        self.assertEqual(self.http("POST", "/u/x", "x" * (1 << 20))[0], 413)
+
+    def test_slow_http_is_cut_off(self):
+        context = ssl.create_default_context(cafile=self.nginx.certificate)
+        for begun in (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+                      b"POST /retrace.v1.Customers/ListCustomers HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"):
+            with context.wrap_socket(socket.create_connection(self.nginx.address, PATIENCE),
+                                     server_hostname="localhost") as slow:
+                slow.sendall(begun)
+                with contextlib.suppress(ConnectionError, ssl.SSLError):
+                    while slow.recv(1 << 16):
+                        pass
+
+    def test_plain_http_goes_to_https(self):
+        plain = http.client.HTTPConnection("127.0.0.1", self.nginx.plain_port, timeout=PATIENCE)
+        self.addCleanup(plain.close)
+        plain.request("GET", "/healthz", headers={"Host": "crm.example.com"})
+        answer = plain.getresponse()
+        self.assertEqual((answer.status, answer.headers["Location"]),
+                         (301, "https://crm.example.com/healthz"))
+
+
+@unittest.skipUnless(DIRECT, "nginx stands in front")
+class WithoutNginx(WithDaemon):
+    """What the daemon's own port suffers: why it is for this machine only."""
+
+    def test_rapid_reset_starts_every_handler(self):
+        daemon = self.make_daemon(self.make_directory())
+        sent = h2_attacks.rapid_reset(daemon.socket, False, ATTACKED, RESETS)
+        begun = daemon.calls("retrace.v1.Tenants.ListTenants")
+        print(f"rapid reset: {begun:.0f} handlers of {sent} calls taken back")
+        self.assertGreater(begun, sent / 4)
+
+    def test_headers_without_measure_cost_time(self):
+        daemon = self.make_daemon(self.make_directory())
+        for attack, size in ((h2_attacks.long_string, 8 << 20), (h2_attacks.padded_number, 4 << 20)):
+            before = daemon.processor_seconds()
+            attack(daemon.socket, False, ATTACKED, size)
+            daemon.calls("retrace.v1.Tenants.ListTenants")
+            print(f"{attack.__name__}: {daemon.processor_seconds() - before:.2f} s of the daemon")
+
+
+if __name__ == "__main__":
+    unittest.main()
