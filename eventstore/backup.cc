@@ -44,15 +44,25 @@ rocksdb::Status Measure(rocksdb::Env* env, const std::string& path, store::v1::B
   return status;
 }
 
+using Stopping = std::function<bool()>;
+
+absl::Status GoOn(const Stopping& stopping) {
+  return stopping != nullptr && stopping() ? absl::CancelledError("the backup was stopped")
+                                           : absl::OkStatus();
+}
+
 // Opens the copy, reads all of it, and tells where it ends. Changes nothing.
-absl::StatusOr<LogEnd> ReadCopy(rocksdb::Env* env, const std::string& directory) {
+absl::StatusOr<LogEnd> ReadCopy(rocksdb::Env* env, const std::string& directory,
+                                const Stopping& stopping) {
   absl::StatusOr<std::unique_ptr<LogDatabase>> log =
       LogDatabase::Open(env, directory, DatabaseMode::kReadOnly);
   if (!log.ok()) return log.status();
   absl::StatusOr<std::optional<LogEnd>> end = (*log)->ReadEnd();
   if (!end.ok()) return end.status();
   if (!end->has_value()) return Damaged(directory, "its log is empty");
-  if (absl::Status status = (*log)->Verify((*end)->heads); !status.ok()) return status;
+  if (absl::Status status = (*log)->Verify((*end)->heads, stopping); !status.ok()) {
+    return status;
+  }
   return **std::move(end);
 }
 
@@ -90,38 +100,8 @@ std::string SumsOf(const BackupManifest& manifest, std::string_view manifest_jso
   return sums;
 }
 
-absl::StatusOr<BackupManifest> ReadManifest(rocksdb::Env* env, const std::string& directory) {
-  if (env->FileExists(directory + kSumsFile).IsNotFound()) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} is not a finished backup: it has no file SHA256SUMS, which is written last. Use "
-        "another backup.",
-        directory));
-  }
-  const std::string doing = "reading the backup in " + directory;
-  std::string sums;
-  std::string json;
-  rocksdb::Status status = ReadWholeFile(env, directory + kSumsFile, &sums);
-  if (status.ok()) status = ReadWholeFile(env, directory + kManifestFile, &json);
-  if (!status.ok()) return FromRocks(status, doing, kIfDamaged);
-  BackupManifest manifest;
-  google::protobuf::util::JsonParseOptions parse;
-  parse.ignore_unknown_fields = true;
-  if (!google::protobuf::util::JsonStringToMessage(json, &manifest, parse).ok()) {
-    return Damaged(directory, "manifest.json is not what was written");
-  }
-  if (manifest.format() > kBackupFormat) {
-    return absl::FailedPreconditionError(
-        fmt::format("the backup in {} has format {}; this build knows up to {}. Use a newer build.",
-                    directory, manifest.format(), kBackupFormat));
-  }
-  if (sums != SumsOf(manifest, json)) {
-    return Damaged(directory, "manifest.json and SHA256SUMS do not belong together");
-  }
-  return manifest;
-}
-
 absl::Status CheckFiles(rocksdb::Env* env, const std::string& directory,
-                        const BackupManifest& manifest) {
+                        const BackupManifest& manifest, const Stopping& stopping) {
   const std::string doing = "reading the backup in " + directory;
   std::vector<std::string> names;
   rocksdb::Status status = ListDirectory(env, directory + kLogDirectory, &names);
@@ -137,6 +117,7 @@ absl::Status CheckFiles(rocksdb::Env* env, const std::string& directory,
                                           missing ? "missing" : "there but not in the manifest"));
   }
   for (const store::v1::BackupFile& file : manifest.files()) {
+    if (absl::Status status = GoOn(stopping); !status.ok()) return status;
     store::v1::BackupFile found;
     status = Measure(env, directory + kLogDirectory + "/" + file.name(), &found);
     if (!status.ok()) return FromRocks(status, doing, kIfDamaged);
@@ -182,6 +163,37 @@ absl::Status CopyLog(rocksdb::Env* env, const RecoverOptions& options,
 
 }  // namespace
 
+absl::StatusOr<BackupManifest> ReadManifest(const std::string& directory, rocksdb::Env* env) {
+  env = EnvOrDefault(env);
+  if (env->FileExists(directory + kSumsFile).IsNotFound()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is not a finished backup: it has no file SHA256SUMS, which is written last. Use "
+        "another backup.",
+        directory));
+  }
+  const std::string doing = "reading the backup in " + directory;
+  std::string sums;
+  std::string json;
+  rocksdb::Status status = ReadWholeFile(env, directory + kSumsFile, &sums);
+  if (status.ok()) status = ReadWholeFile(env, directory + kManifestFile, &json);
+  if (!status.ok()) return FromRocks(status, doing, kIfDamaged);
+  BackupManifest manifest;
+  google::protobuf::util::JsonParseOptions parse;
+  parse.ignore_unknown_fields = true;
+  if (!google::protobuf::util::JsonStringToMessage(json, &manifest, parse).ok()) {
+    return Damaged(directory, "manifest.json is not what was written");
+  }
+  if (manifest.format() > kBackupFormat) {
+    return absl::FailedPreconditionError(
+        fmt::format("the backup in {} has format {}; this build knows up to {}. Use a newer build.",
+                    directory, manifest.format(), kBackupFormat));
+  }
+  if (sums != SumsOf(manifest, json)) {
+    return Damaged(directory, "manifest.json and SHA256SUMS do not belong together");
+  }
+  return manifest;
+}
+
 absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOptions& options) {
   rocksdb::Env* env = EnvOrDefault(options.env);
   if (env->FileExists(options.directory).ok()) {
@@ -195,7 +207,7 @@ absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOpt
   const std::string copy = options.directory + kLogDirectory;
   made = log.Checkpoint(copy);
   if (!made.ok()) return made;
-  absl::StatusOr<LogEnd> end = ReadCopy(env, copy);
+  absl::StatusOr<LogEnd> end = ReadCopy(env, copy, options.stopping);
   if (!end.ok()) return end.status();
 
   BackupManifest manifest;
@@ -208,6 +220,7 @@ absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOpt
   rocksdb::Status status = ListDirectory(env, copy, &names);
   for (const std::string& name : names) {
     if (!status.ok()) break;
+    if (absl::Status stopped = GoOn(options.stopping); !stopped.ok()) return stopped;
     store::v1::BackupFile& file = *manifest.add_files();
     file.set_name(name);
     status = Measure(env, copy + "/" + name, &file);
@@ -223,12 +236,15 @@ absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOpt
   return manifest;
 }
 
-absl::StatusOr<BackupManifest> VerifyBackup(const std::string& directory, rocksdb::Env* env) {
+absl::StatusOr<BackupManifest> VerifyBackup(const std::string& directory, rocksdb::Env* env,
+                                            const Stopping& stopping) {
   env = EnvOrDefault(env);
-  absl::StatusOr<BackupManifest> manifest = ReadManifest(env, directory);
+  absl::StatusOr<BackupManifest> manifest = ReadManifest(directory, env);
   if (!manifest.ok()) return manifest.status();
-  if (absl::Status status = CheckFiles(env, directory, *manifest); !status.ok()) return status;
-  absl::StatusOr<LogEnd> end = ReadCopy(env, directory + kLogDirectory);
+  if (absl::Status status = CheckFiles(env, directory, *manifest, stopping); !status.ok()) {
+    return status;
+  }
+  absl::StatusOr<LogEnd> end = ReadCopy(env, directory + kLogDirectory, stopping);
   if (!end.ok()) return end.status();
   BackupManifest found;
   DescribeEnd(*end, found);

@@ -7,6 +7,7 @@
 // Without that last file it is not a backup but the remains of one that was not finished.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -25,6 +26,8 @@ struct BackupOptions {
   std::string layout_stamp;
   // Now.
   absl::Time time;
+  // Asked now and then; true ends the call with CANCELLED. Null: nobody stops it.
+  std::function<bool()> stopping;
   // The log's file system; null: the default one.
   rocksdb::Env* env = nullptr;
 };
@@ -38,7 +41,13 @@ absl::StatusOr<store::v1::BackupManifest> Backup(const RocksCommitLog& log,
 // Reads a whole backup: every file's hash, every commit's check sum, and that epoch, chain hash and
 // heads are those of the manifest. Changes nothing. DATA_LOSS names what is wrong;
 // FAILED_PRECONDITION: not a finished backup, or a newer build made it.
-absl::StatusOr<store::v1::BackupManifest> VerifyBackup(const std::string& directory,
+absl::StatusOr<store::v1::BackupManifest> VerifyBackup(
+    const std::string& directory, rocksdb::Env* env = nullptr,
+    const std::function<bool()>& stopping = nullptr);
+
+// What a finished backup says of itself; whether its log is still what was copied, only
+// VerifyBackup tells. The errors are the same.
+absl::StatusOr<store::v1::BackupManifest> ReadManifest(const std::string& directory,
                                                        rocksdb::Env* env = nullptr);
 
 struct RecoverOptions {

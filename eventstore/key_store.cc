@@ -396,6 +396,11 @@ EVP_MAC_CTX* HmacContext() {
 
 }  // namespace
 
+absl::Status KeyStore::VerifyCopy(const std::string& directory,
+                                  const std::string& master_key_file) {
+  return WrappedKeys::VerifyCopy(directory, master_key_file);
+}
+
 absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Open(KeyStoreOptions options) {
   absl::StatusOr<std::unique_ptr<WrappedKeys>> wrapped =
       WrappedKeys::Open(options.env, options.directory, options.master_key_file);

@@ -51,6 +51,8 @@ class KeyStore {
   static absl::StatusOr<std::unique_ptr<KeyStore>> Open(KeyStoreOptions options);
   // Makes a master key file, mode 0600; ALREADY_EXISTS if there is one.
   static absl::Status MakeMasterKey(const std::string& file);
+  // Reads the whole of a copy that Checkpoint made. The errors are Open's.
+  static absl::Status VerifyCopy(const std::string& directory, const std::string& master_key_file);
   virtual ~KeyStore() = default;
 
   // A fresh key for a subject of the tenant; on disk and synced before this returns.

@@ -33,13 +33,6 @@ constexpr std::string_view kIfDamaged =
 rocksdb::Slice AsSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view AsView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Swallows RocksDB's own messages.
-class SilentLogger : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 rocksdb::CompressionType FastCompression() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
   const bool lz4 =
@@ -153,7 +146,7 @@ rocksdb::Options LogDatabase::MakeOptions(DatabaseMode mode) const {
   options.keep_log_file_num = 4;
   options.max_log_file_size = 4 << 20;
   options.info_log_level = rocksdb::WARN_LEVEL;
-  if (IsReadOnly(mode)) options.info_log = std::make_shared<SilentLogger>();
+  if (IsReadOnly(mode)) options.info_log = SilentLogger();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(32 << 20);
   table.cache_index_and_filter_blocks = true;
@@ -390,15 +383,19 @@ absl::Status LogDatabase::ReadCommitsAt(const rocksdb::ReadOptions& at, TenantNu
   return absl::OkStatus();
 }
 
-absl::Status LogDatabase::Verify(const std::map<TenantNumber, Head>& heads) const {
+absl::Status LogDatabase::Verify(const std::map<TenantNumber, Head>& heads,
+                                 const std::function<bool()>& stopping) const {
   for (const auto& [tenant, head] : heads) {
     Sha256Digest last{};
+    bool stopped = false;
     absl::Status status = ReadCommits(tenant, kNoPosition, head.position,
                                       [&](Position position, std::string_view bytes) {
                                         if (position == head.position) last = Sha256(bytes);
-                                        return true;
+                                        stopped = stopping != nullptr && stopping();
+                                        return !stopped;
                                       });
     if (!status.ok()) return status;
+    if (stopped) return absl::CancelledError("the verification was stopped");
     if (last != head.commit_hash) {
       return Damaged(fmt::format("tenant {}'s commit {} is not the one that was written", tenant,
                                  head.position));

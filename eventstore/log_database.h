@@ -81,7 +81,9 @@ class LogDatabase {
                            const std::function<bool(Position, std::string_view)>& take) const;
 
   // Reads all: the files' check sums, and every commit of every tenant up to `heads`, gapless.
-  absl::Status Verify(const std::map<TenantNumber, Head>& heads) const;
+  // CANCELLED when `stopping` (may be null), asked at each commit, says so.
+  absl::Status Verify(const std::map<TenantNumber, Head>& heads,
+                      const std::function<bool()>& stopping = nullptr) const;
 
   // Writes with one sync. After an error nothing more may be written.
   absl::Status Write(rocksdb::WriteBatch* batch);

@@ -46,4 +46,13 @@ absl::Status FromRocks(const rocksdb::Status& status, std::string_view doing,
       doing, text));
 }
 
+std::shared_ptr<rocksdb::Logger> SilentLogger() {
+  class Silent : public rocksdb::Logger {
+   public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char*, va_list) override {}
+  };
+  return std::make_shared<Silent>();
+}
+
 }  // namespace retrace::eventstore

@@ -1,9 +1,11 @@
 // Translates RocksDB's statuses into ours, in words that say what happened, where, and what to do.
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "rocksdb/env.h"
 #include "rocksdb/status.h"
 
 namespace retrace::eventstore {
@@ -16,5 +18,8 @@ namespace retrace::eventstore {
 //   UNAVAILABLE          any other failure of the storage
 absl::Status FromRocks(const rocksdb::Status& status, std::string_view doing,
                        std::string_view if_damaged);
+
+// For what is opened read-only: swallows the messages that RocksDB would write beside the data.
+std::shared_ptr<rocksdb::Logger> SilentLogger();
 
 }  // namespace retrace::eventstore

@@ -274,7 +274,7 @@ absl::Status WrappedKeys::CheckMasterKey() {
   std::unique_ptr<rocksdb::Iterator> first(db_->NewIterator({}));
   first->SeekToFirst();
   if (!first->status().ok()) return ToStatus(first->status(), "reading");
-  if (first->Valid()) return CheckAgainst(*db_);
+  if (first->Valid()) return CheckMasterKey(*db_, directory_, master_key_, master_key_file_);
   // Nothing was ever written: the store begins here.
   SecretKey random{};
   const std::string bytes = RandomBytes(random.size());
@@ -284,20 +284,43 @@ absl::Status WrappedKeys::CheckMasterKey() {
   return put.ok() ? Write(batch) : ToStatus(put, "writing");
 }
 
-absl::Status WrappedKeys::CheckAgainst(rocksdb::DB& db) const {
+absl::Status WrappedKeys::CheckMasterKey(rocksdb::DB& db, const std::string& directory,
+                                         const SecretKey& master_key,
+                                         const std::string& master_key_file) {
   std::string value;
   const rocksdb::Status read = db.Get({}, CheckKey(), &value);
   if (read.IsNotFound()) {
     return absl::DataLossError(fmt::format(
-        "keys in {}: the record that proves the master key is missing. {}", directory_, kNextStep));
+        "keys in {}: the record that proves the master key is missing. {}", directory, kNextStep));
   }
-  if (!read.ok()) return ToStatus(read, "reading");
+  if (!read.ok()) return FromRocks(read, fmt::format("reading keys in {}", directory), kNextStep);
   SecretKey ignored{};
-  if (Unwrap(value, kCheck, 0, "", master_key_, ignored)) return absl::OkStatus();
+  if (Unwrap(value, kCheck, 0, "", master_key, ignored)) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
       "the master key in {} is not the one that the keys in {} were made with; put the right file "
       "there",
-      master_key_file_, directory_));
+      master_key_file, directory));
+}
+
+absl::Status WrappedKeys::VerifyCopy(const std::string& directory,
+                                     const std::string& master_key_file) {
+  absl::StatusOr<SecretKey> master_key = ReadMasterKey(master_key_file);
+  if (!master_key.ok()) return master_key.status();
+  const std::string doing = fmt::format("reading the copy of the keys in {}", directory);
+  rocksdb::Options database = DatabaseOptions(EnvOrDefault(nullptr));
+  database.info_log = SilentLogger();
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status readable = rocksdb::DB::OpenForReadOnly(database, directory, &opened);
+  if (!readable.ok()) return FromRocks(readable, doing, kNextStep);
+  const std::unique_ptr<rocksdb::DB> copy(opened);
+  const absl::Status fits = CheckMasterKey(*copy, directory, *master_key, master_key_file);
+  OPENSSL_cleanse(master_key->data(), master_key->size());
+  if (!fits.ok()) return fits;
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> each(copy->NewIterator(options));
+  for (each->SeekToFirst(); each->Valid();) each->Next();
+  return FromRocks(each->status(), doing, kNextStep);
 }
 
 absl::StatusOr<SecretKey> WrappedKeys::Read(const std::string& key, std::string_view purpose,
@@ -446,7 +469,14 @@ absl::Status WrappedKeys::Checkpoint(const std::string& directory) const {
     const absl::Status hidden = MakePrivate(directory);
     if (!hidden.ok()) return hidden;
   }
-  const rocksdb::Status synced = SyncDirectory(env, ParentDirectory(directory));
+  // RocksDB 7.8 may leave the copied write-ahead log unsynced.
+  std::vector<std::string> names;
+  rocksdb::Status synced = ListDirectory(env, directory, &names);
+  for (const std::string& name : names) {
+    if (synced.ok()) synced = SyncFile(env, directory + "/" + name);
+  }
+  if (synced.ok()) synced = SyncDirectory(env, directory);
+  if (synced.ok()) synced = SyncDirectory(env, ParentDirectory(directory));
   if (!synced.ok()) return FromRocks(synced, doing, kNextStep);
   // A copy is good when it opens and this master key fits it.
   rocksdb::DB* opened = nullptr;
@@ -454,7 +484,7 @@ absl::Status WrappedKeys::Checkpoint(const std::string& directory) const {
       rocksdb::DB::OpenForReadOnly(DatabaseOptions(env), directory, &opened);
   if (!readable.ok()) return FromRocks(readable, doing, kNextStep);
   const std::unique_ptr<rocksdb::DB> copy(opened);
-  return CheckAgainst(*copy);
+  return CheckMasterKey(*copy, directory, master_key_, master_key_file_);
 }
 
 }  // namespace retrace::eventstore

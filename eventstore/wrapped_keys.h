@@ -72,6 +72,7 @@ class WrappedKeys {
 
   // See KeyStore.
   absl::Status Checkpoint(const std::string& directory) const;
+  static absl::Status VerifyCopy(const std::string& directory, const std::string& master_key_file);
 
  private:
   WrappedKeys(std::string directory, std::string master_key_file, const SecretKey& master_key,
@@ -85,7 +86,10 @@ class WrappedKeys {
   absl::Status ToStatus(const rocksdb::Status& status, std::string_view doing) const;
   absl::Status CheckMasterKey();
   absl::Status BeginWitness(const WitnessContents& witness);
-  absl::Status CheckAgainst(rocksdb::DB& db) const;
+  // That the keys in `db`, which lies in `directory`, were made with this master key.
+  static absl::Status CheckMasterKey(rocksdb::DB& db, const std::string& directory,
+                                     const SecretKey& master_key,
+                                     const std::string& master_key_file);
   absl::StatusOr<SecretKey> Read(const std::string& key, std::string_view purpose,
                                  TenantNumber tenant, std::string_view id,
                                  const SecretKey& under) const;

@@ -1,22 +1,21 @@
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "domain/kind.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
-#include "eventstore/backup.h"
 #include "eventstore/disk_space.h"
 #include "google/protobuf/util/time_util.h"
 #include "retrace/v1/admin.pb.h"
+#include "server/backup_schedule.h"
+#include "server/backups.h"
 #include "server/moment.h"
 #include "server/release.h"
 #include "server/services.h"
@@ -26,7 +25,6 @@
 namespace retrace::server {
 namespace {
 
-namespace fs = std::filesystem;
 using google::protobuf::util::TimeUtil;
 
 // Progress of a verification is sent this often.
@@ -50,6 +48,33 @@ absl::StatusOr<int64_t> CommitsInLog(Ledger& ledger) {
   return commits;
 }
 
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
+}
+
+void ShowSchedule(const BackupSchedule& schedule, v1::BackupStatus& shown) {
+  const BackupState state = schedule.state();
+  shown.set_scheduled(state.scheduled);
+  if (!state.scheduled) {
+    return;
+  }
+  if (!state.last_id.empty()) {
+    shown.set_last_backup(state.last_id);
+    *shown.mutable_last_time() = ToTimestamp(state.since);
+    shown.mutable_age()->set_seconds(absl::ToInt64Seconds(schedule.AgeOf(state)));
+    shown.set_bytes(state.bytes);
+  }
+  if (state.next != absl::InfiniteFuture()) {
+    *shown.mutable_next_time() = ToTimestamp(state.next);
+  }
+  if (!state.fault.empty()) {
+    shown.set_fault(state.fault);
+    *shown.mutable_fault_time() = ToTimestamp(state.fault_time);
+  }
+  shown.set_kept(static_cast<int32_t>(state.kept.size()));
+  *shown.mutable_damaged() = {state.damaged.begin(), state.damaged.end()};
+}
+
 absl::StatusOr<v1::GetStatusResponse> GetStatus(Backend& backend) {
   Ledger& ledger = *backend.ledger;
   v1::GetStatusResponse reply;
@@ -69,6 +94,9 @@ absl::StatusOr<v1::GetStatusResponse> GetStatus(Backend& backend) {
   reply.set_queued_commands(static_cast<int64_t>(backend.sequencer->queued()));
   reply.set_rows_origin(ledger.rows_origin());
   reply.set_test_clock(backend.clock != nullptr && backend.clock->is_test());
+  if (backend.backup_schedule != nullptr) {
+    ShowSchedule(*backend.backup_schedule, *reply.mutable_backup());
+  }
   return reply;
 }
 
@@ -82,70 +110,21 @@ absl::StatusOr<std::string> BackupId(const v1::BackupRequest& request) {
     return domain::Refusal(v1::INVALID_FIELD, "The backup's name is malformed.")
         .Field("backup_id", "must match [a-z0-9][a-z0-9-]{0,62}");
   }
+  if (IsReservedId(request.backup_id())) {
+    return domain::Refusal(v1::INVALID_FIELD, "Such names are the schedule's, which removes them.")
+        .Field("backup_id", "must not begin with scheduled-");
+  }
   return request.backup_id();
-}
-
-absl::Status NameTaken(const std::string& directory) {
-  return domain::Refusal(v1::ID_TAKEN, absl::StrCat("There is a backup at ", directory, "."))
-      .Next("Choose another name, or none.");
-}
-
-// Removes what was made of a backup that failed.
-class Unfinished {
- public:
-  Unfinished(std::string log_copy, std::string key_copy)
-      : log_copy_(std::move(log_copy)), key_copy_(std::move(key_copy)) {}
-  ~Unfinished() {
-    std::error_code ignored;
-    if (!finished_) {
-      fs::remove_all(log_copy_, ignored);
-      fs::remove_all(key_copy_, ignored);
-    }
-  }
-  Unfinished(const Unfinished&) = delete;
-  Unfinished& operator=(const Unfinished&) = delete;
-  void Finish() { finished_ = true; }
-
- private:
-  const std::string log_copy_;
-  const std::string key_copy_;
-  bool finished_ = false;
-};
-
-// The log first: every key that its commits need is there when the keys are copied afterwards.
-absl::StatusOr<store::v1::BackupManifest> MakeBackup(Backend& backend, const std::string& directory,
-                                                     const std::string& key_directory) {
-  std::error_code error;
-  for (const std::string& parent : {backend.backup_dir, backend.key_backup_dir}) {
-    fs::create_directories(parent, error);
-    if (error) {
-      return absl::UnavailableError(absl::StrCat(parent, " cannot be made: ", error.message()));
-    }
-  }
-  fs::permissions(backend.key_backup_dir, fs::perms::owner_all, error);
-  if (fs::exists(directory) || fs::exists(key_directory)) {
-    return NameTaken(directory);
-  }
-  Unfinished unfinished(directory, key_directory);
-  RETRACE_ASSIGN(
-      store::v1::BackupManifest manifest,
-      eventstore::Backup(
-          backend.ledger->rocks_log(),
-          {.directory = directory, .layout_stamp = domain::LayoutStamp(), .time = absl::Now()}));
-  RETRACE_RETURN_IF_ERROR(backend.ledger->keys().Sweep());
-  RETRACE_RETURN_IF_ERROR(backend.ledger->keys().Checkpoint(key_directory));
-  unfinished.Finish();
-  return manifest;
 }
 
 absl::StatusOr<v1::BackupResponse> Backup(Backend& backend, const QueryCall& call,
                                           const v1::BackupRequest& request) {
   RETRACE_ASSIGN(const std::string id, BackupId(request));
   v1::BackupResponse reply;
-  reply.set_directory(absl::StrCat(backend.backup_dir, "/", id));
-  reply.set_key_directory(absl::StrCat(backend.key_backup_dir, "/", id));
+  reply.set_directory(absl::StrCat(backend.backups.log, "/", id));
+  reply.set_key_directory(absl::StrCat(backend.backups.keys, "/", id));
   RETRACE_ASSIGN(const store::v1::BackupManifest manifest,
-                 MakeBackup(backend, reply.directory(), reply.key_directory()));
+                 MakeBackup(*backend.ledger, backend.backups, id, absl::Now()));
   reply.set_epoch(ShowEpoch(manifest.epoch()));
   for (const store::v1::BackupHead& head : manifest.heads()) {
     const Tenant* tenant = backend.ledger->tenants().Find(head.tenant());
@@ -153,17 +132,39 @@ absl::StatusOr<v1::BackupResponse> Backup(Backend& backend, const QueryCall& cal
     shown->set_tenant(absl::StrCat("tenants/", tenant == nullptr ? "" : tenant->id));
     shown->set_position(static_cast<int64_t>(head.position()));
   }
-  int64_t bytes = 0;
-  for (const store::v1::BackupFile& file : manifest.files()) {
-    bytes += static_cast<int64_t>(file.size());
-  }
-  reply.set_bytes(bytes);
+  reply.set_bytes(BytesOf(manifest));
   RETRACE_ASSIGN(const v1::Outcome recorded,
                  RecordAct(*backend.sequencer, backend.ledger->tenants(), call.principal,
-                           call.method, "BACKUP",
-                           absl::StrCat(id, ": ", manifest.heads_size(), " tenants, ", bytes,
-                                        " bytes, chain hash ", manifest.chain_hash())));
+                           call.method, "BACKUP", DescribeBackup(id, manifest)));
   static_cast<void>(recorded);
+  return reply;
+}
+
+absl::StatusOr<v1::GetBackupsResponse> GetBackups(Backend& backend) {
+  v1::GetBackupsResponse reply;
+  RETRACE_ASSIGN(const std::vector<FoundBackup> found, FindBackups(backend.backups));
+  for (const FoundBackup& one : found) {
+    v1::BackupSummary& shown = *reply.add_backups();
+    shown.set_backup_id(one.id);
+    shown.set_directory(absl::StrCat(backend.backups.log, "/", one.id));
+    shown.set_scheduled(IsReservedId(one.id));
+    shown.set_has_keys(one.has_keys);
+    if (!one.manifest.ok()) {
+      shown.set_fault(std::string(one.manifest.status().message()));
+      continue;
+    }
+    *shown.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(one.manifest->time_us());
+    shown.set_epoch(ShowEpoch(one.manifest->epoch()));
+    shown.set_bytes(BytesOf(*one.manifest));
+  }
+  if (backend.backup_schedule != nullptr) {
+    const BackupState state = backend.backup_schedule->state();
+    for (v1::BackupSummary& shown : *reply.mutable_backups()) {
+      if (shown.fault().empty() && absl::c_linear_search(state.damaged, shown.directory())) {
+        shown.set_fault("It is damaged.");
+      }
+    }
+  }
   return reply;
 }
 
@@ -233,6 +234,7 @@ absl::StatusOr<v1::AdvanceClockResponse> AdvanceClock(Backend& backend, const Qu
   if (backend.follower != nullptr) {
     RETRACE_RETURN_IF_ERROR(backend.follower->CatchUp());
   }
+  backend.backup_schedule->CatchUp();
   v1::AdvanceClockResponse reply;
   *reply.mutable_time() = TimeUtil::MicrosecondsToTimestamp(backend.clock->WallMicros());
   RETRACE_ASSIGN(const v1::Outcome recorded,
@@ -254,6 +256,10 @@ void AddAdminService(Rpc& rpc, Backend& backend) {
       [&backend](const QueryCall& call, const v1::BackupRequest& request) {
         return Backup(backend, call, request);
       },
+      Lane::kSlow);
+  service.Query<v1::GetBackupsRequest, v1::GetBackupsResponse>(
+      "GetBackups",
+      [&backend](const QueryCall&, const v1::GetBackupsRequest&) { return GetBackups(backend); },
       Lane::kSlow);
   service.Query<v1::AdvanceClockRequest, v1::AdvanceClockResponse>(
       "AdvanceClock",

@@ -109,6 +109,11 @@ const std::vector<Setting>& Settings() {
       {"master_key_file", "File with the master key", &Config::master_key_file},
       {"backup_dir", "Where backups are made", &Config::backup_dir},
       {"key_backup_dir", "Where backups of keys are made", &Config::key_backup_dir},
+      {"backup_every", "Hours from one backup to the next, of log and keys; 0: none", nullptr,
+       &Config::backup_every},
+      {"backup_keep", "Backups made so that are kept", nullptr, &Config::backup_keep},
+      {"key_backup_keep", "Copies of the keys made so that are kept", nullptr,
+       &Config::key_backup_keep},
       {"metrics_file", "Where metrics are written; `none`: nowhere", &Config::metrics_file},
       {"listen", "Addresses to listen on; `none`: no TCP", nullptr, nullptr, &Config::listen},
       {"socket", "Unix socket to listen on; `none`: none", &Config::socket},
@@ -191,6 +196,13 @@ absl::Status Config::Check() const {
   }
   if (query_threads < 1 || query_threads > 256) {
     return absl::InvalidArgumentError("`query_threads` must lie between 1 and 256");
+  }
+  if (backup_every < 0 || backup_every > 24 * 366) {
+    return absl::InvalidArgumentError("`backup_every` must lie between 0 and 8784 hours");
+  }
+  if (backup_keep < 1 || backup_keep > 1000 || key_backup_keep < 1 || key_backup_keep > 1000) {
+    return absl::InvalidArgumentError(
+        "`backup_keep` and `key_backup_keep` must lie between 1 and 1000");
   }
   if (reflection != "on" && reflection != "off" && reflection != "auto") {
     return absl::InvalidArgumentError("`reflection` must be on, off or auto");

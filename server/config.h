@@ -18,6 +18,9 @@ struct Config {
   std::string master_key_file;  // empty: data_dir/master.key
   std::string backup_dir;       // empty: data_dir/backups
   std::string key_backup_dir;   // empty: data_dir/key-backups
+  int64_t backup_every = 24;    // hours from one backup to the next; 0: none are made
+  int64_t backup_keep = 7;      // good backups made so that stay
+  int64_t key_backup_keep = 2;  // good copies of the keys that stay
   std::string metrics_file;     // empty: data_dir/metrics.prom; "none": not written
   // Addresses as gRPC takes them; the one entry "none": no TCP.
   std::vector<std::string> listen = {"127.0.0.1:7233"};

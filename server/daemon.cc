@@ -21,6 +21,7 @@
 #include "eventstore/files.h"
 #include "eventstore/rocks_status.h"
 #include "server/addressing.h"
+#include "server/backup_schedule.h"
 #include "server/clock.h"
 #include "server/deliverer.h"
 #include "server/housekeeping.h"
@@ -127,6 +128,7 @@ class Assembly {
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<Scrub> scrub_;
   std::unique_ptr<Sweeper> sweeper_;
+  std::unique_ptr<BackupSchedule> backup_schedule_;
   absl::Time last_progress_ = absl::InfinitePast();
 };
 
@@ -214,8 +216,7 @@ ExitCode Assembly::Listen() {
   RpcOptions options;
   options.query_threads = static_cast<size_t>(config_.query_threads);
   rpc_ = std::make_unique<Rpc>(*principals_, metrics_, options);
-  backend_.backup_dir = config_.backup_dir;
-  backend_.key_backup_dir = config_.key_backup_dir;
+  backend_.backups = {config_.backup_dir, config_.key_backup_dir};
   AddAllServices(*rpc_, backend_);
   ListenerOptions listening;
   listening.addresses = config_.listen;
@@ -287,6 +288,13 @@ void Assembly::Serve() {
   timers_ = std::make_unique<Timers>(*ledger_, *sequencer_, *clock_,
                                      [this](const absl::Status& status) { DieOfStorage(status); });
   backend_.timers = timers_.get();
+  backup_schedule_ = std::make_unique<BackupSchedule>(
+      *ledger_, *sequencer_, *clock_,
+      BackupScheduleOptions{.places = backend_.backups,
+                            .every = absl::Hours(config_.backup_every),
+                            .keep = config_.backup_keep,
+                            .key_keep = config_.key_backup_keep});
+  backend_.backup_schedule = backup_schedule_.get();
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
                              Command command) { sequencer->Submit(std::move(command)); },
@@ -360,6 +368,7 @@ void Assembly::CollectMetrics() {
                static_cast<double>(delivered.suppressed));
   metrics_.Set("retrace_deliveries_waiting", "Deliveries that are due.",
                static_cast<double>(delivered.waiting));
+  backup_schedule_->SetMetrics(metrics_);
 }
 
 ExitCode Assembly::Stop() {
@@ -374,6 +383,7 @@ ExitCode Assembly::Stop() {
   follower_->Stop();
   deliverer_->Stop();
   timers_->Stop();
+  backup_schedule_->Stop();
   sequencer_->Drain();
   housekeeping_.reset();  // until it drains, the sequencer asks it for free space
   backend_.Close();
@@ -383,6 +393,7 @@ ExitCode Assembly::Stop() {
   timers_.reset();
   deliverer_.reset();
   follower_.reset();
+  backup_schedule_.reset();
   sequencer_.reset();
   if (const absl::Status saved = clock_->Save(); !saved.ok()) {
     return FailStorage("keeping the clock", saved);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "server/backup_schedule.h"
+#include "server/backups.h"
 #include "server/clock.h"
 #include "server/history.h"
 #include "server/ledger.h"
@@ -54,8 +56,8 @@ struct Backend {
 
   // For Admin.
   absl::Time start_time = absl::Now();
-  std::string backup_dir;
-  std::string key_backup_dir;
+  BackupPlaces backups;
+  BackupSchedule* backup_schedule = nullptr;
 };
 
 // `rpc` and `backend` must outlive the server.

@@ -38,6 +38,24 @@ absl::Status RunBackup(Session& session, const std::string& id) {
   return absl::OkStatus();
 }
 
+std::vector<Column> BackupColumns() {
+  return {{"NAME", "backup_id"},      {"MADE", "create_time"}, {"BYTES", "bytes"},
+          {"SCHEDULED", "scheduled"}, {"KEYS", "has_keys"},    {"EPOCH", "epoch"},
+          {"FAULT", "fault"}};
+}
+
+absl::Status RunBackups(Session& session) {
+  absl::StatusOr<OutputStyle> style = session.Style();
+  if (!style.ok()) return style.status();
+  const auto reply =
+      session.Ask<v1::GetBackupsResponse>("Admin.GetBackups", v1::GetBackupsRequest());
+  if (!reply.ok()) return reply.status();
+  RowOutput rows(*style, BackupColumns(), *v1::BackupSummary::descriptor(), session.out());
+  for (const v1::BackupSummary& backup : reply->backups()) rows.Add(backup);
+  rows.Finish();
+  return absl::OkStatus();
+}
+
 // Also in days, which absl does not know.
 absl::StatusOr<absl::Duration> ParseSpan(const std::string& text) {
   absl::Duration span;
@@ -104,8 +122,9 @@ absl::Status RunVerify(Session& session) {
 }  // namespace
 
 void AddAdminVerbs(CLI::App& noun, Session& session) {
-  CLI::App* status = AddVerb(noun, "status", "heads, space, memory and queues of the server",
-                             "retrace admin status -o json");
+  CLI::App* status =
+      AddVerb(noun, "status", "heads, space, memory, queues and backups of the server",
+              "retrace admin status -o json");
   status->callback([&session] { session.Choose([&session] { return RunStatus(session); }); });
   CLI::App* backup =
       AddVerb(noun, "backup", "back up the log into the server's backup directory while it serves",
@@ -115,6 +134,9 @@ void AddAdminVerbs(CLI::App& noun, Session& session) {
       ->option_text("[NAME]");
   backup->callback(
       [&session, id] { session.Choose([&session, id] { return RunBackup(session, *id); }); });
+  CLI::App* backups =
+      AddVerb(noun, "backups", "backups in the server's backup directory", "retrace admin backups");
+  backups->callback([&session] { session.Choose([&session] { return RunBackups(session); }); });
   CLI::App* advance = AddVerb(noun, "advance-clock", "move the clock of a server for tests ahead",
                               "retrace admin advance-clock 60d");
   auto by = std::make_shared<std::string>();

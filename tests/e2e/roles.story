@@ -73,7 +73,7 @@ retrace: Your roles do not grant history.read. Ask whoever runs the server for a
 [exit 9]
 
 $ retrace --token-file operator admin status -o json | python3 -c 'import json,sys; print(sorted(json.load(sys.stdin)))'
-['commits', 'epoch', 'free_bytes', 'release', 'reserve_bytes', 'resident_bytes', 'rows_memory_bytes', 'rows_origin', 'start_time', 'tenants']
+['backup', 'commits', 'epoch', 'free_bytes', 'release', 'reserve_bytes', 'resident_bytes', 'rows_memory_bytes', 'rows_origin', 'start_time', 'tenants']
 
 $ retrace --token-file agent tenants list; retrace --token-file agent tenants create mine
 ID    NAME  NUMBER  CREATED

@@ -25,8 +25,7 @@ ServiceFixture::~ServiceFixture() { Close(); }
 
 void ServiceFixture::Open() {
   principals_ = *Principals::Open(directory_.Below("tokens.toml"));
-  backend_.backup_dir = directory_.Below("backups");
-  backend_.key_backup_dir = directory_.Below("key-backups");
+  backend_.backups = {directory_.Below("backups"), directory_.Below("key-backups")};
   rpc_ = std::make_unique<Rpc>(*principals_, metrics_);
   AddAllServices(*rpc_, backend_);
   auto listener = Listener::Start(*rpc_, {.addresses = {"127.0.0.1:0"}});
