@@ -109,7 +109,7 @@ absl::StatusOr<std::string> MessageText(const OutgoingMail& mail, const MailSend
   message += thread + unsubscribe;
   message += fmt::format(
       "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-      "Content-Type: multipart/alternative; boundary=\"{}\"\r\n\r\n",
+      "Content-Type: multipart/alternative;\r\n boundary=\"{}\"\r\n\r\n",
       boundary);
   message += Part(boundary, "text/plain", mail.text);
   message += Part(boundary, "text/html", mail.html);

@@ -8,7 +8,7 @@ namespace retrace::server {
 namespace {
 
 SendResult SendMail(const OutboxOptions& options, const OutgoingMail& mail,
-                    const std::atomic<bool>& stopping, CURL* handle) {
+                    const std::atomic<bool>& stopping, MailConnection& connection) {
   const MailServer& server = options.mail;
   if (server.url.empty()) {
     return {.kind = SendResult::kRetry, .detail = "not sent: no mail server is set"};
@@ -25,7 +25,7 @@ SendResult SendMail(const OutboxOptions& options, const OutgoingMail& mail,
   if (!message.ok()) {
     return {.kind = SendResult::kRefused, .detail = std::string(message.status().message())};
   }
-  return SmtpTransfer(options, *from, *to, *std::move(message), stopping).Perform(handle);
+  return SmtpTransfer(options, *from, *to, *std::move(message), stopping).Perform(connection);
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ void MailThreads::Send(OutgoingMail mail, SendDone done) {
 }
 
 void MailThreads::Run() {
-  const EasyHandle handle(curl_easy_init());
+  MailConnection connection;
   while (true) {
     mutex_.LockWhen(absl::Condition(this, &MailThreads::Wake));
     if (stopping_) {
@@ -63,7 +63,7 @@ void MailThreads::Run() {
     Waiting waiting = std::move(queue_.front());
     queue_.pop_front();
     mutex_.Unlock();
-    waiting.second(SendMail(options_, waiting.first, stopping_, handle.get()));
+    waiting.second(SendMail(options_, waiting.first, stopping_, connection));
   }
 }
 

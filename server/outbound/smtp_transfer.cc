@@ -1,11 +1,14 @@
 #include "server/outbound/smtp_transfer.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/time/clock.h"
 
 namespace retrace::server {
 namespace {
@@ -34,10 +37,37 @@ SmtpTransfer::SmtpTransfer(const OutboxOptions& options, MailAddress from, MailA
       stopping_(stopping),
       upload_(std::move(message)) {}
 
-SendResult SmtpTransfer::Perform(CURL* handle) {
+void MailConnection::Attach() {
+  curl_easy_setopt(handle(), CURLOPT_OPENSOCKETFUNCTION, &MailConnection::Open);
+  curl_easy_setopt(handle(), CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(handle(), CURLOPT_CLOSESOCKETFUNCTION, &MailConnection::Close);
+  curl_easy_setopt(handle(), CURLOPT_CLOSESOCKETDATA, this);
+}
+
+void MailConnection::BreakOff() {
+  for (const curl_socket_t fd : sockets_) shutdown(fd, SHUT_RDWR);
+}
+
+curl_socket_t MailConnection::Open(void* connection, curlsocktype /*purpose*/,
+                                   curl_sockaddr* address) {
+  const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (fd >= 0) static_cast<MailConnection*>(connection)->sockets_.insert(fd);
+  return fd >= 0 ? fd : CURL_SOCKET_BAD;
+}
+
+int MailConnection::Close(void* connection, curl_socket_t fd) {
+  static_cast<MailConnection*>(connection)->sockets_.erase(fd);
+  return close(fd);
+}
+
+SendResult SmtpTransfer::Perform(MailConnection& connection) {
+  CURL* handle = connection.handle();
+  connection_ = &connection;
+  deadline_ = absl::Now() + options_.total_timeout;
   curl_easy_reset(handle);
   SetOptions(handle);
   SetCallbacks(handle);
+  connection.Attach();
   const SendResult result = Judge(curl_easy_perform(handle));
   curl_easy_reset(handle);  // the handle outlives what it points to
   return result;
@@ -46,6 +76,8 @@ SendResult SmtpTransfer::Perform(CURL* handle) {
 void SmtpTransfer::SetOptions(CURL* handle) {
   const MailServer& server = options_.mail;
   SetCommonOptions(handle, options_, "smtp,smtps", server.ca_file);
+  // Instead of libcurl's own, after which it takes leave of the server: see MailConnection.
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, 0L);
   for (const std::string& entry : options_.resolve) Append(resolve_, entry);
   curl_easy_setopt(handle, CURLOPT_RESOLVE, resolve_.get());
   curl_easy_setopt(handle, CURLOPT_URL, server.url.c_str());
@@ -95,10 +127,20 @@ size_t SmtpTransfer::Header(char* text, size_t size, size_t count, void* transfe
 
 int SmtpTransfer::Progress(void* transfer, curl_off_t /*size*/, curl_off_t /*now*/,
                            curl_off_t /*upload_size*/, curl_off_t /*uploaded*/) {
-  return static_cast<SmtpTransfer*>(transfer)->stopping_ ? 1 : 0;
+  SmtpTransfer& self = *static_cast<SmtpTransfer*>(transfer);
+  if (!self.stopping_ && absl::Now() < self.deadline_) {
+    return 0;
+  }
+  self.gave_up_ = true;
+  self.connection_->BreakOff();
+  return 1;
 }
 
 void SmtpTransfer::TakeCommand(std::string_view line) {
+  if (line.starts_with("QUIT")) {
+    over_ = true;  // said on the way out, whatever came before
+    return;
+  }
   reply_ = 0;
   enhanced_.clear();
   if (line.starts_with("EHLO") || line.starts_with("HELO") || line.starts_with("STARTTLS")) {
@@ -116,6 +158,9 @@ void SmtpTransfer::TakeCommand(std::string_view line) {
 }
 
 bool SmtpTransfer::TakeReply(std::string_view line) {
+  if (over_) {
+    return true;
+  }
   const char* begin = line.data();
   int code = 0;
   const auto [rest, error] = std::from_chars(begin, begin + line.size(), code);
@@ -165,7 +210,8 @@ SendResult SmtpTransfer::Judge(CURLcode code) const {
   if (reply_ >= 400 && reply_ < 600) {
     return JudgeReply();
   }
-  return WithoutAnswer(upload_, curl_easy_strerror(code));
+  return WithoutAnswer(upload_,
+                       gave_up_ && !stopping_ ? "Timeout was reached" : curl_easy_strerror(code));
 }
 
 }  // namespace retrace::server
