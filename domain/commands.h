@@ -46,6 +46,15 @@ class ResolveHeldDeliveriesRequest;
 class PauseFollowerRequest;
 class ResolveParkedEventRequest;
 class SuppressContactPointRequest;
+class CreateWebhookRequest;
+class UpdateWebhookRequest;
+class RotateSecretRequest;
+class PauseWebhookRequest;
+class ResumeWebhookRequest;
+class TestWebhookRequest;
+class DeleteWebhookRequest;
+class UndeleteWebhookRequest;
+class RedeliverWebhookRequest;
 }  // namespace retrace::v1
 namespace retrace::store::v1 {
 class EpochBegan;
@@ -62,6 +71,7 @@ class ChooseForContactPoint;
 class RecordAttempt;
 class ResolvedPreferences;
 class Tell;
+class DisableWebhook;
 }  // namespace retrace::store::v1
 
 namespace retrace::domain {
@@ -142,6 +152,19 @@ absl::Status Decide(const store::v1::RecordAttempt& attempt, Draft& draft, const
 absl::Status Decide(const store::v1::AdvanceFollower& command, Draft& draft,
                     const Context& context);
 absl::Status Decide(const store::v1::Tell& command, Draft& draft, const Context& context);
+// Webhooks; the server itself disables one whose endpoint takes nothing.
+absl::Status Decide(const v1::CreateWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::UpdateWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::RotateSecretRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::PauseWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ResumeWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::TestWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::DeleteWebhookRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::UndeleteWebhookRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::RedeliverWebhookRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const store::v1::DisableWebhook& command, Draft& draft, const Context& context);
 // What the server itself records in tenant `system`.
 absl::Status Decide(const store::v1::EpochBegan& event, Draft& draft, const Context& context);
 absl::Status Decide(const store::v1::AdministrativeActDone& event, Draft& draft,

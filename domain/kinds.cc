@@ -21,6 +21,7 @@
 #include "domain/record.h"
 #include "domain/server_log.h"
 #include "domain/tenant.h"
+#include "domain/webhook.h"
 
 namespace retrace::domain {
 namespace {
@@ -29,10 +30,11 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),    PolicyKind(),   MemberKind(),         CustomerKind(),  RecordKind(),
-      ChangeSetKind(), ServerKind(),   HoldKind(),           OperationKind(), OperationPartKind(),
-      ExpiryKind(),    FollowerKind(), NotificationsKind(),  DeliveryKind(),  ContactPointKind(),
-      CountersKind(),  RequestKind(),  ChangeSetTallyKind(),
+      TenantKind(),        PolicyKind(),        MemberKind(),         CustomerKind(),
+      RecordKind(),        ChangeSetKind(),     ServerKind(),         HoldKind(),
+      OperationKind(),     OperationPartKind(), ExpiryKind(),         FollowerKind(),
+      NotificationsKind(), DeliveryKind(),      ContactPointKind(),   WebhookKind(),
+      CountersKind(),      RequestKind(),       ChangeSetTallyKind(),
   };
   return *kinds;
 }

@@ -25,9 +25,11 @@ std::vector<StateMove> MovesBetween(const Kind& kind, const Row* before, const R
   const std::string_view from = OwnState(*before);
   const std::string_view to = OwnState(after);
   if (from != to) {
-    moves.push_back(to == "INACTIVE" ? StateMove::kDeactivate
-                    : to == "ACTIVE" ? StateMove::kActivate
-                                     : StateMove::kGoOn);
+    moves.push_back(to == "INACTIVE"   ? StateMove::kDeactivate
+                    : to == "ACTIVE"   ? StateMove::kActivate
+                    : to == "PAUSED"   ? StateMove::kPause
+                    : to == "DISABLED" ? StateMove::kDisable
+                                       : StateMove::kGoOn);
   }
   return moves;
 }

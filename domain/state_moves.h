@@ -18,7 +18,9 @@ enum class StateMove {
   kMerge,       // live -> a part of another entity
   kUnmerge,     // a part of another entity -> live
   kDeactivate,  // ACTIVE -> INACTIVE
-  kActivate,    // INACTIVE -> ACTIVE
+  kActivate,    // INACTIVE, PAUSED or DISABLED -> ACTIVE
+  kPause,       // of webhooks: ACTIVE -> PAUSED
+  kDisable,     // of webhooks: to DISABLED, by the server
   kGoOn,        // of what only goes on, like tenants, epochs
 };
 
@@ -39,6 +41,8 @@ constexpr Reversal ReversalOf(StateMove move) {
     case StateMove::kUnmerge:
     case StateMove::kDeactivate:
     case StateMove::kActivate:
+    case StateMove::kPause:
+    case StateMove::kDisable:
       return Reversal::kReversible;
     case StateMove::kPurge:
     case StateMove::kGoOn:
