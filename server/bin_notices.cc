@@ -4,7 +4,6 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "domain/commands.h"
 #include "domain/expiry.h"
 #include "domain/notification.h"
 #include "domain/resource.h"
@@ -13,8 +12,7 @@
 #include "retrace/store/v1/notifications.pb.h"
 #include "server/logging.h"
 #include "server/row_view.h"
-#include "server/submit.h"
-#include "server/system_log.h"
+#include "server/tell.h"
 
 namespace retrace::server {
 namespace {
@@ -66,16 +64,9 @@ absl::Status BinNotices::Look(Tenant& tenant) {
   for (const auto& [day, expiring] : days) {
     const store::v1::Tell tell =
         Telling(tenant, day, day - today <= kLast ? kLast : kWeek, expiring, view);
-    Command command;
-    command.tenant = &tenant;
-    command.principal = ServerItself();
-    command.method = "retraced.TellOfExpiry";
-    command.decide = [&tell](domain::Draft& draft, const domain::Context& decided) {
-      return domain::Decide(tell, draft, decided);
-    };
-    const CommandResult result = SubmitAndAwait(sequencer_, std::move(command));
-    if (!result.status.ok()) {
-      const std::string fault(result.status.message());
+    const absl::Status told = TellAsServer(sequencer_, tenant, tell, "retraced.TellOfExpiry");
+    if (!told.ok()) {
+      const std::string fault(told.message());
       Log(LogLevel::kWarn, "an expiry was not told", {{"tenant", tenant.id}, {"fault", fault}});
     }
   }

@@ -41,7 +41,9 @@
 #include "server/services.h"
 #include "server/sweeper.h"
 #include "server/system_log.h"
+#include "server/tell.h"
 #include "server/timers.h"
+#include "server/unsubscribe.h"
 
 namespace retrace::server {
 namespace {
@@ -126,6 +128,7 @@ class Assembly {
   std::unique_ptr<Addressing> addressing_;
   std::unique_ptr<LogFollower> follower_;
   std::unique_ptr<Deliverer> deliverer_;
+  std::unique_ptr<Unsubscribe> unsubscribe_;
   std::unique_ptr<Scrub> scrub_;
   std::unique_ptr<Sweeper> sweeper_;
   std::unique_ptr<BackupSchedule> backup_schedule_;
@@ -293,7 +296,11 @@ void Assembly::Serve() {
       BackupScheduleOptions{.places = backend_.backups,
                             .every = absl::Hours(config_.backup_every),
                             .keep = config_.backup_keep,
-                            .key_keep = config_.key_backup_keep});
+                            .key_keep = config_.key_backup_keep,
+                            .on_failed = [this](const std::string& fault) {
+                              TellOfFailedBackup(*ledger_, *sequencer_, clock_->WallMicros(),
+                                                 fault);
+                            }});
   backend_.backup_schedule = backup_schedule_.get();
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
@@ -327,6 +334,10 @@ void Assembly::StartNotifying() {
   deliverer_ = std::make_unique<Deliverer>(
       Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get()},
       std::move(delivering_));
+  unsubscribe_ = std::make_unique<Unsubscribe>(*ledger_, *sequencer_, rpc_->pool(Lane::kQuick));
+  http_->AttachUnsubscribe([this](const http::UnsubscribeCall& call, auto done) {
+    unsubscribe_->Handle(call, std::move(done));
+  });
 }
 
 void Assembly::CollectMetrics() {

@@ -1,0 +1,149 @@
+// Unsubscribing without signing in (RFC 8058): what a POST does, and what nothing else does.
+#include "server/unsubscribe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/synchronization/notification.h"
+#include "domain/recipient.h"
+#include "server/query_pool.h"
+#include "tests/server/notifying_fixture.h"
+
+namespace retrace::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class UnsubscribeTest : public NotifyingTest {
+ protected:
+  UnsubscribeTest() {
+    Delete(NewCustomer("Acme", "bo"));
+    Follow();
+    const std::string name = Deliveries().at(0).name();
+    token_ = *UnsubscribeToken(small_.ledger(), small_.tenant(), name.substr(name.rfind('/') + 1));
+  }
+
+  http::UnsubscribeAnswer Call(const std::string& method, const std::string& token,
+                               std::map<std::string, std::string> form = {},
+                               const std::string& language = "en") {
+    http::UnsubscribeCall call;
+    call.method = method;
+    call.token = token;
+    call.form = std::move(form);
+    call.client_address = "192.0.2.7";
+    call.accept_language = language;
+    http::UnsubscribeAnswer answer;
+    absl::Notification answered;
+    Unsubscribe(small_.ledger(), *sequencer_, pool_)
+        .Handle(call, [&](http::UnsubscribeAnswer given) {
+          answer = std::move(given);
+          answered.Notify();
+        });
+    answered.WaitForNotification();
+    return answer;
+  }
+  http::UnsubscribeAnswer OneClick() {
+    return Call("POST", token_, {{"List-Unsubscribe", "One-Click"}});
+  }
+  std::vector<v1::ContactPoint> ContactPoints() {
+    v1::ListContactPointsRequest request;
+    request.set_parent("tenants/acme");
+    const auto reply =
+        Queries(small_.ledger()).Answer(small_.Call("ListContactPoints", "boss"), request);
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    return {reply->contact_points().begin(), reply->contact_points().end()};
+  }
+
+  QueryPool pool_{2, 100};
+  std::string token_;
+};
+
+TEST_F(UnsubscribeTest, OneClickSwitchesTheKindOffWithEvidence) {
+  EXPECT_EQ(OneClick().status, 200);
+  const auto points = ContactPoints();
+  ASSERT_THAT(points, SizeIs(1));
+  EXPECT_EQ(points[0].recipient(), "tenants/acme/members/bo");
+  EXPECT_EQ(points[0].channel(), v1::EMAIL);
+  ASSERT_THAT(points[0].choices(), SizeIs(1));
+  EXPECT_EQ(points[0].choices(0).kind(), "customers.deleted");
+  EXPECT_TRUE(points[0].choices(0).off());
+  EXPECT_EQ(points[0].choices(0).evidence().source(), "ONE_CLICK");
+  EXPECT_EQ(points[0].choices(0).evidence().client_address(), "192.0.2.7");
+  EXPECT_TRUE(points[0].choices(0).evidence().has_time());
+  // The next one is not sent, other kinds are.
+  const std::string name = NewCustomer("Beta", "bo");
+  Delete(name);
+  Follow();
+  EXPECT_THAT(Deliveries(), SizeIs(1));
+  v1::PurgeEntitiesRequest purge;
+  purge.set_parent("tenants/acme");
+  purge.add_names(name);
+  Do(purge);
+  Follow();
+  EXPECT_THAT(Deliveries("kind = \"customers.purged\""), SizeIs(1));
+}
+
+TEST_F(UnsubscribeTest, TenTimesIsOnce) {
+  OneClick();
+  const auto head = small_.tenant().visible.load();
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(OneClick().status, 200);
+  EXPECT_EQ(small_.tenant().visible.load(), head);
+}
+
+TEST_F(UnsubscribeTest, LookingChangesNothing) {
+  const auto head = small_.tenant().visible.load();
+  for (const char* method : {"GET", "HEAD"}) {
+    const auto page = Call(method, token_);
+    EXPECT_EQ(page.status, 200);
+    EXPECT_THAT(page.body, HasSubstr("<button"));
+    EXPECT_THAT(page.body, HasSubstr("Unsubscribe"));
+  }
+  EXPECT_EQ(small_.tenant().visible.load(), head);
+  EXPECT_THAT(ContactPoints(), IsEmpty());
+}
+
+TEST_F(UnsubscribeTest, TheButtonTakesItBack) {
+  OneClick();
+  EXPECT_THAT(Call("GET", token_).body, HasSubstr("Subscribe again"));
+  EXPECT_EQ(Call("POST", token_, {{"action", "subscribe"}}).status, 200);
+  EXPECT_FALSE(ContactPoints().at(0).choices(0).off());
+  EXPECT_EQ(ContactPoints().at(0).choices(0).evidence().source(), "PAGE");
+  Delete(NewCustomer("Beta", "bo"));
+  Follow();
+  EXPECT_THAT(Deliveries(), SizeIs(2));
+}
+
+TEST_F(UnsubscribeTest, SpeaksChinese) {
+  const auto page = Call("GET", token_, {}, "zh-CN,zh;q=0.9,en;q=0.8");
+  EXPECT_THAT(page.body, HasSubstr("退订"));
+  EXPECT_THAT(page.body, HasSubstr("lang=\"zh-CN\""));
+  EXPECT_THAT(Call("GET", token_, {}, "en,zh;q=0.5").body, Not(HasSubstr("退订")));
+}
+
+TEST_F(UnsubscribeTest, ForgedTruncatedAndForeignTokensAreUnknown) {
+  const auto head = small_.tenant().visible.load();
+  std::string forged = token_;
+  forged.back() = forged.back() == 'A' ? 'B' : 'A';
+  const std::string foreign = *UnsubscribeToken(small_.ledger(), small_.tenant("other"), "x-1");
+  std::string moved = token_;
+  moved.replace(0, moved.find('.'), foreign.substr(0, foreign.find('.')));
+  for (const std::string& token :
+       {forged, token_.substr(0, token_.size() - 3), token_.substr(0, 5), moved, foreign,
+        std::string(), std::string("."), std::string(10'000, 'a')}) {
+    EXPECT_EQ(Call("GET", token).status, 404) << token;
+    EXPECT_EQ(Call("POST", token, {{"List-Unsubscribe", "One-Click"}}).status, 404) << token;
+  }
+  EXPECT_EQ(small_.tenant().visible.load(), head);
+}
+
+TEST_F(UnsubscribeTest, APostThatAsksForNothingKnownChangesNothing) {
+  EXPECT_EQ(Call("POST", token_).status, 400);
+  EXPECT_EQ(Call("POST", token_, {{"List-Unsubscribe", "Two-Click"}}).status, 400);
+  EXPECT_THAT(ContactPoints(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace retrace::server
