@@ -77,6 +77,38 @@ TEST_F(ConfigTest, CompletesPathsFromTheDataDirectory) {
   EXPECT_TRUE(config_.listen.empty());
 }
 
+// Where gRPC takes no TCP, HTTP takes none unless it is told to.
+TEST_F(ConfigTest, ServesHttpBesideGrpc) {
+  config_.data_dir = "d";
+  Config local = config_;
+  config_.Complete();
+  EXPECT_EQ(config_.http_listen, std::vector<std::string>{"127.0.0.1:7234"});
+  EXPECT_EQ(config_.http_socket, "d/http.sock");
+  local.listen = {"none"};
+  Config told = local;
+  local.Complete();
+  EXPECT_TRUE(local.http_listen.empty());
+  told.http_listen = {"127.0.0.1:0"};
+  told.Complete();
+  EXPECT_EQ(told.http_listen, std::vector<std::string>{"127.0.0.1:0"});
+}
+
+TEST_F(ConfigTest, SaysWhatIsWrongWithHttp) {
+  const auto message = [this](auto Config::*setting, auto value) {
+    Config config = config_;
+    config.*setting = value;
+    return std::string(config.Check().message());
+  };
+  using List = std::vector<std::string>;
+  EXPECT_THAT(message(&Config::http_listen, List{"none", "127.0.0.1:1"}), HasSubstr("http_listen"));
+  EXPECT_THAT(message(&Config::http_tls_cert, "cert.pem"), HasSubstr("http_tls_key"));
+  EXPECT_THAT(message(&Config::http_origins, List{"crm.example.com"}),
+              HasSubstr("crm.example.com"));
+  EXPECT_THAT(message(&Config::http_origins, List{"https://a.b/"}), HasSubstr("https://a.b/"));
+  EXPECT_THAT(message(&Config::http_trusted_proxies, List{"nginx"}), HasSubstr("nginx"));
+  EXPECT_THAT(message(&Config::http_connections, int64_t{0}), HasSubstr("http_connections"));
+}
+
 TEST_F(ConfigTest, PrintsAFileThatSaysTheSame) {
   config_.data_dir = "with \"quotes\" and \\";
   config_.listen = {"127.0.0.1:1", "[::1]:2"};

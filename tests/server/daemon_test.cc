@@ -18,6 +18,7 @@
 #include "retrace/v1/tenants.grpc.pb.h"
 #include "server/exit_codes.h"
 #include "tests/support/daemon.h"
+#include "tests/support/http_client.h"
 #include "tests/support/temp_directory.h"
 
 namespace retrace::server {
@@ -401,6 +402,25 @@ TEST_F(DaemonTest, RefusesAnAddressThatIsTaken) {
   const Ended long_socket = Retraced({"serve", "--data", other, "--listen", "none", "--socket",
                                       directory_.Below(std::string(150, 's'))});
   EXPECT_EQ(long_socket.code, static_cast<int>(ExitCode::kAddress)) << long_socket.output;
+  const Ended http =
+      Retraced({"serve", "--data", other, "--listen", "none", "--http-listen", "256.0.0.1:1"});
+  EXPECT_EQ(http.code, static_cast<int>(ExitCode::kAddress)) << http.output;
+  const Ended no_cert = Retraced({"serve", "--data", other, "--listen", "none", "--http-tls-cert",
+                                  other + "/none.pem", "--http-tls-key", other + "/none.pem"});
+  EXPECT_EQ(no_cert.code, static_cast<int>(ExitCode::kUsage)) << no_cert.output;
+  EXPECT_THAT(no_cert.output, HasSubstr("none.pem"));
+}
+
+// Open connections do not hold a daemon up that is asked to stop.
+TEST_F(DaemonTest, ServesHttpUntilItStops) {
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  testing::HttpClient idle(daemon_.data() + "/http.sock");
+  EXPECT_EQ(idle.Call(testing::HttpRequest("GET", "/readyz")).status, 200);
+  testing::HttpClient half(daemon_.data() + "/http.sock");
+  half.Send("GET /healthz HTTP/1.1\r\nHo");  // or it is not read yet: both do
+  EXPECT_EQ(daemon_.Stop(), 0);
+  EXPECT_TRUE(idle.ReadsEnd());
+  EXPECT_FALSE(fs::exists(daemon_.data() + "/http.sock"));
 }
 
 }  // namespace
