@@ -96,7 +96,16 @@ absl::Status AfterItLeft(const store::v1::RecordAttempt& attempt, const Delivery
   }
   // It was undone while it was on its way.
   return notification.row->As<v1::Notification>().taken_back_count() > attempt.taken_back_count()
-             ? Correct(notification, draft, context)
+             ? Correct(notification, attempt.taken_back_count(), draft, context)
+             : absl::OkStatus();
+}
+
+// Who reads what was undone meanwhile, from a list that is not fresh, has to hear that, too.
+absl::Status AfterItWasRead(const Delivery& delivery, Draft& draft, const Context& context) {
+  RETRACE_ASSIGN(const Found notification, NotificationOf(delivery, draft));
+  return !delivery.has_read_time() &&
+                 notification.row->As<v1::Notification>().taken_back_count() > 0
+             ? Correct(notification, 0, draft, context)
              : absl::OkStatus();
 }
 
@@ -271,6 +280,7 @@ absl::Status Decide(const v1::MarkMyNotificationsRequest& request, Draft& draft,
       auto event = std::make_shared<store::v1::DeliveryMarked>();
       event->set_unread(request.unread());
       RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(event)));
+      RETRACE_RETURN_IF_ERROR(AfterItWasRead(delivery, draft, context));
     }
   }
   return absl::OkStatus();

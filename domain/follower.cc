@@ -20,6 +20,8 @@ using google::protobuf::Message;
 using google::protobuf::util::TimeUtil;
 using v1::Follower;
 
+constexpr std::string_view kParkedKind = "followers.parked";
+
 Follower::Parked* FindParked(std::string_view entity, Follower& follower) {
   for (Follower::Parked& parked : *follower.mutable_parked()) {
     if (parked.entity() == entity) {
@@ -97,11 +99,22 @@ absl::Status CheckReason(const v1::CommandOptions& options) {
 absl::Status TellOfParked(std::string_view follower, const Follower::Parked& parked, Draft& draft,
                           const Context& context) {
   Notice notice;
-  notice.kind = "followers.parked";
+  notice.kind = kParkedKind;
   notice.audience.add_roles("administrator");
   notice.about = NameOf(context.header.tenant, FollowerRef(follower));
   notice.message = fmt::format("{}: {}", parked.entity(), parked.fault());
   return Notify(notice, draft, context);
+}
+
+// What cannot be told is not told of.
+absl::StatusOr<bool> IsWorthTelling(const Follower::Parked& parked, const Draft& draft) {
+  const auto name = ParseName(parked.entity(), "entity");
+  if (!name.ok() || FindKind(name->collection) == nullptr ||
+      FindKind(name->collection)->number != KindNumber::kNotification) {
+    return true;
+  }
+  RETRACE_ASSIGN(const RowPtr row, draft.Get({KindNumber::kNotification, name->id}));
+  return row == nullptr || row->As<v1::Notification>().kind() != kParkedKind;
 }
 
 }  // namespace
@@ -150,7 +163,8 @@ absl::Status Decide(const store::v1::AdvanceFollower& command, Draft& draft,
     auto event = std::make_shared<store::v1::EventParked>();
     *event->mutable_parked() = command.parked();
     RETRACE_RETURN_IF_ERROR(draft.Emit(entity, std::move(event)));
-    if (!again) {
+    RETRACE_ASSIGN(const bool tell, IsWorthTelling(command.parked(), draft));
+    if (!again && tell) {
       RETRACE_RETURN_IF_ERROR(TellOfParked(command.follower(), command.parked(), draft, context));
     }
   }

@@ -9,7 +9,7 @@
 namespace retrace::domain {
 
 // Entities of which something waits, of one follower; one more and it stands still.
-inline constexpr int kMostParked = 1000;
+inline constexpr int kMostParked = 300;
 
 Kind FollowerKind();
 EntityRef FollowerRef(std::string_view follower);

@@ -54,6 +54,8 @@ void Extend(const store::v1::NotificationExtended& event, const CommitHeader& he
   }
   if (event.taken_back_count() > 0) {
     notification.set_taken_back_by(static_cast<int64_t>(header.change_set));
+    notification.set_taken_back_actor(header.actor);
+    notification.set_taken_back_reason(header.reason);
   }
   // While the change set is open more of the same may come.
   if (notification.state() != Notification::GATHERING && !Stands(notification)) {
@@ -108,23 +110,21 @@ bool IsEmpty(const v1::Audience& audience) {
          !audience.webhooks();
 }
 
-// The change set that the commit belongs to while it may go on; null when the commit is all of it,
-// or its last.
-absl::StatusOr<RowPtr> OpenChangeSet(const Draft& draft) {
-  const CommitHeader& header = draft.header();
-  RETRACE_ASSIGN(RowPtr row,
-                 draft.Get({KindNumber::kChangeSet, fmt::format("{}", header.change_set)}));
-  return row != nullptr && IsOpenAt(*row, header.time_us) ? row : RowPtr();
-}
-
-// When it goes out.
-absl::Status Schedule(const Notice& notice, const Draft& draft, Notification& notification) {
-  RETRACE_ASSIGN(const RowPtr open, OpenChangeSet(draft));
-  if (open != nullptr) {
+// When it goes out: it gathers while its change set may go on.
+absl::Status Schedule(const Notice& notice, Position change_set, const Draft& draft,
+                      Notification& notification) {
+  const int64_t now_us = draft.header().time_us;
+  RETRACE_ASSIGN(const RowPtr row,
+                 draft.Get({KindNumber::kChangeSet, fmt::format("{}", change_set)}));
+  if (row != nullptr && IsOpenAt(*row, now_us) && notice.window_us == 0) {
     notification.set_state(Notification::GATHERING);
-    notification.set_gathers(static_cast<int64_t>(draft.header().change_set));
-    *notification.mutable_due_time() = open->As<v1::ChangeSet>().expire_time();
-  } else if (notice.not_before_us > draft.header().time_us) {
+    notification.set_gathers(static_cast<int64_t>(change_set));
+    *notification.mutable_due_time() = row->As<v1::ChangeSet>().expire_time();
+  } else if (notice.window_us > 0) {
+    notification.set_state(Notification::WAITING);
+    *notification.mutable_due_time() =
+        TimeUtil::MicrosecondsToTimestamp((now_us / notice.window_us + 1) * notice.window_us);
+  } else if (notice.not_before_us > now_us) {
     notification.set_state(Notification::WAITING);
     *notification.mutable_due_time() = TimeUtil::MicrosecondsToTimestamp(notice.not_before_us);
   } else {
@@ -190,6 +190,15 @@ std::string IdOfName(std::string_view name) {
   return std::string(name.substr(name.rfind('/') + 1));
 }
 
+EntityRef RefOf(const Notice& notice, const Draft& draft) {
+  const std::string& key = notice.key.empty() ? notice.about : notice.key;
+  if (notice.window_us > 0) {
+    const int64_t window = draft.header().time_us / notice.window_us;
+    return NotificationRef(0, notice.kind, fmt::format("{} {}", key, window));
+  }
+  return NotificationRef(notice.once ? 0 : draft.header().change_set, notice.kind, key);
+}
+
 absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context*/) {
   if (FindNotificationKind(notice.kind) == nullptr) {
     return absl::InternalError(fmt::format("There is no kind of notification {}.", notice.kind));
@@ -198,9 +207,7 @@ absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context
     return Refusal(v1::NOBODY_TO_TELL, "This would be told to nobody.")
         .Next("Name members, teams, roles or a filter.");
   }
-  const std::string& key = notice.key.empty() ? notice.about : notice.key;
-  const EntityRef entity =
-      NotificationRef(notice.once ? 0 : draft.header().change_set, notice.kind, key);
+  const EntityRef entity = RefOf(notice, draft);
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
   if (row != nullptr && notice.once) {
     return absl::OkStatus();
@@ -219,11 +226,12 @@ absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context
   const size_t shown = std::min<size_t>(notice.entities.size(), kMostShown);
   notification.mutable_entities()->Add(notice.entities.begin(),
                                        notice.entities.begin() + static_cast<ptrdiff_t>(shown));
-  RETRACE_RETURN_IF_ERROR(Schedule(notice, draft, notification));
+  RETRACE_RETURN_IF_ERROR(Schedule(notice, draft.header().change_set, draft, notification));
   return draft.Emit(entity, std::move(event));
 }
 
-absl::Status Correct(const Found& notification, Draft& draft, const Context& context) {
+absl::Status Correct(const Found& notification, int64_t known, Draft& draft,
+                     const Context& context) {
   const auto& told = notification.row->As<Notification>();
   const NotificationKind* kind = FindNotificationKind(told.kind());
   if (kind == nullptr || kind->opposite.empty() || told.taken_back_by() == 0) {
@@ -249,8 +257,10 @@ absl::Status Correct(const Found& notification, Draft& draft, const Context& con
   *correction.mutable_audience() = told.audience();
   correction.set_about(told.about());
   correction.set_corrects(NameOf(context.header.tenant, notification.entity));
-  correction.set_count(told.taken_back_count());
-  correction.set_state(Notification::READY);
+  correction.set_count(told.taken_back_count() - known);
+  correction.set_actor(told.taken_back_actor());
+  correction.set_reason(told.taken_back_reason());
+  RETRACE_RETURN_IF_ERROR(Schedule({}, by, draft, correction));
   return draft.Emit(entity, std::move(event));
 }
 

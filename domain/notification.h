@@ -45,6 +45,9 @@ struct Notice {
   std::string key;
   // Asked for once with this key, whatever the change set: not a second time.
   bool once = false;
+  // One for all change sets in a stretch of time so long, microseconds, which goes out at its end;
+  // 0: one for each change set.
+  int64_t window_us = 0;
   // Entities that it tells of, as far as they are shown, and how many there are.
   std::vector<v1::NotifiedEntity> entities;
   int64_t count = 0;
@@ -56,12 +59,16 @@ struct Notice {
 // the audience is empty.
 absl::Status Notify(const Notice& notice, Draft& draft, const Context& context);
 
+// The notification that it asks for, or extends.
+EntityRef RefOf(const Notice& notice, const Draft& draft);
 EntityRef NotificationRef(Position change_set, std::string_view kind, std::string_view key);
 // The entity that a notification's or a delivery's name names; the name may be of any tenant.
 std::string IdOfName(std::string_view name);
 
 // Asks for the correction of a notification of which something was undone after it left; or, when
-// it was asked for already, for telling those whom it left out.
-absl::Status Correct(const Found& notification, Draft& draft, const Context& context);
+// it was asked for already, for telling those whom it left out. Who was told knew that `known`
+// entities had been taken back.
+absl::Status Correct(const Found& notification, int64_t known, Draft& draft,
+                     const Context& context);
 
 }  // namespace retrace::domain

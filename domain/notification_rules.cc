@@ -27,6 +27,11 @@ namespace {
 using store::v1::RowHead;
 
 constexpr std::string_view kWebhooks = "webhooks";
+constexpr std::string_view kOperationEnded = "operations.ended";
+constexpr std::string_view kPurged = "customers.purged";
+// The actor of what the server does by itself.
+constexpr std::string_view kServer = "retraced";
+constexpr int64_t kPurgeWindowUs = 3600LL * 1'000'000;
 
 // A change of lifecycle that is told.
 struct Rule {
@@ -73,8 +78,26 @@ struct Told {
   std::vector<v1::NotifiedEntity> entities;
   int64_t count = 0;
 };
-// By kind of notification and recipient.
-using AllTold = std::map<std::pair<std::string, std::string>, Told>;
+// What it is that happens to whom.
+struct Telling {
+  std::string kind;  // of notification
+  std::string recipient;
+  // The change set whose effect is reversed; 0: none.
+  Position reverses = 0;
+  auto operator<=>(const Telling&) const = default;
+};
+using AllTold = std::map<Telling, Told>;
+
+// The change set that a change of state reverses: what a restore takes out of the bin names it, as
+// does an undo.
+Position ReversedBy(const Rule& rule, const Draft::Touched& touched, const Draft& draft) {
+  if (rule.from == RowHead::BINNED && rule.to == RowHead::LIVE) {
+    return touched.before->head.deletion().change_set();
+  }
+  return rule.from == RowHead::MERGED && rule.to == RowHead::LIVE
+             ? touched.before->head.change_set()
+             : draft.undoes();
+}
 
 absl::StatusOr<bool> HasWebhooks(const View& view) {
   RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kCounters, ""}));
@@ -83,7 +106,8 @@ absl::StatusOr<bool> HasWebhooks(const View& view) {
   }
   const auto& counters = row->As<store::v1::Counters>().counters();
   return std::any_of(counters.begin(), counters.end(), [](const store::v1::Counter& counter) {
-    return counter.kind() == static_cast<uint32_t>(KindNumber::kWebhook) && counter.count() > 0;
+    return counter.kind() == static_cast<uint32_t>(KindNumber::kWebhook) &&
+           counter.state() == "ACTIVE" && counter.count() > 0;
   });
 }
 
@@ -99,9 +123,10 @@ absl::StatusOr<AllTold> ChangesToTell(const Draft& draft) {
       RETRACE_ASSIGN(webhooks, HasWebhooks(draft.base()));
     }
     std::set<std::string> recipients = {OwnerOf(touched.before.get())};
-    if (draft.undoes() != 0) {
+    const Position reverses = ReversedBy(*rule, touched, draft);
+    if (reverses != 0) {
       // Those who were told then.
-      RETRACE_ASSIGN(const RowPtr then, draft.base().GetAt(entity, draft.undoes()));
+      RETRACE_ASSIGN(const RowPtr then, draft.base().GetAt(entity, reverses));
       recipients.insert(OwnerOf(then.get()));
     }
     recipients.erase("");
@@ -112,11 +137,9 @@ absl::StatusOr<AllTold> ChangesToTell(const Draft& draft) {
     shown.set_name(NameOf(draft.header().tenant, entity));
     shown.set_revision(static_cast<int64_t>(touched.after->head.revision()));
     for (const std::string& recipient : recipients) {
-      Told& told = all[{std::string(rule->tells), recipient}];
+      Told& told = all[{std::string(rule->tells), recipient, reverses}];
       ++told.count;
-      if (told.entities.size() < kMostShown) {
-        told.entities.push_back(shown);
-      }
+      told.entities.push_back(shown);
     }
   }
   return all;
@@ -138,6 +161,7 @@ absl::StatusOr<Reach> ReachOf(const std::string& recipient, std::string_view kin
     return reach;
   }
   const std::string_view principal = PrincipalOf(recipient);
+  const bool own = kind == kOperationEnded;
   if (!principal.empty()) {
     reach.principal = std::string(principal);
     reach.others = true;  // the token file may know an address
@@ -148,7 +172,7 @@ absl::StatusOr<Reach> ReachOf(const std::string& recipient, std::string_view kin
     }
     const auto& member = row->As<v1::Member>();
     // Nobody is told what they did themselves.
-    if (!member.principal().empty() &&
+    if (!own && !member.principal().empty() &&
         (member.principal() == header.actor || member.principal() == header.on_behalf_of)) {
       return reach;
     }
@@ -185,6 +209,10 @@ absl::Status Ask(std::string_view kind, const std::string& recipient, const Told
   } else {
     notice.audience.add_recipients(recipient);
   }
+  // What expires goes in many commits of the server's own: who is told of that is told at once.
+  if (kind == kPurged && context.header.actor == kServer) {
+    notice.window_us = kPurgeWindowUs;
+  }
   RETRACE_RETURN_IF_ERROR(Notify(notice, draft, context));
   if (reach.principal.empty()) {
     return absl::OkStatus();
@@ -193,8 +221,7 @@ absl::Status Ask(std::string_view kind, const std::string& recipient, const Told
   inbox.set_name(recipient);
   inbox.set_channel(v1::INBOX);
   inbox.set_principal(reach.principal);
-  const EntityRef entity = NotificationRef(draft.header().change_set, kind, recipient);
-  return EmitDelivery(entity, kind, inbox, 0, draft).status();
+  return EmitDelivery(RefOf(notice, draft), kind, inbox, 0, draft).status();
 }
 
 // What the recipient heard of the reverse in the change set; null when nothing, or when all of it
@@ -227,8 +254,12 @@ absl::Status TakeBack(const Found& heard, const Told& told, Draft& draft) {
   const auto& notification = heard.row->As<v1::Notification>();
   event->set_taken_back_count(
       std::min(told.count, notification.count() - notification.taken_back_count()));
+  std::set<std::string> shown;
+  for (const v1::NotifiedEntity& entity : notification.entities()) {
+    shown.insert(entity.name());
+  }
   for (const v1::NotifiedEntity& entity : told.entities) {
-    event->add_taken_back(entity.name());
+    if (shown.contains(entity.name())) event->add_taken_back(entity.name());
   }
   return draft.Emit(heard.entity, std::move(event));
 }
@@ -272,7 +303,8 @@ absl::Status TellEndedOperations(Draft& draft, const Context& context) {
     }
   }
   for (const auto& [entity, actor] : ended) {
-    RETRACE_RETURN_IF_ERROR(Ask("operations.ended", PrincipalName(actor), {}, /*corrects=*/"",
+    RETRACE_ASSIGN(const std::string asker, RecipientOf(actor, draft, draft.header().tenant));
+    RETRACE_RETURN_IF_ERROR(Ask(kOperationEnded, asker, {}, /*corrects=*/"",
                                 NameOf(draft.header().tenant, entity), draft, context));
   }
   return absl::OkStatus();
@@ -283,9 +315,9 @@ absl::Status TellEndedOperations(Draft& draft, const Context& context) {
 absl::Status AddNotifications(Draft& draft, const Context& context) {
   RETRACE_ASSIGN(const AllTold all, ChangesToTell(draft));
   for (const auto& [what, told] : all) {
-    const auto& [kind, recipient] = what;
+    const auto& [kind, recipient, reverses] = what;
     std::optional<Found> heard;
-    for (const Position change_set : {draft.undoes(), draft.header().change_set}) {
+    for (const Position change_set : {reverses, draft.header().change_set}) {
       if (!heard.has_value()) {
         RETRACE_ASSIGN(heard, Heard(change_set, kind, recipient, draft));
       }
@@ -299,13 +331,10 @@ absl::Status AddNotifications(Draft& draft, const Context& context) {
 }
 
 absl::Status ForeseeCorrections(Draft& draft, const Context& /*context*/) {
-  if (draft.undoes() == 0) {
-    return absl::OkStatus();
-  }
   RETRACE_ASSIGN(const AllTold all, ChangesToTell(draft));
   for (const auto& [what, told] : all) {
-    const auto& [kind, recipient] = what;
-    RETRACE_ASSIGN(const std::optional<Found> heard, Heard(draft.undoes(), kind, recipient, draft));
+    const auto& [kind, recipient, reverses] = what;
+    RETRACE_ASSIGN(const std::optional<Found> heard, Heard(reverses, kind, recipient, draft));
     if (!heard.has_value()) {
       continue;
     }

@@ -9,7 +9,8 @@ namespace retrace::domain {
 
 // Asks for the notifications that the outcome of a command causes, each once for its recipient,
 // however many entities it is about. To be called when the outcome was judged: notifications are no
-// part of what a command promises, and none is refused for them.
+// part of what a command promises, and do not count among the entities of its commit, whose bytes
+// alone they must fit.
 //
 // The owner of a customer hears of its deletion, restore, merge and purge unless they did it
 // themselves; webhooks hear of each; whoever started an operation hears of its end.

@@ -6,6 +6,7 @@
 
 #include "domain/commands.h"
 #include "domain/decider.h"
+#include "domain/member.h"
 #include "domain/notification.h"
 #include "domain/notification_kinds.h"
 #include "domain/resource.h"
@@ -23,6 +24,8 @@ using google::protobuf::util::TimeUtil;
 using v1::ContactPoint;
 
 constexpr std::string_view kPrincipals = "principals/";
+// Members that sign in as one principal, of whom the first in use is told.
+constexpr size_t kMostMembers = 100;
 constexpr uint8_t kRecipientIndex = 1;
 constexpr uint8_t kChannelIndex = 2;
 
@@ -147,6 +150,22 @@ absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
              : RowPtr();
 }
 
+absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& view,
+                                        std::string_view tenant) {
+  const std::string value(principal);
+  RETRACE_ASSIGN(
+      const auto hits,
+      view.Find({KindNumber::kMember, kMemberPrincipalIndex, value, value + '\0'}, kMostMembers));
+  for (const IndexHit& hit : hits) {
+    const std::string name = NameOf(tenant, {KindNumber::kMember, hit.id});
+    RETRACE_ASSIGN(const RowPtr member, MemberOf(name, view, tenant));
+    if (member != nullptr) {
+      return name;
+    }
+  }
+  return PrincipalName(principal);
+}
+
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
                               std::string_view kind, const View& view, const std::string& tenant) {
   RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
@@ -180,7 +199,6 @@ Kind ContactPointKind() {
                    .name = "channel",
                    .fields = {"channel"},
                    .normaliser = Normaliser::kExact}};
-  kind.content = true;
   kind.bookkeeping = true;
   kind.apply = ApplyContactPoint;
   kind.subject = SubjectOfContactPoint;
@@ -238,7 +256,11 @@ absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft
   const EntityRef entity = ContactPointRef(request.channel(), request.recipient());
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
   draft.Target(entity);
-  if (row != nullptr && row->As<ContactPoint>().suppressed() != request.lift()) {
+  bool in_force = false;
+  if (row != nullptr) {
+    RETRACE_ASSIGN(in_force, IsSuppressed(row->As<ContactPoint>(), draft, context.header.tenant));
+  }
+  if (row != nullptr && in_force != request.lift()) {
     return absl::OkStatus();
   }
   if (row == nullptr && request.lift()) {

@@ -22,6 +22,10 @@ std::string_view PrincipalOf(std::string_view recipient);
 absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
                                 std::string_view tenant);
 
+// As whom a principal is told something: as the member that signs in so, or else as itself.
+absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& view,
+                                        std::string_view tenant);
+
 // Whether something of this kind may go there: the contact point is not suppressed, and an optional
 // kind was not switched off.
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,

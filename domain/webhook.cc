@@ -262,7 +262,7 @@ absl::Status Decide(const v1::UndeleteWebhookRequest& request, Draft& draft,
 }
 
 absl::Status Decide(const store::v1::DisableWebhook& command, Draft& draft,
-                    const Context& /*context*/) {
+                    const Context& context) {
   const EntityRef entity{KindNumber::kWebhook, command.webhook()};
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
   if (row == nullptr || !row->live() || row->As<Webhook>().state() == Webhook::DISABLED) {
@@ -271,7 +271,13 @@ absl::Status Decide(const store::v1::DisableWebhook& command, Draft& draft,
   draft.Target(entity);
   auto event = std::make_shared<store::v1::WebhookDisabled>();
   event->set_reason(command.reason());
-  return draft.Emit(entity, std::move(event));
+  RETRACE_RETURN_IF_ERROR(draft.Emit(entity, std::move(event)));
+  Notice notice;
+  notice.kind = "webhooks.disabled";
+  notice.audience.add_roles("administrator");
+  notice.about = NameOf(context.header.tenant, entity);
+  notice.message = command.reason();
+  return Notify(notice, draft, context);
 }
 
 absl::Status Decide(const v1::TestWebhookRequest& request, Draft& draft, const Context& context) {

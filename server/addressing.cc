@@ -16,6 +16,7 @@
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "domain/text_excerpt.h"
+#include "domain/webhook.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/v1/history.pb.h"
@@ -42,7 +43,9 @@ constexpr int kMostTogether = 100;
 // Keys of a delivery.
 constexpr size_t kKeys = 4;
 // Notifications of one change set that are looked for at once.
-constexpr size_t kMostGathering = 10'000;
+constexpr size_t kMostGathering = 100'000;
+// Those that were not addressed, of all change sets.
+constexpr size_t kMostUnaddressed = 1'000'000;
 
 uint32_t NumberOf(KindNumber kind) { return static_cast<uint32_t>(kind); }
 
@@ -61,9 +64,10 @@ class Recipients {
     }
   }
 
+  // After the members: who is one of them is told as that.
   void AddPrincipal(const Principal& principal) {
     if (members_.contains(principal.id)) {
-      return;  // told as a member
+      return;
     }
     const std::string name = domain::PrincipalName(principal.id);
     Add(name, v1::INBOX, principal.id);
@@ -119,18 +123,25 @@ absl::Status AddMembers(Ledger& ledger, Tenant& tenant, std::string_view filter,
   return absl::OkStatus();
 }
 
-absl::Status AddNamed(const std::string& name, const domain::View& view, const std::string& tenant,
-                      const std::vector<PrincipalPtr>& principals, Recipients& recipients) {
-  const std::string_view id = domain::PrincipalOf(name);
-  if (!id.empty()) {
-    for (const PrincipalPtr& principal : principals) {
-      if (principal->id == id) recipients.AddPrincipal(*principal);
-    }
-    return absl::OkStatus();
-  }
+absl::Status AddMember(const std::string& name, const domain::View& view, const std::string& tenant,
+                       Recipients& recipients) {
   RETRACE_ASSIGN(const RowPtr row, domain::MemberOf(name, view, tenant));
   if (row != nullptr) {
     recipients.AddMember(name, row->As<v1::Member>());
+  }
+  return absl::OkStatus();
+}
+
+// Members and webhooks that are named one by one.
+absl::Status AddNamed(const Tenant& tenant, const v1::Audience& audience, const std::string& kind,
+                      const domain::View& view, Recipients& recipients) {
+  for (const std::string& name : audience.recipients()) {
+    RETRACE_RETURN_IF_ERROR(AddMember(name, view, tenant.id, recipients));
+    const EntityRef webhook{KindNumber::kWebhook, domain::IdOfName(name)};
+    if (domain::NameOf(tenant.id, webhook) == name) {
+      RETRACE_ASSIGN(const RowPtr row, view.Get(webhook));
+      if (row != nullptr && domain::Takes(*row, kind)) recipients.AddWebhook(name);
+    }
   }
   return absl::OkStatus();
 }
@@ -165,9 +176,10 @@ absl::StatusOr<bool> Addressing::Handle(Tenant& tenant, const Envelope& commit,
   if (event.kind == NumberOf(KindNumber::kFollower)) {
     return AddressResolved(tenant);
   }
-  const auto together =
-      std::count_if(commit.events.begin(), commit.events.end(),
-                    [&event](const Envelope::Event& one) { return one.kind == event.kind; });
+  const auto together = std::count_if(commit.events.begin(), commit.events.end(),
+                                      [&event](const Envelope::Event& one) {
+                                        return one.kind == event.kind && one.type == event.type;
+                                      });
   return Address(tenant, std::string(event.id), static_cast<size_t>(together));
 }
 
@@ -188,15 +200,17 @@ absl::StatusOr<bool> Addressing::AddressClosed(Tenant& tenant, Position change_s
 
 // What was held and may leave now.
 absl::StatusOr<bool> Addressing::AddressResolved(Tenant& tenant) const {
-  const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
-  RETRACE_ASSIGN(const auto hits,
-                 view.Find({KindNumber::kNotification, domain::kNotificationStateIndex, "READY",
-                            std::string("READY\0", 6)},
-                           kMostGathering));
   bool changed = false;
-  for (const domain::IndexHit& hit : hits) {
-    RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, 1));
-    changed = changed || made;
+  for (const std::string state : {"GATHERING", "READY"}) {
+    const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
+    RETRACE_ASSIGN(
+        const auto hits,
+        view.Find({KindNumber::kNotification, domain::kNotificationStateIndex, state, state + '\0'},
+                  kMostUnaddressed));
+    for (const domain::IndexHit& hit : hits) {
+      RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, 1));
+      changed = changed || made;
+    }
   }
   return changed;
 }
@@ -217,8 +231,7 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
                          ? 0
                          : std::max(follower->As<v1::Follower>().held_position(),
                                     follower->As<v1::Follower>().skipped_position());
-  if (waits || !domain::Stands(notification) ||
-      static_cast<int64_t>(row->head.update_position()) <= bound) {
+  if (waits || !domain::Stands(notification) || notification.position() <= bound) {
     return false;
   }
   if (notification.state() == v1::Notification::GATHERING) {
@@ -230,8 +243,12 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
   }
   RETRACE_ASSIGN(const std::vector<Recipient> missing, Missing(tenant, id, notification, view));
   RETRACE_ASSIGN(const v1::Policy policy, domain::PolicyOf(view));
+  std::set<std::string> people;
+  for (const Recipient& recipient : missing) {
+    people.insert(recipient.name());
+  }
   const bool hold =
-      static_cast<int64_t>(std::max(together, missing.size())) > policy.hold_notifications_above();
+      static_cast<int64_t>(std::max(together, people.size())) > policy.hold_notifications_above();
   for (size_t i = 0; i < missing.size(); i += kMostTogether) {
     store::v1::AddressNotification command;
     command.set_notification(id);
@@ -290,18 +307,36 @@ absl::StatusOr<std::vector<Recipient>> Addressing::Resolve(Tenant& tenant,
     const std::string filter = fmt::format("team = {}", domain::Quoted(team));
     RETRACE_RETURN_IF_ERROR(AddMembers(*parts_.ledger, tenant, filter, as_of, recipients));
   }
+  RETRACE_RETURN_IF_ERROR(AddNamed(tenant, audience, kind, view, recipients));
+  std::set<std::string> named;
   for (const std::string& name : audience.recipients()) {
-    RETRACE_RETURN_IF_ERROR(AddNamed(name, view, tenant.id, principals, recipients));
+    named.emplace(domain::PrincipalOf(name));
   }
   for (const PrincipalPtr& principal : principals) {
     const bool by_role = std::any_of(
         audience.roles().begin(), audience.roles().end(),
         [&principal](const std::string& role) { return principal->roles.contains(role); });
-    if (by_role || (!audience.permission().empty() && principal->Has(audience.permission()))) {
-      recipients.AddPrincipal(*principal);
+    const bool by_permission =
+        !audience.permission().empty() && principal->Has(audience.permission());
+    if (!by_role && !by_permission && !named.contains(principal->id)) {
+      continue;
+    }
+    RETRACE_ASSIGN(const std::string as, domain::RecipientOf(principal->id, view, tenant.id));
+    RETRACE_RETURN_IF_ERROR(AddMember(as, view, tenant.id, recipients));
+    recipients.AddPrincipal(*principal);
+  }
+  if (audience.webhooks()) {
+    RETRACE_ASSIGN(const auto hits, view.Find({KindNumber::kWebhook, domain::kWebhookStateIndex,
+                                               "ACTIVE", std::string("ACTIVE\0", 7)},
+                                              kPage));
+    for (const domain::IndexHit& hit : hits) {
+      const EntityRef entity{KindNumber::kWebhook, hit.id};
+      RETRACE_ASSIGN(const RowPtr row, view.Get(entity));
+      if (row != nullptr && domain::Takes(*row, kind)) {
+        recipients.AddWebhook(domain::NameOf(tenant.id, entity));
+      }
     }
   }
-  static_cast<void>(kind);
   return std::move(recipients).Take();
 }
 

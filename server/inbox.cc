@@ -95,6 +95,7 @@ absl::Status Show(const Ledger& ledger, const Principals& principals, const Tena
   domain::ShowResource(tenant.id,
                        {KindNumber::kNotification, domain::IdOfName(delivery.notification())},
                        *entry.notification, *item.mutable_notification());
+  item.mutable_notification()->clear_audience();  // who else was told is the others' business
   RETRACE_ASSIGN(const std::string language,
                  LanguageOf(ledger, principals, tenant, delivery.recipient()));
   RETRACE_ASSIGN(const MessageValues values,
@@ -218,6 +219,7 @@ absl::StatusOr<store::v1::ResolvedPreferences> Inbox::Resolve(
 absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
   const Tenant& tenant = *call.tenant;
   eventstore::Position told = 0;  // everything up to here was told; 0: nothing yet
+  int32_t told_unread = 0;
   while (true) {
     RETRACE_RETURN_IF_ERROR(writer.Alive());
     const uint64_t changes = ledger_.tenants().changes();
@@ -226,7 +228,6 @@ absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
       const RowView view(ledger_.rows(), tenant.number, visible);
       v1::WatchMyNotificationsResponse message;
       RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
-      message.set_unread_count(unread);
       message.set_position(static_cast<int64_t>(visible));
       RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, "", kMostWatched));
       for (auto hit = hits.rbegin(); told != 0 && hit != hits.rend(); ++hit) {
@@ -238,9 +239,11 @@ absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
         }
       }
       const bool first = told == 0;
+      message.set_unread_count(unread);
       told = std::max<eventstore::Position>(visible, 1);
-      if (first || message.items_size() > 0) {
+      if (first || message.items_size() > 0 || unread != told_unread) {
         RETRACE_RETURN_IF_ERROR(writer.Write(message));
+        told_unread = unread;
       }
       absl::SleepFor(kRest);
     }

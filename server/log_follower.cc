@@ -15,6 +15,7 @@
 #include "retrace/store/v1/notifications.pb.h"
 #include "server/log_walk.h"
 #include "server/logging.h"
+#include "server/moment.h"
 #include "server/row_view.h"
 #include "server/submit.h"
 #include "server/system_log.h"
@@ -29,6 +30,8 @@ constexpr absl::Duration kRest = absl::Milliseconds(20);
 constexpr absl::Duration kLook = absl::Seconds(1);
 // After a fault that may pass.
 constexpr absl::Duration kPause = absl::Milliseconds(500);
+// For how long one tenant is followed before the next has its turn.
+constexpr absl::Duration kTurn = absl::Seconds(1);
 constexpr size_t kCost = 8;
 constexpr size_t kMostFaultBytes = 500;
 
@@ -109,9 +112,21 @@ void LogFollower::Run() {
 absl::Status LogFollower::CatchUp() {
   absl::MutexLock lock(&round_);
   absl::Status first;
+  // Before anything is done for any tenant, it is known what must be held.
   for (Tenant* tenant : ledger_.tenants().All()) {
-    if (!stopping_) {
-      first.Update(Follow(*tenant));
+    Progress& progress = progress_[tenant];
+    if (!stopping_ && !progress.opened) {
+      first.Update(Open(*tenant, progress));
+    }
+  }
+  for (bool more = true; more && !stopping_ && first.ok();) {
+    more = false;
+    for (Tenant* tenant : ledger_.tenants().All()) {
+      Progress& progress = progress_[tenant];
+      if (!stopping_ && progress.opened) {
+        first.Update(Follow(*tenant));
+        more = more || progress.more;
+      }
     }
   }
   return first;
@@ -156,22 +171,32 @@ absl::Status LogFollower::Open(Tenant& tenant, Progress& progress) {
     Log(LogLevel::kWarn, "deliveries are held: the log began a new epoch", {{"tenant", tenant.id}});
   }
   progress.opened = true;
+  SetLag(tenant, progress);
   return absl::OkStatus();
+}
+
+bool LogFollower::IsOpen(const Tenant& tenant) const {
+  absl::MutexLock lock(&lag_mutex_);
+  return lag_.contains(&tenant);
 }
 
 absl::Status LogFollower::Follow(Tenant& tenant) {
   Progress& progress = progress_[&tenant];
   const bool new_commits = progress.position < tenant.visible;
-  if (progress.opened && !new_commits && !progress.dirty) {
+  if (!new_commits && !progress.dirty) {
+    progress.more = false;
     return absl::OkStatus();
   }
-  if (!progress.opened) {
-    RETRACE_RETURN_IF_ERROR(Open(tenant, progress));
-  }
-  RETRACE_ASSIGN(const v1::Follower follower, Read(tenant));
+  RETRACE_ASSIGN(v1::Follower follower, Read(tenant));
   absl::Status status;
-  if (!follower.paused()) {
+  if (follower.paused()) {
+    RETRACE_ASSIGN(
+        progress.first_waiting_us,
+        CommitTimeOf(ledger_, tenant, std::min<Position>(progress.position + 1, tenant.visible)));
+  } else {
     status.Update(RetryParked(tenant, follower, progress));
+    // What was parked may not be any more.
+    RETRACE_ASSIGN(follower, Read(tenant));
     status.Update(Walk(tenant, follower, progress));
   }
   SetLag(tenant, progress);
@@ -191,9 +216,13 @@ absl::Status LogFollower::Walk(Tenant& tenant, const v1::Follower& recorded, Pro
   }
   LogWalk walk(ledger_.log(), tenant.number, progress.position + 1, visible, /*backwards=*/false);
   Envelope commit;
-  while (!stopping_) {
+  // Then it is the next tenant's turn.
+  const absl::Time end = absl::Now() + kTurn;
+  progress.more = true;
+  while (!stopping_ && absl::Now() < end) {
     RETRACE_ASSIGN(const eventstore::StoredCommit* stored, walk.Next());
     if (stored == nullptr) {
+      progress.more = false;
       break;
     }
     RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, commit));
@@ -204,7 +233,9 @@ absl::Status LogFollower::Walk(Tenant& tenant, const v1::Follower& recorded, Pro
     progress.dirty = progress.dirty || *changed;
     progress.position = stored->position;
   }
-  progress.first_waiting_us = 0;
+  if (!progress.more) {
+    progress.first_waiting_us = 0;
+  }
   return absl::OkStatus();
 }
 
@@ -240,7 +271,9 @@ absl::StatusOr<bool> LogFollower::HandleAll(Tenant& tenant, const Envelope& comm
 absl::Status LogFollower::RetryParked(Tenant& tenant, const v1::Follower& follower,
                                       Progress& progress) {
   for (const v1::Follower::Parked& parked : follower.parked()) {
-    if (parked.retry() && !stopping_) {
+    // What the walk has not come to yet, after a restart, is tried when it has.
+    const bool behind = static_cast<Position>(parked.position()) <= progress.position;
+    if (parked.retry() && behind && !stopping_) {
       RETRACE_RETURN_IF_ERROR(RetryOne(tenant, parked, progress));
     }
   }
@@ -252,31 +285,29 @@ absl::Status LogFollower::RetryOne(Tenant& tenant, const v1::Follower::Parked& p
   store::v1::AdvanceFollower outcome;
   outcome.set_follower(options_.name);
   outcome.set_unparked(parked.entity());
-  const auto from = static_cast<Position>(parked.position());
-  if (from <= progress.position) {
-    LogWalk walk(ledger_.log(), tenant.number, from, progress.position, /*backwards=*/false);
-    Envelope commit;
-    while (!stopping_ && !outcome.has_parked()) {
-      RETRACE_ASSIGN(const eventstore::StoredCommit* stored, walk.Next());
-      if (stored == nullptr) {
-        break;
+  LogWalk walk(ledger_.log(), tenant.number, static_cast<Position>(parked.position()),
+               progress.position, /*backwards=*/false);
+  Envelope commit;
+  while (!stopping_ && !outcome.has_parked()) {
+    RETRACE_ASSIGN(const eventstore::StoredCommit* stored, walk.Next());
+    if (stored == nullptr) {
+      break;
+    }
+    RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, commit));
+    for (const Envelope::Event& event : commit.events) {
+      if (!options_.wants(event) || EntityName(tenant, event) != parked.entity()) {
+        continue;
       }
-      RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, commit));
-      for (const Envelope::Event& event : commit.events) {
-        if (!options_.wants(event) || EntityName(tenant, event) != parked.entity()) {
-          continue;
-        }
-        const absl::StatusOr<bool> handled = options_.handle(tenant, commit, event);
-        if (handled.ok()) {
-          continue;
-        }
-        if (MayPass(handled.status())) {
-          return handled.status();
-        }
-        outcome.clear_unparked();
-        *outcome.mutable_parked() = Parked(parked.entity(), commit.position, handled.status());
-        break;
+      const absl::StatusOr<bool> handled = options_.handle(tenant, commit, event);
+      if (handled.ok()) {
+        continue;
       }
+      if (MayPass(handled.status())) {
+        return handled.status();
+      }
+      outcome.clear_unparked();
+      *outcome.mutable_parked() = Parked(parked.entity(), commit.position, handled.status());
+      break;
     }
   }
   if (stopping_) {

@@ -61,6 +61,8 @@ class LogFollower {
   FollowerLag LagOf(const Tenant& tenant) const;
   // The largest of all tenants.
   FollowerLag Lag() const;
+  // True once it is known whether anything of the tenant is held.
+  bool IsOpen(const Tenant& tenant) const;
   const std::string& name() const { return options_.name; }
 
  private:
@@ -71,6 +73,7 @@ class LogFollower {
     eventstore::Position recorded = 0;
     bool dirty = false;  // something was done since `recorded`
     absl::Time next_record = absl::InfinitePast();
+    bool more = false;             // its turn was over before it had come to the end
     int64_t first_waiting_us = 0;  // time of the first commit that was not looked at; 0: none
   };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "domain/notification_rules.h"
 #include "domain/operation_work.h"
 #include "domain/plan.h"
 #include "domain/status_macros.h"
@@ -109,6 +110,7 @@ absl::Status OperationPlanner::Add(const std::vector<domain::OperationTarget>& t
 }
 
 absl::Status OperationPlanner::TakeDraft() {
+  RETRACE_RETURN_IF_ERROR(domain::ForeseeCorrections(*draft_, decided_in_.context()));
   RETRACE_ASSIGN(const Plan part, domain::DescribeOutcome(*draft_));
   digest_.Update(OutcomeDigest(*draft_));
   entities_ += part.entity_count();

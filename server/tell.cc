@@ -9,6 +9,11 @@
 #include "server/system_log.h"
 
 namespace retrace::server {
+namespace {
+
+constexpr size_t kMostFaultBytes = 1000;
+
+}  // namespace
 
 absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1::Tell& tell,
                           std::string method) {
@@ -28,7 +33,7 @@ void TellOfFailedBackup(Ledger& ledger, Sequencer& sequencer, int64_t now_us,
   tell.set_kind("backups.failed");
   tell.mutable_audience()->add_roles("administrator");
   tell.mutable_audience()->add_roles("operator");
-  tell.set_message(fault);
+  tell.set_message(fault.substr(0, kMostFaultBytes));
   tell.set_key(absl::FormatTime("%Y-%m-%d", absl::FromUnixMicros(now_us), absl::UTCTimeZone()));
   for (Tenant* tenant : ledger.tenants().All()) {
     const absl::Status told = TellAsServer(sequencer, *tenant, tell, "retraced.TellOfBackup");

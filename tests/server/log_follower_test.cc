@@ -133,6 +133,26 @@ TEST_F(LogFollowerTest, ADiscardedEventIsPassedOverAndLaterOnesAreNot) {
             v1::ENTITY_NOT_FOUND);
 }
 
+TEST_F(LogFollowerTest, WhatComesBesideARetryIsNotLost) {
+  const std::string bad = NewCustomer("Bad", "");
+  CatchUp();
+  Poison(bad, true);
+  Rename(bad, "Bad 2");
+  CatchUp();
+  Poison(bad, false);
+  // Both are new to the follower's next round.
+  v1::PauseFollowerRequest pause;
+  pause.set_name("tenants/acme/followers/notifications");
+  Do(pause);
+  ASSERT_TRUE(Resolve(bad, v1::ResolveParkedEventRequest::RETRY).ok());
+  Rename(bad, "Bad 3");
+  pause.set_resume(true);
+  Do(pause);
+  CatchUp();
+  EXPECT_THAT(Row().parked(), IsEmpty());
+  EXPECT_THAT(Handled(bad), SizeIs(3));
+}
+
 TEST_F(LogFollowerTest, WhatPassesByItselfParksNothing) {
   {
     absl::MutexLock lock(&mutex_);

@@ -128,6 +128,117 @@ TEST_F(NotificationsTest, RedoTellsAnew) {
   EXPECT_NE(items.at(0).notification().change_set(), change_set);
 }
 
+TEST_F(NotificationsTest, ARestoreTakesBackWhatDidNotLeave) {
+  const std::string name = NewCustomer("Acme", "bo");
+  Delete(name);
+  Follow();
+  v1::UndeleteCustomerRequest undelete;
+  undelete.set_name(name);
+  Do(undelete);
+  Follow();
+  EXPECT_THAT(Notifications("state = TAKEN_BACK"), SizeIs(1));
+  EXPECT_THAT(Notifications(), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, WhoReadsWhatWasUndoneMeanwhileIsTold) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
+  const std::string stale = InboxOf("anna").at(0).name();
+  const int64_t undo = Undo(change_set);
+  MarkRead("anna", stale);
+  Follow();
+  const auto items = InboxOf("anna");
+  ASSERT_THAT(KindsOf(items), ElementsAre("customers.restored", "customers.deleted"));
+  EXPECT_EQ(items[0].notification().change_set(), undo);
+  EXPECT_EQ(items[0].notification().actor(), "boss");
+}
+
+TEST_F(NotificationsTest, OneMessageForWhatTheServerPurgesInAnHour) {
+  for (const char* title : {"Acme", "Beta", "Gamma"}) {
+    const std::string name = NewCustomer(title, "anna");
+    Delete(name);
+    v1::PurgeEntitiesRequest purge;
+    purge.set_parent("tenants/acme");
+    purge.add_names(name);
+    Do(purge, "retraced");
+  }
+  const auto told = Notifications("kind = \"customers.purged\"");
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].count(), 3);
+  EXPECT_EQ(told[0].state(), v1::Notification::WAITING);
+}
+
+// A log that was recovered, or continued after a loss: what it does not know of may have left.
+class NewEpochTest : public NotifyingTest {
+ protected:
+  void BeginEpoch() {
+    follower_.reset();
+    addressing_.reset();
+    sequencer_.reset();
+    small_.Reopen(/*new_epoch=*/true);
+    StartSequencer();
+    StartFollower();
+    Follow();
+  }
+  v1::Follower Row() {
+    const RowView view(small_.ledger().rows(), small_.tenant().number, small_.tenant().visible);
+    const auto row = view.Get(domain::FollowerRef(domain::kNotificationFollower));
+    return !row.ok() || *row == nullptr ? v1::Follower() : (*row)->As<v1::Follower>();
+  }
+  void Decide(v1::ResolveHeldDeliveriesRequest::Choice choice) {
+    v1::ResolveHeldDeliveriesRequest request;
+    request.set_parent("tenants/acme");
+    request.set_choice(choice);
+    request.mutable_options()->set_reason("looked at");
+    Do(request);
+    Follow();
+  }
+  // A notification that gathers until its change set closes by itself.
+  void GatherInAnOpenChangeSet() {
+    v1::BeginChangeSetRequest begin;
+    begin.set_parent("tenants/acme");
+    Do(Deletion(NewCustomer("Acme", "bo"), Do(begin).outcome.change_set()));
+  }
+  void CloseByItself() {
+    ASSERT_TRUE(clock_->Advance(25 * 3600 * int64_t{1'000'000}).ok());
+    Timers timers(small_.ledger(), *sequencer_, *clock_, [](const absl::Status&) {});
+    ASSERT_TRUE(timers.CatchUp().ok());
+    Follow();
+  }
+};
+
+TEST_F(NewEpochTest, NothingIsHeldWhereNothingWasAsked) {
+  BeginEpoch();
+  EXPECT_EQ(Row().held_position(), 0);
+}
+
+TEST_F(NewEpochTest, WhatWasAskedBeforeWaitsAndWhatComesNowDoesNot) {
+  Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  BeginEpoch();
+  EXPECT_GT(Row().held_position(), 0);
+  Delete(NewCustomer("Beta", "anna"));
+  Follow();
+  EXPECT_THAT(Deliveries("recipient = \"tenants/acme/members/anna\" AND channel = EMAIL"),
+              SizeIs(1));
+}
+
+TEST_F(NewEpochTest, WhatIsHeldLeavesByNoTimer) {
+  GatherInAnOpenChangeSet();
+  BeginEpoch();
+  CloseByItself();
+  EXPECT_THAT(Deliveries(), IsEmpty());
+  Decide(v1::ResolveHeldDeliveriesRequest::SEND);
+  EXPECT_THAT(Deliveries(), SizeIs(1));
+}
+
+TEST_F(NewEpochTest, WhatWasSkippedStaysSkipped) {
+  GatherInAnOpenChangeSet();
+  BeginEpoch();
+  Decide(v1::ResolveHeldDeliveriesRequest::SKIP);
+  CloseByItself();
+  EXPECT_THAT(Deliveries(), IsEmpty());
+}
+
 TEST_F(NotificationsTest, OneMessageForAChangeSet) {
   v1::BeginChangeSetRequest begin;
   begin.set_parent("tenants/acme");
