@@ -302,12 +302,12 @@ void Assembly::Serve() {
                                                  fault);
                             }});
   backend_.backup_schedule = backup_schedule_.get();
+  StartNotifying();
   rpc_->Serve({.tenants = &ledger_->tenants(),
                .submit = [sequencer = sequencer_.get()](
                              Command command) { sequencer->Submit(std::move(command)); },
                .rows = &ledger_->rows(),
                .plans = &*backend_.plans});
-  StartNotifying();
   housekeeping_->Start([this] { CollectMetrics(); });
   scrub_ = std::make_unique<Scrub>(*ledger_, [this](const absl::Status& status, uint64_t commits) {
     if (!status.ok()) DieOfStorage(status);
@@ -332,7 +332,8 @@ void Assembly::StartNotifying() {
   follower_ = std::make_unique<LogFollower>(*ledger_, *sequencer_, std::move(options));
   backend_.follower = follower_.get();
   deliverer_ = std::make_unique<Deliverer>(
-      Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get()},
+      Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get(),
+                       [this](const Tenant& tenant) { return follower_->IsOpen(tenant); }},
       std::move(delivering_));
   unsubscribe_ = std::make_unique<Unsubscribe>(*ledger_, *sequencer_, rpc_->pool(Lane::kQuick));
   http_->AttachUnsubscribe([this](const http::UnsubscribeCall& call, auto done) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -47,6 +48,8 @@ class Deliverer {
     Sequencer* sequencer = nullptr;
     const Principals* principals = nullptr;
     Clock* clock = nullptr;
+    // False while it is not known yet whether anything of the tenant is held. Null: never.
+    std::function<bool(const Tenant&)> is_open;
   };
   Deliverer(const Parts& parts, DelivererOptions options);
   // Breaks off what is under way.
@@ -77,20 +80,30 @@ class Deliverer {
   struct Ended {
     Key key;
     store::v1::RecordAttempt attempt;
+    std::string disabled_webhook;                // id; empty: none is disabled because of it
+    absl::Time try_time = absl::InfinitePast();  // when it is recorded
+    absl::Duration wait;                         // after a refusal
   };
 
   void Run();
   absl::Status LookForDue(Tenant& tenant);
+  absl::Status Enqueue(Tenant& tenant, const std::string& id, const RowView& view,
+                       int64_t held_position);
+  size_t MostUnderWay(const std::string& destination) const;
   void StartWaiting();
   // Sends it, or records at once why not.
   void Start(const Key& key, const std::string& destination);
   absl::Status TryToStart(const Key& key, const std::string& destination);
   absl::Status SendMail(const Key& key, const std::string& destination,
                         const domain::Row& delivery_row, const v1::Notification& notification);
+  absl::Status SendPost(const Key& key, const std::string& destination,
+                        const domain::Row& delivery_row, const domain::Row& notification_row);
   void End(const Key& key, const std::string& destination, const SendResult& result,
-           store::v1::RecordAttempt attempt, v1::Channel channel);
+           store::v1::RecordAttempt attempt, v1::Channel channel, int64_t since_us);
   void EndWithout(const Key& key, const std::string& destination, v1::Delivery::State state,
-                  std::string why);
+                  std::string why, bool may_have_arrived = false);
+  // It is no more this look's business.
+  void Forget(const Key& key, const std::string& destination);
   void RecordEnded();
   void Record(Ended ended);
   bool AllRecorded() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return recording_ == 0; }
@@ -101,12 +114,15 @@ class Deliverer {
   // The running thread's.
   std::map<std::string, Destination> destinations_;
   absl::Time next_look_ = absl::InfinitePast();
+  const int64_t started_us_;
 
   mutable absl::Mutex mutex_;
   std::set<Key> known_ ABSL_GUARDED_BY(mutex_);
   std::vector<Ended> ended_ ABSL_GUARDED_BY(mutex_);
   std::vector<Ended> again_ ABSL_GUARDED_BY(mutex_);  // could not be recorded yet
   std::map<std::string, size_t> freed_ ABSL_GUARDED_BY(mutex_);
+  // When something last arrived there, by the clock.
+  std::map<std::string, int64_t> arrived_us_ ABSL_GUARDED_BY(mutex_);
   size_t recording_ ABSL_GUARDED_BY(mutex_) = 0;
   Counts counts_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
