@@ -13,7 +13,7 @@ scheduled-TIME,true,false,
 before-upgrade,false,true,
 
 $ retrace admin status -o json | python3 -c 'import json,sys; print(sorted(json.load(sys.stdin)["backup"]))'
-dict_keys(['scheduled', 'last_backup', 'last_time', 'age', 'bytes', 'next_time', 'kept'])
+['age', 'bytes', 'kept', 'last_backup', 'last_time', 'next_time', 'scheduled']
 
 # Too early for another one: a restart changes nothing about that.
 ! stop
@@ -41,13 +41,13 @@ $ rm "$RETRACED_DATA/backups"; mv aside "$RETRACED_DATA/backups"; retrace admin 
 None
 
 # One that was damaged is no backup any more, and takes no other one's place.
-$ newest=$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1); sed -i 's/"format"/"tamrof"/' "$newest/manifest.json"; retrace admin advance-clock 24h > /dev/null; retrace admin backups -o csv | cut -d, -f4,7- | sed -E 's#/[^ ]*/scheduled-[^:]*#DIRECTORY#'
+$ newest=$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1); sed -i 's/"format"/"tamrof"/' "$newest/manifest.json"; retrace admin advance-clock 24h > /dev/null; retrace admin backups -o csv | cut -d, -f4,7- | sed -E 's#/[^ ]*/scheduled-[^ ]*#DIRECTORY#'
 scheduled,fault
 true,
 true,
 false,
-true,damaged
+true,the backup in DIRECTORY is damaged: manifest.json and SHA256SUMS do not belong together. Use another backup.
 
 # The newest log and the newest keys are all that it takes.
-$ retraced recover --from "$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1)" --keys "$(ls -d "$RETRACED_DATA"/key-backups/scheduled-*)" --master-key "$RETRACED_DATA/master.key" --to recovered | grep acme
-  tenant acme stands at position 1
+$ retraced recover --from "$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1)" --keys "$(ls -d "$RETRACED_DATA"/key-backups/scheduled-*)" --master-key "$RETRACED_DATA/master.key" --to recovered | grep -c "tenant acme stands"
+1

@@ -205,6 +205,7 @@ TEST_F(BackupScheduleTest, AfterARestartTheDirectoryTellsWhatThereIs) {
   Start();
   MakeSome(1);
   const std::vector<std::string> made = Logs();
+  ASSERT_THAT(made, SizeIs(1));
   Advance(40 * kHourUs);
   Start();
   EXPECT_EQ(schedule_->state().last_id, made.front());
@@ -219,6 +220,7 @@ TEST_F(BackupScheduleTest, ADamagedOneDoesNotCount) {
   Start();
   MakeSome(2);
   const std::vector<std::string> made = Logs();
+  ASSERT_THAT(made, SizeIs(2));
   Damage(made[1]);
   MakeSome(1);
   ASSERT_THAT(Logs(), SizeIs(3));
@@ -236,6 +238,7 @@ TEST_F(BackupScheduleTest, AfterARestartADamagedOneIsNotTheLastGoodOne) {
   Start();
   MakeSome(2);
   const std::vector<std::string> made = Logs();
+  ASSERT_THAT(made, SizeIs(2));
   Damage(made[1]);
   Start();
   EXPECT_THAT(told_, ElementsAre(HasSubstr(made[1])));
@@ -246,6 +249,7 @@ TEST_F(BackupScheduleTest, TheLastGoodOneStaysWhenAllNewerOnesAreDamaged) {
   options_.keep = 1;
   Start();
   MakeSome(1);
+  ASSERT_THAT(Logs(), SizeIs(1));
   const std::string good = Logs().front();
   // As of a disk that fills: nothing newer can be made.
   fs::remove_all(options_.places.keys);
@@ -258,9 +262,10 @@ TEST_F(BackupScheduleTest, TheLastGoodOneStaysWhenAllNewerOnesAreDamaged) {
 TEST_F(BackupScheduleTest, ALogWithoutKeysIsNoGoodBackup) {
   Start();
   MakeSome(2);
+  ASSERT_THAT(Logs(), SizeIs(2));
   fs::remove_all(options_.places.keys + "/" + Logs()[1]);
   Start();
-  EXPECT_THAT(Logs(), SizeIs(3));
+  ASSERT_THAT(Logs(), SizeIs(3));
   EXPECT_EQ(schedule_->state().last_id, Logs()[2]);
 }
 
