@@ -4,6 +4,7 @@
 #include <grpcpp/server.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +55,16 @@ constexpr absl::Duration kDrain = absl::Seconds(20);
 void Say(std::string_view text) {
   fmt::print(stderr, "retraced: {}\n", text);
   std::fflush(stderr);
+}
+
+// gRPC's listener does not recover from running out of descriptors, and the usual soft limit is
+// low.
+void TakeAllDescriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
 }
 
 // Waits for SIGTERM or SIGINT on a thread of its own. A signal before Arm ends the process at once:
@@ -422,6 +433,7 @@ ExitCode Assembly::Stop() {
 }  // namespace
 
 ExitCode RunDaemon(const Config& config) {
+  TakeAllDescriptors();
   static StopSignal stop;  // its thread lives as long as the process
   ExitCode code = ExitCode::kOk;
   {
