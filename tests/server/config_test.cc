@@ -144,6 +144,22 @@ TEST_F(ConfigTest, ChecksValues) {
   EXPECT_FALSE(config_.Check().ok());
 }
 
+TEST_F(ConfigTest, ChecksTheScheduleOfBackups) {
+  config_.backup_every = 0;
+  ASSERT_TRUE(config_.Check().ok()) << config_.Check();
+  for (const auto setting :
+       {&Config::backup_every, &Config::backup_keep, &Config::key_backup_keep}) {
+    for (const int64_t wrong : {-1, 100'000}) {
+      Config config = config_;
+      config.*setting = wrong;
+      EXPECT_THAT(std::string(config.Check().message()), HasSubstr("backup_")) << wrong;
+    }
+  }
+  // One at least, or the last good one would go.
+  config_.backup_keep = 0;
+  EXPECT_FALSE(config_.Check().ok());
+}
+
 TEST_F(ConfigTest, ChecksWhatGoesOutside) {
   config_.smtp_url = "smtp://mail.example.com:587";
   config_.mail_from = "Retrace <crm@example.com>";
