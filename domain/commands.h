@@ -55,15 +55,24 @@ class TestWebhookRequest;
 class DeleteWebhookRequest;
 class UndeleteWebhookRequest;
 class RedeliverWebhookRequest;
+class AcknowledgeRequest;
+class ObjectRequest;
+class TakeOutRequest;
+class AcknowledgeObjectionsRequest;
+class WithdrawRequest;
+class ExecuteRequest;
 }  // namespace retrace::v1
 namespace retrace::store::v1 {
 class EpochBegan;
 class AdministrativeActDone;
 class AnnounceExpiry;
+class AdvanceAnnouncement;
 class Fire;
 class ResolvedUndo;
 class ResolvedRestoreTo;
 class ResolvedOperation;
+class ResolvedAnnounce;
+class ResolvedApprove;
 class OperationCancel;
 class AddressNotification;
 class AdvanceFollower;
@@ -125,6 +134,21 @@ absl::Status Decide(const v1::RestoreEntitiesRequest& request, Draft& draft,
                     const Context& context);
 absl::Status Decide(const v1::PurgeEntitiesRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::EmptyBinRequest& request, Draft& draft, const Context& context);
+// Announce and Approve, with what the server knows of the command; what is answered to them.
+absl::Status Decide(const store::v1::ResolvedAnnounce& resolved, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::AcknowledgeRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ObjectRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::TakeOutRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::AcknowledgeObjectionsRequest& request, Draft& draft,
+                    const Context& context);
+absl::Status Decide(const v1::WithdrawRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::ExecuteRequest& request, Draft& draft, const Context& context);
+// The server tells what came of an announcement's command.
+absl::Status Decide(const store::v1::AdvanceAnnouncement& command, Draft& draft,
+                    const Context& context);
 // One entity as it was at a position.
 absl::Status Decide(const store::v1::ResolvedRestoreTo& restore, Draft& draft,
                     const Context& context);

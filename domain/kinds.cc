@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "domain/announcement.h"
 #include "domain/change_set.h"
 #include "domain/counters.h"
 #include "domain/customer.h"
@@ -34,6 +35,7 @@ std::vector<Kind>& List() {
       RecordKind(),        ChangeSetKind(),     ServerKind(),         HoldKind(),
       OperationKind(),     OperationPartKind(), ExpiryKind(),         FollowerKind(),
       NotificationsKind(), DeliveryKind(),      ContactPointKind(),   WebhookKind(),
+      AnnouncementKind(),
       CountersKind(),      RequestKind(),       ChangeSetTallyKind(),
   };
   return *kinds;

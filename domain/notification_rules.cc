@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "domain/announcement.h"
 #include "domain/counters.h"
 #include "domain/delivery.h"
 #include "domain/field_traits.h"
@@ -313,6 +314,7 @@ absl::Status TellEndedOperations(Draft& draft, const Context& context) {
 }  // namespace
 
 absl::Status AddNotifications(Draft& draft, const Context& context) {
+  RETRACE_RETURN_IF_ERROR(NoteUndone(draft, context));
   RETRACE_ASSIGN(const AllTold all, ChangesToTell(draft));
   for (const auto& [what, told] : all) {
     const auto& [kind, recipient, reverses] = what;

@@ -1,6 +1,7 @@
 // What one commit of an operation does to its targets.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "domain/operation.h"
@@ -43,8 +44,10 @@ int64_t EntitiesIn(const Draft& draft) {
 }
 
 // The command alone, on what the draft holds so far: its events, or its refusal.
-absl::Status TryOne(const OperationTarget& target, Draft& alone, const Context& context) {
+absl::Status TryOne(const OperationTarget& target, const std::set<EntityRef>& left_out,
+                    Draft& alone, const Context& context) {
   RETRACE_RETURN_IF_ERROR(target.decide(alone, context));
+  RETRACE_RETURN_IF_ERROR(CheckLeftOut(left_out, alone));
   return alone.Check(context);
 }
 
@@ -54,14 +57,21 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
                                  const std::vector<OperationTarget>& targets, Draft& draft,
                                  const Context& context) {
   Tried tried;
+  RETRACE_ASSIGN(const std::set<EntityRef> left_out, LeftOutOf(task));
   OperationAdvanced& counts = tried.counts;
   // The operation itself, its part and its change set are entities, too.
   const size_t most_touched = draft.most_entities() - 3;
   for (const OperationTarget& target : targets) {
     Draft alone(draft, context.header);
     alone.Widen(draft.most_entities(), draft.deletion());
+    if (left_out.contains(target.entity)) {
+      counts.set_skipped(counts.skipped() + 1);
+      tried.items.push_back(Item(target.name, OperationItem::SKIPPED, "It was taken out."));
+      continue;
+    }
     RETRACE_ASSIGN(std::string drift, DriftOf(task, target, draft));
-    const absl::Status status = drift.empty() ? TryOne(target, alone, context) : absl::OkStatus();
+    const absl::Status status =
+        drift.empty() ? TryOne(target, left_out, alone, context) : absl::OkStatus();
     if (!status.ok() && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) {
       return status;
     }

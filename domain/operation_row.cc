@@ -5,6 +5,7 @@
 
 #include "domain/operation.h"
 #include "domain/refusal.h"
+#include "domain/resource.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/v1/history.pb.h"
@@ -150,6 +151,30 @@ absl::StatusOr<std::string> DriftOf(const OperationTask& task, const OperationTa
   }
   return fmt::format("{} wrote it at position {}, after the operation's position {}.",
                      row->head.actor(), row->head.update_position(), task.position());
+}
+
+absl::StatusOr<std::set<EntityRef>> LeftOutOf(const OperationTask& task) {
+  std::set<EntityRef> left_out;
+  for (const std::string& name : task.left_out()) {
+    RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, "left_out"));
+    if (const Kind* kind = FindKind(parsed.collection)) {
+      left_out.insert({kind->number, parsed.id});
+    }
+  }
+  return left_out;
+}
+
+absl::Status CheckLeftOut(const std::set<EntityRef>& left_out, const Draft& alone) {
+  for (const auto& [entity, touched] : alone.touched()) {
+    if (left_out.contains(entity)) {
+      const std::string name = NameOf(alone.header().tenant, entity);
+      return Refusal(v1::RELATED_EXIST,
+                     fmt::format("It would touch {}, which was taken out.", name))
+          .About(KindOf(entity.kind).singular, name)
+          .Next("Do it by itself.");
+    }
+  }
+  return absl::OkStatus();
 }
 
 // What a plan warns of must have been read before it is done.

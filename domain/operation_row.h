@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ absl::Status EndWhenDone(const Found& operation, const std::vector<v1::Operation
 // Who wrote the target since the operation's position; empty when nobody did.
 absl::StatusOr<std::string> DriftOf(const store::v1::OperationTask& task,
                                     const OperationTarget& target, const Draft& draft);
+// What the task leaves out; and the refusal of a target that would touch it (RELATED_EXIST).
+absl::StatusOr<std::set<EntityRef>> LeftOutOf(const store::v1::OperationTask& task);
+absl::Status CheckLeftOut(const std::set<EntityRef>& left_out, const Draft& alone);
 // What a plan warns of must have been read before it is done.
 absl::Status CheckWarningsRead(const store::v1::OperationTask& task, const Draft& alone);
 

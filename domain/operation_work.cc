@@ -137,6 +137,8 @@ absl::StatusOr<Work> PlanWork(const OperationTarget& target, const OperationRow&
   Draft draft(base, context.header);
   draft.Widen(kMostEntitiesOfWork, row.has_work() ? row.work().begun_after() + 1 : 0);
   RETRACE_RETURN_IF_ERROR(WithoutUseOperation(target.decide(draft, context)));
+  RETRACE_ASSIGN(const std::set<EntityRef> left_out, LeftOutOf(row.task()));
+  RETRACE_RETURN_IF_ERROR(CheckLeftOut(left_out, draft));
   RETRACE_RETURN_IF_ERROR(WithoutUseOperation(draft.Check(context)));
   RETRACE_RETURN_IF_ERROR(CheckCanBeTakenBack(draft));
   RETRACE_RETURN_IF_ERROR(CheckWarningsRead(row.task(), draft));

@@ -24,6 +24,7 @@ google/longrunning/operations.proto
 google/rpc/status.proto
 retrace/v1/admin.proto
 retrace/v1/annotations.proto
+retrace/v1/announcements.proto
 retrace/v1/common.proto
 retrace/v1/customers.proto
 retrace/v1/errors.proto

@@ -1,0 +1,345 @@
+#include "domain/announcement.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "domain/commands.h"
+#include "domain/index_values.h"
+#include "domain/policy.h"
+#include "domain/resource.h"
+#include "fmt/format.h"
+#include "google/protobuf/util/time_util.h"
+#include "retrace/store/v1/timers.pb.h"
+
+namespace retrace::domain {
+namespace {
+
+using google::protobuf::Message;
+using google::protobuf::util::TimeUtil;
+using store::v1::AnnouncementRow;
+using v1::Announcement;
+using State = v1::Announcement::State;
+
+constexpr uint8_t kDueIndex = 2;
+constexpr uint8_t kChangeSetIndex = 5;
+constexpr uint8_t kUndoneByIndex = 6;
+
+template <typename Event>
+const Event* As(const Message& event) {
+  return event.GetDescriptor() == Event::descriptor() ? static_cast<const Event*>(&event) : nullptr;
+}
+
+int64_t DueOf(const Announcement& shown) {
+  if (!IsOpen(shown.state())) {
+    return 0;
+  }
+  const bool by_timer = shown.has_execute_time() && shown.held_back().empty();
+  return TimeUtil::TimestampToMicroseconds(by_timer ? shown.execute_time() : shown.expire_time());
+}
+
+void TakePlan(const store::v1::AnnouncedPlan& planned, AnnouncementRow& row) {
+  *row.mutable_planned() = planned;
+  row.mutable_shown()->set_planner(planned.token().principal());
+  row.mutable_shown()->set_state(Announcement::OPEN);
+}
+
+void Begin(const store::v1::PlanAnnounced& event, const CommitHeader& header,
+           AnnouncementRow& row) {
+  *row.mutable_command() = event.command();
+  row.set_method(event.method());
+  row.set_divisible(event.divisible());
+  row.set_newest_first(-static_cast<int64_t>(header.position));
+  Announcement& shown = *row.mutable_shown();
+  shown.set_state(Announcement::REQUESTED);
+  shown.set_method(event.target_method());
+  shown.set_as_operation(event.method() != event.target_method());
+  *shown.mutable_permissions() = event.permissions();
+  *shown.mutable_to() = event.to();
+  shown.set_message(event.message());
+  shown.set_reason(event.reason());
+  shown.set_asker(header.actor);
+  *shown.mutable_expire_time() = TimeUtil::MicrosecondsToTimestamp(event.expire_time_us());
+  if (event.execute_time_us() != 0) {
+    *shown.mutable_execute_time() = TimeUtil::MicrosecondsToTimestamp(event.execute_time_us());
+  }
+  if (event.has_planned()) {
+    TakePlan(event.planned(), row);
+  }
+}
+
+// What people said of it.
+void Answer(const Message& event, const CommitHeader& header, AnnouncementRow& row) {
+  Announcement& shown = *row.mutable_shown();
+  if (As<store::v1::AnnouncementAcknowledged>(event) != nullptr) {
+    Announcement::Acknowledgement& added = *shown.add_acknowledgements();
+    added.set_principal(header.actor);
+    *added.mutable_time() = TimeUtil::MicrosecondsToTimestamp(header.time_us);
+  } else if (const auto* objected = As<store::v1::AnnouncementObjected>(event)) {
+    Announcement::Objection& added = *shown.add_objections();
+    added.set_principal(header.actor);
+    added.set_words(objected->words());
+    *added.mutable_time() = TimeUtil::MicrosecondsToTimestamp(header.time_us);
+  } else if (const auto* approved = As<store::v1::AnnouncementApproved>(event)) {
+    if (approved->has_planned()) {
+      TakePlan(approved->planned(), row);
+    }
+    shown.set_approver(header.actor);
+  } else if (const auto* taken_out = As<store::v1::AnnouncementTakenOut>(event)) {
+    shown.mutable_taken_out()->MergeFrom(taken_out->names());
+  } else if (const auto* read = As<store::v1::AnnouncementObjectionsRead>(event)) {
+    shown.set_acknowledged_objections(read->count());
+  }
+}
+
+// What became of it.
+void Advance(const Message& event, const CommitHeader& header, AnnouncementRow& row) {
+  Announcement& shown = *row.mutable_shown();
+  if (const auto* held_back = As<store::v1::AnnouncementHeldBack>(event)) {
+    shown.set_held_back(held_back->reason());
+  } else if (As<store::v1::AnnouncementExecutionBegun>(event) != nullptr) {
+    shown.set_state(Announcement::EXECUTING);
+    row.set_executing(kExecuting);
+  } else if (const auto* started = As<store::v1::AnnouncementStarted>(event)) {
+    row.set_operation(started->operation());
+    shown.mutable_result()->set_operation(
+        NameOf(header.tenant, {KindNumber::kOperation, started->operation()}));
+    shown.mutable_result()->set_change_set(static_cast<int64_t>(started->change_set()));
+  } else if (const auto* ended = As<store::v1::AnnouncementEnded>(event)) {
+    shown.set_state(ended->state());
+    shown.mutable_result()->MergeFrom(ended->result());
+    row.clear_executing();
+  } else if (const auto* undone = As<store::v1::AnnouncementUndone>(event)) {
+    row.set_undone_by(static_cast<int64_t>(undone->by()));
+    shown.set_undone_by(static_cast<int64_t>(undone->by()));
+  }
+  row.set_change_set(shown.result().change_set());
+}
+
+void ApplyAnnouncementEvent(const Message& event, const CommitHeader& header, Row& row) {
+  auto after = row.resource == nullptr
+                   ? std::make_shared<AnnouncementRow>()
+                   : std::make_shared<AnnouncementRow>(row.As<AnnouncementRow>());
+  if (const auto* announced = As<store::v1::PlanAnnounced>(event)) {
+    Begin(*announced, header, *after);
+  }
+  Answer(event, header, *after);
+  Advance(event, header, *after);
+  after->set_due_us(DueOf(after->shown()));
+  const State state = after->shown().state();
+  const bool over = !IsOpen(state) && state != Announcement::EXECUTING;
+  after->set_open_newest_first(over ? 0 : after->newest_first());
+  row.resource = std::move(after);
+}
+
+bool MayMove(const Row* before, State to) {
+  if (before == nullptr) {
+    return to == Announcement::REQUESTED || to == Announcement::OPEN;
+  }
+  const State from = before->As<AnnouncementRow>().shown().state();
+  if (from == to) {
+    return true;
+  }
+  if (IsOpen(from)) {
+    return to == Announcement::OPEN || to == Announcement::WITHDRAWN ||
+           to == Announcement::EXPIRED ||
+           (from == Announcement::OPEN && to == Announcement::EXECUTING);
+  }
+  return from == Announcement::EXECUTING &&
+         (to == Announcement::EXECUTED || to == Announcement::FAILED);
+}
+
+absl::Status CheckAnnouncement(const EntityRef& entity, const Row* before, const Row& after,
+                               const View& /*view*/, const Context& context) {
+  const State to = after.As<AnnouncementRow>().shown().state();
+  if (after.live() && MayMove(before, to)) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::STATE_REFUSED,
+                 fmt::format("{} cannot become {}.", NameOf(context.header.tenant, entity),
+                             Announcement::State_Name(to)));
+}
+
+std::string SubjectOfAnnouncement(const EntityRef& entity, const Row& /*row*/) {
+  return "announcements/" + entity.id;
+}
+
+// Its moment came: it ends, or is executed unless something stands in the way.
+absl::Status FireAnnouncement(const Found& waiting, const store::v1::Fire& /*fire*/, Draft& draft,
+                              const Context& context) {
+  const Announcement& shown = waiting.row->As<AnnouncementRow>().shown();
+  if (context.header.time_us >= TimeUtil::TimestampToMicroseconds(shown.expire_time())) {
+    auto ended = std::make_shared<store::v1::AnnouncementEnded>();
+    ended->set_state(Announcement::EXPIRED);
+    RETRACE_RETURN_IF_ERROR(draft.Emit(waiting.entity, std::move(ended)));
+    return TellAudience(waiting, "plans.expired", shown.message(), draft, context);
+  }
+  const absl::Status why = CheckMayExecute(waiting, draft, context);
+  if (why.ok()) {
+    auto executed = std::make_shared<store::v1::AnnouncementExecutionBegun>();
+    executed->set_by_timer(true);
+    return draft.Emit(waiting.entity, std::move(executed));
+  }
+  if (ReasonOf(why) == v1::ERROR_REASON_UNSPECIFIED) {
+    return why;
+  }
+  auto held_back = std::make_shared<store::v1::AnnouncementHeldBack>();
+  held_back->set_reason(v1::ErrorReason_Name(ReasonOf(why)));
+  RETRACE_RETURN_IF_ERROR(draft.Emit(waiting.entity, std::move(held_back)));
+  return TellAskers(waiting, "plans.failed",
+                    fmt::format("It was not executed at its time. {}", std::string(why.message())),
+                    draft, context);
+}
+
+// The announcement that has the number in an index; nothing when none has.
+absl::StatusOr<std::vector<IndexHit>> WithNumber(uint8_t index, Position number, const View& view) {
+  const std::string value = EncodeNumber(static_cast<int64_t>(number));
+  return view.Find({KindNumber::kAnnouncement, index, value, value + '\0'}, 1);
+}
+
+}  // namespace
+
+Kind AnnouncementKind() {
+  Kind kind;
+  kind.number = KindNumber::kAnnouncement;
+  kind.singular = "announcement";
+  kind.collection = "announcements";
+  kind.resource = &AnnouncementRow::default_instance();
+  kind.events = {&store::v1::PlanAnnounced::default_instance(),
+                 &store::v1::AnnouncementAcknowledged::default_instance(),
+                 &store::v1::AnnouncementObjected::default_instance(),
+                 &store::v1::AnnouncementApproved::default_instance(),
+                 &store::v1::AnnouncementTakenOut::default_instance(),
+                 &store::v1::AnnouncementObjectionsRead::default_instance(),
+                 &store::v1::AnnouncementHeldBack::default_instance(),
+                 &store::v1::AnnouncementExecutionBegun::default_instance(),
+                 &store::v1::AnnouncementStarted::default_instance(),
+                 &store::v1::AnnouncementEnded::default_instance(),
+                 &store::v1::AnnouncementUndone::default_instance()};
+  kind.indexes = {
+      {.number = kExecutingIndex, .name = "executing", .fields = {"executing"}},
+      {.number = kDueIndex, .name = "due", .fields = {"due_us"}, .normaliser = Normaliser::kNumber},
+      {.number = kNewestAnnouncementIndex,
+       .name = "newest_first",
+       .fields = {"newest_first"},
+       .normaliser = Normaliser::kNumber},
+      {.number = kOpenAnnouncementIndex,
+       .name = "open_newest_first",
+       .fields = {"open_newest_first"},
+       .normaliser = Normaliser::kNumber},
+      {.number = kChangeSetIndex,
+       .name = "change_set",
+       .fields = {"change_set"},
+       .normaliser = Normaliser::kNumber},
+      {.number = kUndoneByIndex,
+       .name = "undone_by",
+       .fields = {"undone_by"},
+       .normaliser = Normaliser::kNumber},
+  };
+  kind.bookkeeping = true;
+  kind.apply = ApplyAnnouncementEvent;
+  kind.check = CheckAnnouncement;
+  kind.subject = SubjectOfAnnouncement;
+  kind.due_index = kDueIndex;
+  kind.fire = FireAnnouncement;
+  return kind;
+}
+
+bool IsOpen(State state) { return state == Announcement::REQUESTED || state == Announcement::OPEN; }
+
+absl::Status CheckOpen(const Found& announcement, const Context& context) {
+  const Announcement& shown = announcement.row->As<AnnouncementRow>().shown();
+  const std::string name = NameOf(context.header.tenant, announcement.entity);
+  if (!IsOpen(shown.state())) {
+    return Refusal(v1::ANNOUNCEMENT_CLOSED,
+                   fmt::format("`{}` is {}.", name, Announcement::State_Name(shown.state())))
+        .With("state", Announcement::State_Name(shown.state()))
+        .About("announcement", name)
+        .Next(shown.state() == Announcement::EXECUTING ? "Wait for its end; it can be undone."
+                                                       : "Announce it anew.");
+  }
+  if (context.header.time_us >= TimeUtil::TimestampToMicroseconds(shown.expire_time())) {
+    return Refusal(v1::ANNOUNCEMENT_CLOSED, fmt::format("The time of `{}` is over.", name))
+        .With("state", Announcement::State_Name(Announcement::EXPIRED))
+        .About("announcement", name)
+        .Next("Announce it anew.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMayGive(const AnnouncementRow& row, const Context& context) {
+  for (const std::string& permission : row.shown().permissions()) {
+    if (!context.may(permission)) {
+      return Refusal(v1::PERMISSION_MISSING,
+                     fmt::format("Your roles do not grant {}, which the announced command needs.",
+                                 permission))
+          .With("permission", permission)
+          .Next("Ask somebody who may give the command to approve it.");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMayExecute(const Found& announcement, const View& view, const Context& context) {
+  const Announcement& shown = announcement.row->As<AnnouncementRow>().shown();
+  const std::string name = NameOf(context.header.tenant, announcement.entity);
+  RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
+  const bool second = !shown.approver().empty() && shown.approver() != shown.asker();
+  if (shown.state() == Announcement::REQUESTED || (policy.require_second_person() && !second)) {
+    return Refusal(v1::SECOND_PERSON_REQUIRED,
+                   fmt::format("`{}` was not approved yet by somebody else who may give the "
+                               "command.",
+                               name))
+        .About("announcement", name)
+        .Next("Ask somebody who holds the command's permissions to approve it.");
+  }
+  const int64_t unread = shown.objections_size() - shown.acknowledged_objections();
+  if (unread <= 0) {
+    return absl::OkStatus();
+  }
+  Refusal refusal(v1::OBJECTIONS_EXIST,
+                  fmt::format("{} objected to `{}`.",
+                              shown.objections(shown.objections_size() - 1).principal(), name));
+  for (int i = static_cast<int>(shown.acknowledged_objections()); i < shown.objections_size();
+       ++i) {
+    refusal = std::move(refusal).Unmet("OBJECTION", shown.objections(i).principal(),
+                                       shown.objections(i).words());
+  }
+  return std::move(refusal)
+      .With("objections", fmt::format("{}", shown.objections_size()))
+      .About("announcement", name)
+      .Next(
+          "Read them, take out what must stay, then say in acknowledge_objections how many "
+          "there are.");
+}
+
+absl::Status NoteUndone(Draft& draft, const Context& context) {
+  // An operation that takes back what it could not end has not been executed.
+  if (draft.undoes() == 0 || draft.undoes() == draft.header().change_set) {
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(auto hits, WithNumber(kChangeSetIndex, draft.undoes(), draft));
+  const bool redone = hits.empty();
+  if (redone) {
+    RETRACE_ASSIGN(hits, WithNumber(kUndoneByIndex, draft.undoes(), draft));
+  }
+  if (hits.empty()) {
+    return absl::OkStatus();
+  }
+  Found found{{KindNumber::kAnnouncement, hits.front().id}, nullptr};
+  RETRACE_ASSIGN(found.row, draft.Get(found.entity));
+  const auto& row = found.row->As<AnnouncementRow>();
+  const Position by = redone ? 0 : draft.header().change_set;
+  // An undo in several commits is told once, by the first.
+  if (!redone && row.undone_by() != 0) {
+    return absl::OkStatus();
+  }
+  auto undone = std::make_shared<store::v1::AnnouncementUndone>();
+  undone->set_by(by);
+  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(undone)));
+  return TellAudience(found, redone ? "plans.executed" : "plans.undone",
+                      redone ? "Its undo was undone: it stands." : std::string(), draft, context);
+}
+
+}  // namespace retrace::domain
