@@ -163,6 +163,7 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddOperationsService(rpc, backend);
   AddRecycleBinService(rpc, backend);
   AddHoldsService(rpc, backend);
+  AddPlansService(rpc, backend);
   AddTenantsService(rpc, backend);
   AddAdminService(rpc, backend);
 }

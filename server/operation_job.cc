@@ -190,8 +190,8 @@ std::vector<OperationTarget> OperationJob::NextTargets() const {
 
 absl::Status OperationJob::PlanSome(const OperationRow& row) {
   if (planner_ == nullptr) {
-    planner_ =
-        std::make_unique<OperationPlanner>(*parts_.ledger, *parts_.plans, tenant_, principal_, row);
+    planner_ = std::make_unique<OperationPlanner>(*parts_.ledger, *parts_.plans, tenant_,
+                                                  principal_, id_, row);
   }
   RETRACE_RETURN_IF_ERROR(Fetch(planner_->planned()));
   if (!fetched_.empty()) {

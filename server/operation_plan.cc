@@ -83,10 +83,12 @@ OperationContext::OperationContext(Ledger& ledger, const Tenant& tenant, Princip
 }
 
 OperationPlanner::OperationPlanner(Ledger& ledger, const Plans& plans, Tenant& tenant,
-                                   PrincipalPtr principal, const store::v1::OperationRow& row)
+                                   PrincipalPtr principal, std::string operation,
+                                   const store::v1::OperationRow& row)
     : ledger_(ledger),
       plans_(plans),
       tenant_(tenant),
+      operation_(std::move(operation)),
       row_(row),
       view_(ledger.rows(), tenant.number, row.task().position()),
       decided_in_(ledger, tenant, std::move(principal), row, row.task().position()) {}
@@ -173,6 +175,7 @@ absl::StatusOr<Plan> OperationPlanner::Finish() {
   token.set_principal(row_.actor());
   token.set_command_hash(row_.task().command_hash());
   token.set_count(entities_);
+  token.set_operation(operation_);
   token.set_digest(std::string(digest.begin(), digest.end()));
   RETRACE_RETURN_IF_ERROR(plans_.Seal(tenant_, std::move(token), plan_));
   return plan_;

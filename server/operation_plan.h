@@ -42,7 +42,7 @@ class OperationPlanner {
  public:
   // Ledger, plans and tenant must outlive it.
   OperationPlanner(Ledger& ledger, const Plans& plans, Tenant& tenant, PrincipalPtr principal,
-                   const store::v1::OperationRow& row);
+                   std::string operation, const store::v1::OperationRow& row);
 
   // Tries the next targets, on what those before them came to.
   absl::Status Add(const std::vector<domain::OperationTarget>& targets);
@@ -59,6 +59,7 @@ class OperationPlanner {
   Ledger& ledger_;
   const Plans& plans_;
   Tenant& tenant_;
+  const std::string operation_;  // id
   const store::v1::OperationRow row_;
   const RowView view_;
   const OperationContext decided_in_;

@@ -20,9 +20,8 @@ using domain::Refusal;
 
 constexpr size_t kMostDifferences = 20;
 
-absl::Status CheckAcknowledged(const Command& command, const Draft& draft, bool count_required) {
-  const v1::CommandOptions& options = command.options;
-  const auto count = static_cast<int64_t>(draft.touched().size());
+absl::Status CheckAcknowledged(const v1::CommandOptions& options, int64_t count,
+                               const std::vector<Draft::Warning>& warnings, bool count_required) {
   if (options.acknowledged_count() != count &&
       (count_required || options.acknowledged_count() != 0)) {
     return Refusal(v1::ACKNOWLEDGEMENT_REQUIRED,
@@ -36,7 +35,7 @@ absl::Status CheckAcknowledged(const Command& command, const Draft& draft, bool 
   }
   Refusal refusal(v1::ACKNOWLEDGEMENT_REQUIRED, "There are warnings to acknowledge.");
   bool missing = false;
-  for (const Draft::Warning& warning : draft.warnings()) {
+  for (const Draft::Warning& warning : warnings) {
     const auto& given = options.acknowledged_warnings();
     if (std::find(given.begin(), given.end(), warning.id) == given.end()) {
       missing = true;
@@ -123,7 +122,19 @@ absl::Status CheckReasonAndPlan(const Demands& demands, bool has_plan) {
 absl::Status CheckDemands(const Command& command, const Draft& draft, const domain::View& view) {
   RETRACE_ASSIGN(const Demands demands, DemandsOn(command, draft, view));
   RETRACE_RETURN_IF_ERROR(CheckReasonAndPlan(demands, command.plan != nullptr));
-  return CheckAcknowledged(command, draft, demands.count);
+  return CheckAcknowledged(command.options, static_cast<int64_t>(draft.touched().size()),
+                           draft.warnings(), demands.count);
+}
+
+absl::Status CheckAgreed(const v1::CommandOptions& options, const v1::Plan& plan) {
+  Demands demands;
+  demands.reason = plan.reason_required();
+  RETRACE_RETURN_IF_ERROR(CheckReasonAndPlan(demands, /*has_plan=*/true));
+  std::vector<Draft::Warning> warnings;
+  for (const v1::Plan::Warning& warning : plan.warnings()) {
+    warnings.push_back({warning.id(), warning.description()});
+  }
+  return CheckAcknowledged(options, plan.entity_count(), warnings, plan.count_required());
 }
 
 absl::Status CheckPlanUsable(const PlanUse& use, const domain::View& view,

@@ -9,6 +9,7 @@
 #include "domain/context.h"
 #include "domain/draft.h"
 #include "domain/view.h"
+#include "retrace/v1/plans.pb.h"
 #include "server/plan_token.h"
 #include "server/sequencer.h"
 
@@ -36,6 +37,10 @@ absl::Status CheckReasonAndPlan(const Demands& demands, bool has_plan);
 // an acknowledgement (ACKNOWLEDGEMENT_REQUIRED). After decide and check.
 absl::Status CheckDemands(const Command& command, const domain::Draft& draft,
                           const domain::View& view);
+
+// Refuses who executes a plan as it was told, later, and lacks what it asks for: REASON_REQUIRED,
+// ACKNOWLEDGEMENT_REQUIRED.
+absl::Status CheckAgreed(const v1::CommandOptions& options, const v1::Plan& plan);
 
 // Refuses a plan that cannot be executed: the refusal of its token, PLAN_TOKEN_USED, PLAN_EXPIRED.
 // Before decide.

@@ -201,7 +201,7 @@ class Rpc {
 
   // Null while calls are refused.
   const Serving* serving() const { return serving_.load(std::memory_order_acquire); }
-  Principals& principals() { return principals_; }
+  Principals& principals() const { return principals_; }
   Metrics& metrics() { return metrics_; }
   QueryPool& pool(Lane lane) {
     return lane == Lane::kQuick  ? quick_

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "server/announcement_runner.h"
 #include "server/backup_schedule.h"
 #include "server/backups.h"
 #include "server/clock.h"
@@ -39,10 +40,14 @@ struct Backend {
     history.emplace(opened, std::move(options));
     plans.emplace(opened, std::move(wall_us));
     runner.emplace(OperationRunner::Parts{&rpc, ledger, sequencer, &*history, &*plans});
+    announcements.emplace(ExecutionParts{&rpc, ledger, sequencer, &*plans, &*runner});
     recycle_bin.emplace(opened);
   }
   // Operations stop where they are. After the sequencer drained: no command is shown any more.
-  void Close() { runner.reset(); }
+  void Close() {
+    announcements.reset();
+    runner.reset();
+  }
   Ledger* ledger = nullptr;
   Sequencer* sequencer = nullptr;
   Clock* clock = nullptr;
@@ -52,6 +57,7 @@ struct Backend {
   std::optional<History> history;
   std::optional<Plans> plans;
   std::optional<OperationRunner> runner;
+  std::optional<AnnouncementRunner> announcements;
   std::optional<RecycleBin> recycle_bin;
 
   // For Admin.
@@ -71,6 +77,7 @@ void AddTenantsService(Rpc& rpc, Backend& backend);
 void AddAdminService(Rpc& rpc, Backend& backend);
 void AddRecycleBinService(Rpc& rpc, Backend& backend);
 void AddHoldsService(Rpc& rpc, Backend& backend);
+void AddPlansService(Rpc& rpc, Backend& backend);
 void AddAllServices(Rpc& rpc, Backend& backend);
 
 }  // namespace retrace::server

@@ -33,6 +33,7 @@ constexpr int32_t kTaken[] = {50, 5, 1};
 // Keys that one of them writes, about: what fairness between tenants counts.
 constexpr size_t kCost = 1000;
 constexpr std::string_view kExpired = "the recycle bin's retention is over";
+constexpr std::string_view kCame = "its moment came";
 constexpr std::string_view kExpires = "the recycle bin's retention ends";
 
 }  // namespace
@@ -146,10 +147,11 @@ absl::Status Timers::Fire(Tenant& tenant, const domain::Due& due) {
   *fire.mutable_entity() = domain::ToStored(due.entity);
   fire.set_due_us(due.due_us);
   fire.set_uptime_us(clock_.UptimeMicros());
+  const bool expires = due.entity.kind == domain::KindNumber::kExpiry;
   absl::Status status;
   for (const int32_t taken : kTaken) {
     fire.set_limit(taken);
-    status = Do(tenant, fire, "retraced.Fire", std::string(kExpired)).status;
+    status = Do(tenant, fire, "retraced.Fire", std::string(expires ? kExpired : kCame)).status;
     if (domain::ReasonOf(status) != v1::USE_OPERATION) {
       break;
     }

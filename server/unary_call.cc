@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -13,8 +12,8 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/call_log.h"
+#include "server/kept_command.h"
 #include "server/plans.h"
-#include "server/request_bytes.h"
 #include "server/row_view.h"
 #include "server/rpc.h"
 #include "server/status.h"
@@ -23,10 +22,9 @@
 namespace retrace::server {
 namespace {
 
-// Keys that a command on one entity probably writes.
-constexpr size_t kCostOfOne = 8;
-// Above this a command is prepared on another thread, if it can be, before it is decided.
-constexpr size_t kCostPreparedAbove = 20 * kCostOfOne;
+// Above this a command is prepared on another thread, if it can be, before it is decided: batches
+// of more than 20.
+constexpr size_t kCostPreparedAbove = 160;
 
 google::protobuf::ArenaOptions OptionsWith(char* block, size_t size) {
   google::protobuf::ArenaOptions options;
@@ -123,20 +121,11 @@ void UnaryCall::Resolve(const std::shared_ptr<UnaryCall>& self) {
 }
 
 void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
-  const Method& method = endpoint_.method;
   // What this build does not know must not get into events.
   request_->DiscardUnknownFields();
-  Command command;
+  Command command = CommandFor(endpoint_, *request_);
   command.tenant = tenant_;
   command.principal = principal_;
-  command.method = method.name;
-  command.request_bytes = RequestBytes(method, *request_);
-  command.options = method.OptionsOf(*request_);
-  command.cost = kCostOfOne;
-  if (endpoint_.batch != nullptr) {
-    const int size = request_->GetReflection()->FieldSize(*request_, endpoint_.batch);
-    command.cost *= static_cast<size_t>(std::max(size, 1));
-  }
   command.deadline = deadline_;
   command.cancelled = std::shared_ptr<std::atomic<bool>>(self, &cancelled_);
   // `done` keeps the call alive; decide is never called after it.
@@ -144,9 +133,7 @@ void UnaryCall::SubmitCommand(const std::shared_ptr<UnaryCall>& self) {
     return endpoint_.decide(resolved_ != nullptr ? *resolved_ : *request_, draft, context);
   };
   command.done = [self](CommandResult result) { self->FinishCommand(std::move(result)); };
-  command.starts_operation = method.starts_operation;
-  command.destructive = method.destructive && !method.starts_operation;
-  const bool plans = command.options.plan_only() && !method.starts_operation;
+  const bool plans = command.options.plan_only() && !command.starts_operation;
   if (plans || !command.options.plan_token().empty()) {
     EnqueuePlan(std::move(command));
     return;

@@ -3,6 +3,10 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <fstream>
+#include <sstream>
+
+#include "absl/time/clock.h"
 #include "eventstore/key_store.h"
 #include "retrace/v1/tenants.grpc.pb.h"
 #include "server/roles.h"
@@ -39,8 +43,11 @@ void ServiceFixture::Open() {
   auto ledger = Ledger::Open(options);
   ASSERT_TRUE(ledger.ok()) << ledger.status();
   ledger_ = *std::move(ledger);
+  SequencerOptions sequencing;
+  sequencing.wall_us = [this] { return absl::ToUnixMicros(absl::Now()) + passed_us_; };
+  sequencing.monotonic_us = sequencing.wall_us;
   sequencer_ = std::make_unique<Sequencer>(ledger_->log(), ledger_->keys(), ledger_->rows(),
-                                           ledger_->tenants(), SequencerOptions());
+                                           ledger_->tenants(), std::move(sequencing));
   const auto recorded = RecordEpoch(*ledger_, *sequencer_, "ACCEPTED_LOSS", "");
   ASSERT_TRUE(recorded.ok()) << recorded.status();
   backend_.Open(*ledger_, *sequencer_, *rpc_);
@@ -84,6 +91,20 @@ void ServiceFixture::AddPrincipal(const std::string& principal, std::vector<std:
   const auto token = AddToken(directory_.Below("tokens.toml"), entry);
   ASSERT_TRUE(token.ok()) << token.status();
   tokens_[principal] = *token;
+}
+
+void ServiceFixture::ChangeRole(const std::string& principal, const std::string& role) {
+  const std::string file = directory_.Below("tokens.toml");
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  std::string tokens = text.str();
+  const std::string before = "roles = [\"" + principal + "\"]";
+  const size_t at = tokens.find(before);
+  ASSERT_NE(at, std::string::npos) << tokens;
+  tokens.replace(at, before.size(), "roles = [\"" + role + "\"]");
+  std::ofstream(file, std::ios::trunc) << tokens;
+  const absl::StatusOr<bool> changed = principals_->Refresh();
+  ASSERT_TRUE(changed.ok() && *changed) << changed.status();
 }
 
 void ServiceFixture::CreateTenant(const std::string& id) {

@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,8 @@ class ServiceFixture : public ::testing::Test {
 
   std::shared_ptr<grpc::Channel> Channel() const;
   std::unique_ptr<grpc::ClientContext> As(const std::string& principal) const;
+  // Gives the principal of a role another role in the token file.
+  void ChangeRole(const std::string& principal, const std::string& role);
 
   testing::TempDirectory directory_;
   std::map<std::string, std::string> tokens_;
@@ -42,6 +45,8 @@ class ServiceFixture : public ::testing::Test {
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Sequencer> sequencer_;
+  // How far the sequencer's clock is ahead of the system's.
+  std::atomic<int64_t> passed_us_{0};
 
  private:
   void AddPrincipal(const std::string& principal, std::vector<std::string> roles,

@@ -1,0 +1,66 @@
+#include "server/audience_check.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "domain/refusal.h"
+#include "domain/status_macros.h"
+#include "fmt/format.h"
+#include "server/addressing.h"
+
+namespace retrace::server {
+namespace {
+
+// What an audience is put together of, each with the field that says it.
+using Entries = std::vector<std::pair<std::string, v1::Audience>>;
+
+Entries EntriesOf(const v1::Audience& audience) {
+  Entries entries;
+  const auto add = [&entries](std::string field) -> v1::Audience& {
+    return entries.emplace_back(std::move(field), v1::Audience()).second;
+  };
+  for (int i = 0; i < audience.recipients_size(); ++i) {
+    add(fmt::format("recipients[{}]", i)).add_recipients(audience.recipients(i));
+  }
+  for (int i = 0; i < audience.teams_size(); ++i) {
+    add(fmt::format("teams[{}]", i)).add_teams(audience.teams(i));
+  }
+  for (int i = 0; i < audience.roles_size(); ++i) {
+    add(fmt::format("roles[{}]", i)).add_roles(audience.roles(i));
+  }
+  if (!audience.member_filter().empty()) {
+    add("member_filter").set_member_filter(audience.member_filter());
+  }
+  if (!audience.permission().empty()) {
+    add("permission").set_permission(audience.permission());
+  }
+  return entries;
+}
+
+absl::Status Nobody(const std::string& field) {
+  return domain::Refusal(v1::NOBODY_TO_TELL, fmt::format("{} reaches nobody.", field))
+      .Field(field, "must name somebody who can be told: by e-mail, or in the app as a principal")
+      .Next("Name members, teams, roles or principals that there are.");
+}
+
+}  // namespace
+
+absl::Status CheckAudience(const v1::Audience& audience, Ledger& ledger, Tenant& tenant,
+                           const Principals& principals, std::string_view field) {
+  const Addressing addressing({&ledger, nullptr, &principals, /*mail=*/true});
+  const Entries entries = EntriesOf(audience);
+  if (entries.empty() && !audience.webhooks()) {
+    return Nobody(std::string(field));
+  }
+  for (const auto& [entry, alone] : entries) {
+    RETRACE_ASSIGN(const auto reached,
+                   addressing.Resolve(tenant, alone, "plans.announced", tenant.visible));
+    if (reached.empty()) {
+      return Nobody(fmt::format("{}.{}", field, entry));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace retrace::server
