@@ -31,12 +31,11 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),        PolicyKind(),        MemberKind(),         CustomerKind(),
-      RecordKind(),        ChangeSetKind(),     ServerKind(),         HoldKind(),
-      OperationKind(),     OperationPartKind(), ExpiryKind(),         FollowerKind(),
-      NotificationsKind(), DeliveryKind(),      ContactPointKind(),   WebhookKind(),
-      AnnouncementKind(),
-      CountersKind(),      RequestKind(),       ChangeSetTallyKind(),
+      TenantKind(),        PolicyKind(),        MemberKind(),       CustomerKind(),
+      RecordKind(),        ChangeSetKind(),     ServerKind(),       HoldKind(),
+      OperationKind(),     OperationPartKind(), ExpiryKind(),       FollowerKind(),
+      NotificationsKind(), DeliveryKind(),      ContactPointKind(), WebhookKind(),
+      AnnouncementKind(),  CountersKind(),      RequestKind(),      ChangeSetTallyKind(),
   };
   return *kinds;
 }
