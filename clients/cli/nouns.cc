@@ -17,6 +17,8 @@ const std::vector<Noun>& Nouns() {
       {"replay", "a tenant rebuilt from an export, without a server", &AddFileReplay},
       {"operations", "commands sent to many at once: how far they are, what came of them",
        &AddOperationVerbs},
+      {"plans", "announced plans: what people were told beforehand, and what they answer",
+       &AddAnnouncementVerbs},
       {"watch", "commits as they happen", &AddWatch},
       {"bin", "the recycle bin: list, restore, purge", &AddBinVerbs},
       {"holds", "legal holds: what must not be taken away", &AddHoldVerbs},

@@ -31,6 +31,7 @@ void AddOperationVerbs(CLI::App& noun, Session& session);
 void AddWatch(CLI::App& noun, Session& session);
 void AddBinVerbs(CLI::App& noun, Session& session);
 void AddHoldVerbs(CLI::App& noun, Session& session);
+void AddAnnouncementVerbs(CLI::App& noun, Session& session);
 void AddTenantVerbs(CLI::App& noun, Session& session);
 void AddPolicyVerbs(CLI::App& noun, Session& session);
 void AddAdminVerbs(CLI::App& noun, Session& session);

@@ -96,20 +96,6 @@ void PrintLosses(const v1::Plan& plan, std::ostream& out, const TableStyle& styl
   for (const std::string& note : plan.notes()) out << "note: " << Printable(note) << '\n';
 }
 
-void PrintPlan(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
-  out << Styled(absl::StrCat("Plan at position ", plan.position(), ": ", plan.entity_count(),
-                             plan.entity_count() == 1 ? " entity" : " entities"),
-                kHeading, style.color)
-      << '\n';
-  if (plan.entity_count() > 0) {
-    PrintCounts(plan, out, style);
-    PrintSamples(plan, out, style);
-    PrintSums(plan, out, style);
-    PrintPeople(plan, out, style);
-  }
-  PrintLosses(plan, out, style);
-}
-
 // What the flags and the server would still ask for.
 void PrintHowTo(const v1::Plan& plan, Session& session) {
   session.err() << "nothing was done; to do exactly this, send it again ";
@@ -133,21 +119,6 @@ absl::StatusOr<v1::Plan> PlanOf(Session& session, const google::longrunning::Ope
   return ResultOf(*ended).plan();
 }
 
-absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange) {
-  Exchange planning{exchange.method, std::unique_ptr<Message>(exchange.request->New()),
-                    std::unique_ptr<Message>(exchange.response->New())};
-  planning.request->CopyFrom(*exchange.request);
-  v1::CommandOptions& options = OptionsOf(planning);
-  options.set_plan_only(true);
-  const auto* operation =
-      dynamic_cast<const google::longrunning::Operation*>(planning.response.get());
-  // The operation that plans is not the one that --request-id names.
-  if (operation != nullptr) options.set_request_id(client::NewRequestId());
-  if (absl::Status status = session.Run(planning); !status.ok()) return status;
-  if (operation != nullptr) return PlanOf(session, *operation);
-  return static_cast<const v1::Plan&>(Sub(*planning.response, "plan"));
-}
-
 // A line that the person types.
 std::string Prompt(Session& session, const std::string& question) {
   session.err() << question << std::flush;
@@ -167,6 +138,15 @@ bool Confirm(Session& session, const v1::Plan& plan) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+// The command is told beforehand in place of being done.
+absl::StatusOr<bool> Told(Session& session, const Exchange& exchange, const PlanFlags& flags) {
+  if (absl::Status status = Announce(session, *exchange.request, flags.announcement);
+      !status.ok()) {
+    return status;
+  }
+  return false;
+}
+
 // What the person agreed to is acknowledged.
 void Acknowledge(const v1::Plan& plan, v1::CommandOptions& options) {
   options.set_acknowledged_count(plan.entity_count());
@@ -176,6 +156,40 @@ void Acknowledge(const v1::Plan& plan, v1::CommandOptions& options) {
 }
 
 }  // namespace
+
+void PrintPlan(const v1::Plan& plan, std::ostream& out, const TableStyle& style) {
+  out << Styled(absl::StrCat("Plan at position ", plan.position(), ": ", plan.entity_count(),
+                             plan.entity_count() == 1 ? " entity" : " entities"),
+                kHeading, style.color)
+      << '\n';
+  if (plan.entity_count() > 0) {
+    PrintCounts(plan, out, style);
+    PrintSamples(plan, out, style);
+    PrintSums(plan, out, style);
+    PrintPeople(plan, out, style);
+  }
+  PrintLosses(plan, out, style);
+}
+
+absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange) {
+  Exchange planning{exchange.method, std::unique_ptr<Message>(exchange.request->New()),
+                    std::unique_ptr<Message>(exchange.response->New())};
+  planning.request->CopyFrom(*exchange.request);
+  v1::CommandOptions& options = OptionsOf(planning);
+  options.set_plan_only(true);
+  const auto* operation =
+      dynamic_cast<const google::longrunning::Operation*>(planning.response.get());
+  // The operation that plans is not the one that --request-id names.
+  if (operation != nullptr) options.set_request_id(client::NewRequestId());
+  if (absl::Status status = session.Run(planning); !status.ok()) return status;
+  if (operation != nullptr) return PlanOf(session, *operation);
+  return static_cast<const v1::Plan&>(Sub(*planning.response, "plan"));
+}
+
+absl::Status ConfirmPlan(Session& session, const v1::Plan& plan) {
+  if (Confirm(session, plan)) return absl::OkStatus();
+  return absl::InvalidArgumentError("not confirmed; nothing was done");
+}
 
 absl::Status ShowPlan(Session& session, const v1::Plan& plan) {
   absl::StatusOr<OutputStyle> style = session.Style();
@@ -201,9 +215,11 @@ void AddPlanFlags(CLI::App& verb, PlanFlags& flags) {
       ->option_text("N");
   verb.add_option("--acknowledge", flags.acknowledged_warnings, "a warning of the plan; repeatable")
       ->option_text("WARNING");
+  AddAnnounceFlags(verb, flags.announcement);
 }
 
 absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const PlanFlags& flags) {
+  if (absl::Status status = CheckAnnounceFlags(flags.announcement); !status.ok()) return status;
   if (!exchange.method->options().GetExtension(v1::destructive)) {
     if (flags.given()) {
       return absl::InvalidArgumentError(
@@ -217,8 +233,9 @@ absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const Plan
   options.mutable_acknowledged_warnings()->Assign(flags.acknowledged_warnings.begin(),
                                                   flags.acknowledged_warnings.end());
   const bool ask = session.can_ask() && !flags.yes && flags.plan_token.empty() && !flags.plan;
+  const bool must_plan = flags.yes || flags.announcement.announce;
   absl::StatusOr<v1::Plan> plan = v1::Plan();
-  if (flags.plan || ask || (flags.yes && flags.plan_token.empty())) {
+  if (flags.plan || ask || (must_plan && flags.plan_token.empty())) {
     plan = AskForPlan(session, exchange);
   }
   if (flags.plan) {
@@ -226,11 +243,16 @@ absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const Plan
     if (absl::Status status = ShowPlan(session, *plan); !status.ok()) return status;
     return false;
   }
+  if (flags.announcement.announce && absl::IsPermissionDenied(plan.status())) {
+    // A request to those who may.
+    return Told(session, exchange, flags);
+  }
   if (!plan.ok() && session.flags.request_id.empty()) return plan.status();
   if (!plan.ok() || plan->plan_token().empty()) {
     // By the given token or without a plan; so, too, when a request that may have been answered
     // before cannot be planned again: its id gets the first answer.
     options.set_plan_token(flags.plan_token);
+    if (flags.announcement.announce) return Told(session, exchange, flags);
     if (absl::Status status = session.Run(exchange); !status.ok()) return status;
     return true;
   }
@@ -242,11 +264,12 @@ absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const Plan
     plan = AskForPlan(session, exchange);
     if (!plan.ok()) return plan.status();
   }
-  if (ask && !Confirm(session, *plan)) {
-    return absl::InvalidArgumentError("not confirmed; nothing was done");
+  if (ask) {
+    if (absl::Status status = ConfirmPlan(session, *plan); !status.ok()) return status;
+    Acknowledge(*plan, options);
   }
-  if (ask) Acknowledge(*plan, options);
   options.set_plan_token(plan->plan_token());
+  if (flags.announcement.announce) return Told(session, exchange, flags);
   if (absl::Status status = session.Run(exchange); !status.ok()) return status;
   return true;
 }
