@@ -30,6 +30,10 @@ class DeactivateMemberRequest;
 class ActivateMemberRequest;
 class DeleteMemberRequest;
 class UndeleteMemberRequest;
+class CreateTemplateRequest;
+class UpdateTemplateRequest;
+class DeleteTemplateRequest;
+class UndeleteTemplateRequest;
 class CreateTenantRequest;
 class UpdatePolicyRequest;
 class BeginChangeSetRequest;
@@ -117,6 +121,11 @@ absl::Status Decide(const v1::DeactivateMemberRequest& request, Draft& draft,
 absl::Status Decide(const v1::ActivateMemberRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::DeleteMemberRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UndeleteMemberRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::CreateTemplateRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::UpdateTemplateRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::DeleteTemplateRequest& request, Draft& draft, const Context& context);
+absl::Status Decide(const v1::UndeleteTemplateRequest& request, Draft& draft,
+                    const Context& context);
 absl::Status Decide(const v1::CreateTenantRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::UpdatePolicyRequest& request, Draft& draft, const Context& context);
 absl::Status Decide(const v1::BeginChangeSetRequest& request, Draft& draft, const Context& context);

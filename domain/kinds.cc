@@ -21,6 +21,7 @@
 #include "domain/recipient.h"
 #include "domain/record.h"
 #include "domain/server_log.h"
+#include "domain/template.h"
 #include "domain/tenant.h"
 #include "domain/webhook.h"
 
@@ -31,11 +32,12 @@ using google::protobuf::Message;
 
 std::vector<Kind>& List() {
   static auto* const kinds = new std::vector<Kind>{
-      TenantKind(),        PolicyKind(),        MemberKind(),       CustomerKind(),
-      RecordKind(),        ChangeSetKind(),     ServerKind(),       HoldKind(),
-      OperationKind(),     OperationPartKind(), ExpiryKind(),       FollowerKind(),
-      NotificationsKind(), DeliveryKind(),      ContactPointKind(), WebhookKind(),
-      AnnouncementKind(),  CountersKind(),      RequestKind(),      ChangeSetTallyKind(),
+      TenantKind(),         PolicyKind(),        MemberKind(),       CustomerKind(),
+      RecordKind(),         ChangeSetKind(),     ServerKind(),       HoldKind(),
+      OperationKind(),      OperationPartKind(), ExpiryKind(),       FollowerKind(),
+      NotificationsKind(),  DeliveryKind(),      ContactPointKind(), WebhookKind(),
+      AnnouncementKind(),   TemplateKind(),      CountersKind(),     RequestKind(),
+      ChangeSetTallyKind(),
   };
   return *kinds;
 }

@@ -12,13 +12,6 @@
 namespace retrace::server {
 namespace {
 
-const LanguageWords& WordsFor(std::string_view language) {
-  const std::string_view primary = language.substr(0, language.find_first_of("-_"));
-  const bool chinese =
-      primary.size() == 2 && (primary[0] | 0x20) == 'z' && (primary[1] | 0x20) == 'h';
-  return chinese ? ChineseWords() : EnglishWords();
-}
-
 // The words of the kind; of one that the language does not know the general ones.
 KindWords WordsOf(std::string_view kind, const LanguageWords& language) {
   const KindWords& general = language.kinds.front();
@@ -109,6 +102,13 @@ BuiltInTemplate Make(std::string_view kind, const LanguageWords& language) {
 }
 
 }  // namespace
+
+const LanguageWords& WordsFor(std::string_view language) {
+  const std::string_view primary = language.substr(0, language.find_first_of("-_"));
+  const bool chinese =
+      primary.size() == 2 && (primary[0] | 0x20) == 'z' && (primary[1] | 0x20) == 'h';
+  return chinese ? ChineseWords() : EnglishWords();
+}
 
 std::span<const BuiltInTemplate> BuiltInTemplates() {
   static const auto* const templates = [] {

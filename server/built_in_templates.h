@@ -35,6 +35,8 @@ struct LanguageWords {
 
 const LanguageWords& EnglishWords();
 const LanguageWords& ChineseWords();
+// Chinese for any `zh`, English for any other language.
+const LanguageWords& WordsFor(std::string_view language);
 
 struct BuiltInTemplate {
   std::string kind;
@@ -46,7 +48,7 @@ struct BuiltInTemplate {
 
 // For every kind, by kind and language.
 std::span<const BuiltInTemplate> BuiltInTemplates();
-// In Chinese for any `zh`, in English for any other language; of an unknown kind a general one.
+// In the words for the language; of an unknown kind a general one.
 const BuiltInTemplate& BuiltInFor(std::string_view kind, std::string_view language);
 
 // A body as a whole document in the language. The title is text, escaped here.

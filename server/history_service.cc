@@ -164,6 +164,7 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddRecycleBinService(rpc, backend);
   AddHoldsService(rpc, backend);
   AddPlansService(rpc, backend);
+  AddTemplatesService(rpc, backend);
   AddTenantsService(rpc, backend);
   AddAdminService(rpc, backend);
 }

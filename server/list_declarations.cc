@@ -79,6 +79,15 @@ const ListDeclaration& ContactPoints() {
   return *kList;
 }
 
+const ListDeclaration& Templates() {
+  static const auto* const kList =
+      new ListDeclaration{.kind = KindNumber::kTemplate,
+                          .filter_fields = {"name", "kind", "language", "subject", "state",
+                                            "create_time", "update_time"},
+                          .orders = {{.name = "key"}}};
+  return *kList;
+}
+
 }  // namespace
 
 const ListDeclaration* ListOf(KindNumber kind) {
@@ -89,6 +98,8 @@ const ListDeclaration* ListOf(KindNumber kind) {
       return &Records();
     case KindNumber::kMember:
       return &Members();
+    case KindNumber::kTemplate:
+      return &Templates();
     case KindNumber::kHold:
       return &Holds();
     case KindNumber::kNotification:

@@ -1,9 +1,13 @@
 #include "server/message.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
+#include "domain/template.h"
 #include "domain/template_text.h"
 #include "domain/text_excerpt.h"
 #include "fmt/format.h"
@@ -85,11 +89,137 @@ WrittenMessage ShowBuiltIn(std::string_view language, const TemplateValues& valu
   return message;
 }
 
+// Plain text as markup: blank lines part paragraphs.
+std::string Paragraphs(const std::string& text) {
+  std::string html = "<p>";
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(text, '\n'))) {
+    const bool blank = line.find_first_not_of(" \t\r") == std::string::npos;
+    if (!blank) {
+      html += (html.ends_with("<p>") ? "" : "<br>\n") + domain::EscapeHtml(line);
+    } else if (!html.ends_with("<p>")) {
+      html += "</p>\n<p>";
+    }
+  }
+  if (html.ends_with("<p>")) {
+    html.resize(html.size() - (html.size() > 3 ? 4 : 3));
+  } else {
+    html += "</p>";
+  }
+  return html;
+}
+
+bool IsDocument(std::string_view html) {
+  const size_t begin = html.find_first_not_of(" \t\r\n");
+  const std::string head = absl::AsciiStrToLower(
+      std::string(begin == std::string_view::npos ? "" : html.substr(begin, 9)));
+  return head.starts_with("<!doctype") || head.starts_with("<html");
+}
+
+// A recipient can always switch off what can be switched off, also where the template forgets it.
+void AddUnsubscribe(std::string_view language, const std::string& url, std::string& text,
+                    std::string& html) {
+  if (url.empty()) {
+    return;
+  }
+  const LanguageWords& words = WordsFor(language);
+  if (text.find(url) == std::string::npos) {
+    text += fmt::format("\n\n-- \n{}\n{}\n", words.unsubscribe, url);
+  }
+  const std::string escaped = domain::EscapeHtml(url);
+  if (html.find(escaped) == std::string::npos) {
+    const size_t end = std::min(html.rfind("</body"), html.size());
+    html.insert(end, fmt::format("\n<hr>\n<p>{}<br>\n<a href=\"{}\">{}</a></p>\n",
+                                 words.unsubscribe, escaped, words.unsubscribe_link));
+  }
+}
+
+// The message in the words of the template; or none, and why.
+std::optional<WrittenMessage> ShowTemplate(const v1::Template& wording,
+                                           const TemplateValues& values, std::string& fault) {
+  const auto faults = domain::FaultsOf(wording.subject(), wording.text(), wording.html());
+  if (!faults.empty()) {
+    const domain::TemplateFault& first = faults.front().fault;
+    fault = fmt::format("{}, line {}, column {}: {}", faults.front().field, first.line,
+                        first.column, first.problem);
+    return std::nullopt;
+  }
+  const auto show = [&values](const std::string& text, TemplateForm form) {
+    return TemplateText(text, form).Render(values, kMostShown);
+  };
+  const auto subject = show(wording.subject(), TemplateForm::kSubject);
+  const auto text = show(wording.text(), TemplateForm::kText);
+  const auto html = show(wording.html(), TemplateForm::kHtml);
+  if (!subject || !text || !html) {
+    fault = fmt::format("With these values it is longer than {} bytes.", kMostShown);
+    return std::nullopt;
+  }
+  if (subject->empty()) {
+    fault = "With these values the subject is empty.";
+    return std::nullopt;
+  }
+  WrittenMessage message;
+  message.language = wording.language();
+  message.subject = Shortened(*subject);
+  message.text = *text;
+  message.html = html->empty() ? Paragraphs(*text) : *html;
+  AddUnsubscribe(message.language, values.texts.at("unsubscribe_url"), message.text, message.html);
+  if (!IsDocument(message.html)) {
+    message.html = HtmlDocument(message.language, message.subject, message.html);
+  }
+  return message;
+}
+
+// `zh-Hans-CN`, `zh-Hans`, `zh`.
+std::vector<std::string> LessAndLessExact(std::string language) {
+  std::vector<std::string> languages;
+  std::replace(language.begin(), language.end(), '_', '-');
+  while (!language.empty()) {
+    languages.push_back(language);
+    const size_t cut = language.rfind('-');
+    language.resize(cut == std::string::npos ? 0 : cut);
+  }
+  return languages;
+}
+
 }  // namespace
 
-WrittenMessage Compose(const domain::View& /*view*/, const std::string& language,
+WrittenMessage ComposeBy(const v1::Template& wording, const MessageValues& values) {
+  const TemplateValues shown = ValuesOf(values);
+  std::string fault;
+  std::optional<WrittenMessage> message = ShowTemplate(wording, shown, fault);
+  if (!message) {
+    message = ShowBuiltIn(wording.language(), shown);
+    message->fault = std::move(fault);
+  }
+  return *std::move(message);
+}
+
+WrittenMessage Compose(const domain::View& view, const std::string& language,
                        const MessageValues& values) {
-  return ShowBuiltIn(language, ValuesOf(values));
+  std::vector<std::string> languages = LessAndLessExact(language);
+  // Without words in the language people read English; the tenant's own, if there are some.
+  if (languages.empty() || WordsFor(language).language != absl::AsciiStrToLower(languages.back())) {
+    languages.emplace_back(EnglishWords().language);
+  }
+  std::string fault;
+  for (const std::string& each : languages) {
+    const auto found = domain::FindTemplate(values.kind, each, view);
+    if (!found.ok()) {
+      fault = found.status().ToString();
+      break;
+    }
+    if (found->row == nullptr) {
+      continue;
+    }
+    WrittenMessage message = ComposeBy(found->row->As<v1::Template>(), values);
+    if (!message.fault.empty()) {
+      message.fault = fmt::format("templates/{}: {}", found->entity.id, message.fault);
+    }
+    return message;
+  }
+  WrittenMessage message = ShowBuiltIn(language, ValuesOf(values));
+  message.fault = std::move(fault);
+  return message;
 }
 
 }  // namespace retrace::server

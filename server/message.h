@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "domain/view.h"
+#include "retrace/v1/templates.pb.h"
 
 namespace retrace::server {
 
@@ -46,5 +47,9 @@ struct WrittenMessage {
 // the built-in one is used and `fault` says why. Templates are read from the view.
 WrittenMessage Compose(const domain::View& view, const std::string& language,
                        const MessageValues& values);
+
+// By the texts of this template, stored or not. When they cannot be used it is the built-in text in
+// the nearest language, and `fault` says why.
+WrittenMessage ComposeBy(const v1::Template& wording, const MessageValues& values);
 
 }  // namespace retrace::server

@@ -246,6 +246,29 @@ absl::StatusOr<v1::ListContactPointsResponse> Queries::Answer(
   return Finish(std::move(answer), std::move(response));
 }
 
+absl::StatusOr<v1::GetTemplateResponse> Queries::Answer(
+    const QueryCall& call, const v1::GetTemplateRequest& request) const {
+  v1::GetTemplateResponse response;
+  RETRACE_ASSIGN(Moment moment, ShowEntity(ledger_, call, KindNumber::kTemplate, request,
+                                           *response.mutable_template_()));
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
+absl::StatusOr<v1::ListTemplatesResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListTemplatesRequest& request) const {
+  v1::ListTemplatesResponse response;
+  const ListQuestion question{.request = request,
+                              .page_size = request.page_size(),
+                              .page_token = request.page_token(),
+                              .filter = request.filter(),
+                              .show_deleted = request.show_deleted(),
+                              .as_of = request.as_of()};
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kTemplate), call, question,
+                           [&response] { return response.add_templates(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
 absl::StatusOr<v1::SummarizeResponse> Queries::Answer(const QueryCall& call,
                                                       const v1::SummarizeRequest& request) const {
   RETRACE_ASSIGN(domain::ResourceName name, domain::ParseName(request.name(), "name"));

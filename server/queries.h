@@ -34,6 +34,7 @@
 #include "retrace/v1/members.pb.h"
 #include "retrace/v1/notifications.pb.h"
 #include "retrace/v1/records.pb.h"
+#include "retrace/v1/templates.pb.h"
 #include "retrace/v1/tenants.pb.h"
 #include "server/ledger.h"
 #include "server/query_call.h"
@@ -82,6 +83,10 @@ class Queries {
                                                     const v1::ListDeliveriesRequest& request) const;
   absl::StatusOr<v1::ListContactPointsResponse> Answer(
       const QueryCall& call, const v1::ListContactPointsRequest& request) const;
+  absl::StatusOr<v1::GetTemplateResponse> Answer(const QueryCall& call,
+                                                 const v1::GetTemplateRequest& request) const;
+  absl::StatusOr<v1::ListTemplatesResponse> Answer(const QueryCall& call,
+                                                   const v1::ListTemplatesRequest& request) const;
   // Tenants are entities of the tenant `system`. One that the caller may not enter is
   // TENANT_NOT_FOUND, like one that does not exist.
   absl::StatusOr<v1::GetTenantResponse> Answer(const QueryCall& call,

@@ -78,6 +78,7 @@ void AddAdminService(Rpc& rpc, Backend& backend);
 void AddRecycleBinService(Rpc& rpc, Backend& backend);
 void AddHoldsService(Rpc& rpc, Backend& backend);
 void AddPlansService(Rpc& rpc, Backend& backend);
+void AddTemplatesService(Rpc& rpc, Backend& backend);
 void AddAllServices(Rpc& rpc, Backend& backend);
 
 }  // namespace retrace::server

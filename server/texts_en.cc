@@ -105,7 +105,7 @@ constexpr std::array kKinds = {
         .subject = "A follower of the log could not handle an event",
         .lead = "A follower of the log could not handle an event and put it aside. Later events of "
                 "the same entity wait behind it; everything else goes on.",
-        .next = "To see what is put aside: retrace followers list. Then try it again (retrace "
+        .next = "To see what is put aside: retrace followers parked. Then try it again (retrace "
                 "followers retry) or pass it over (retrace followers discard).",
     },
     KindWords{

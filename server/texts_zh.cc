@@ -17,8 +17,8 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "backups.failed",
-        .subject = "计划备份失败",
-        .lead = "一次计划备份失败。最近一次成功的备份仍然保留。",
+        .subject = "定时备份失败",
+        .lead = "一次定时备份失败。最近一次成功的备份仍然保留。",
         .next = "在下一次备份成功之前，最近一次成功备份之后的数据只有一份。立即备份：retrace admin "
                 "backup",
     },
@@ -99,11 +99,13 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "followers.parked",
-        .subject = "日志跟随器未能处理某个事件",
-        .lead = "一个日志跟随器未能处理某个事件，已将其搁置。同一实体的后续事件将排队等待，其余事件"
-                "照常处理。",
-        .next = "查看被搁置的事件：retrace followers list。之后可以重试（retrace followers retry）"
-                "或放弃（retrace followers discard）。",
+        .subject = "日志跟随程序未能处理某个事件",
+        .lead =
+            "一个日志跟随程序未能处理某个事件，已将其搁置。同一实体的后续事件将排队等待，其余事件"
+            "照常处理。",
+        .next =
+            "查看被搁置的事件：retrace followers parked。之后可以重试（retrace followers retry）"
+            "或放弃（retrace followers discard）。",
     },
     KindWords{
         .kind = "operations.ended",

@@ -1,16 +1,20 @@
 #include "server/message.h"
 
 #include <algorithm>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "domain/draft.h"
 #include "domain/notification_kinds.h"
 #include "domain/template_text.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "retrace/store/v1/templates.pb.h"
 #include "server/built_in_templates.h"
+#include "tests/support/decider_test.h"
 #include "tests/support/memory_view.h"
 
 namespace retrace::server {
@@ -209,6 +213,178 @@ TEST(MessageTest, CutsWhatIsTooLong) {
   EXPECT_THAT(message.subject, ::testing::EndsWith("京…"));
   EXPECT_THAT(message.text, HasSubstr("To undo it"));
   EXPECT_THAT(message.html, HasSubstr("To undo it"));
+}
+
+// A tenant with templates of its own.
+class TenantMessageTest : public ::testing::Test {
+ protected:
+  void Create(const std::string& kind, const std::string& language, const std::string& subject,
+              const std::string& text, const std::string& html = "") {
+    v1::CreateTemplateRequest request;
+    request.set_parent("tenants/acme");
+    request.mutable_template_()->set_kind(kind);
+    request.mutable_template_()->set_language(language);
+    request.mutable_template_()->set_subject(subject);
+    request.mutable_template_()->set_text(text);
+    request.mutable_template_()->set_html(html);
+    const auto reply = acme_.Do(request);
+    ASSERT_TRUE(reply.ok()) << reply.status;
+  }
+  // As an earlier release, which knew more names, would have stored it.
+  void StoreUnchecked(const std::string& subject, const std::string& text) {
+    auto event = std::make_shared<store::v1::TemplateCreated>();
+    v1::Template& stored = *event->mutable_template_();
+    stored.set_kind("customers.deleted");
+    stored.set_language("en");
+    stored.set_key("customers.deleted/en");
+    stored.set_state(v1::Template::ACTIVE);
+    stored.set_subject(subject);
+    stored.set_text(text);
+    v1::CreateTemplateRequest request;
+    request.set_parent("tenants/acme");
+    *request.mutable_template_() = stored;
+    const auto reply =
+        acme_.DoWith(request, [&event](const auto&, domain::Draft& draft, const domain::Context&) {
+          return draft.Emit({domain::KindNumber::kTemplate, "customers-deleted-en"}, event);
+        });
+    ASSERT_TRUE(reply.ok()) << reply.status;
+  }
+  WrittenMessage Composed(const std::string& language, const MessageValues& values) {
+    return Compose(acme_.view(), language, values);
+  }
+
+  retrace::testing::TestTenant acme_;
+};
+
+TEST_F(TenantMessageTest, UsesTheNearestTemplate) {
+  Create("customers.deleted", "zh", "来自 zh", "文");
+  Create("customers.deleted", "zh-TW", "來自 zh-TW", "文");
+  Create("customers.deleted", "en", "from en", "text");
+  Create("customers.deleted", "de", "aus de", "Text");
+  const auto subject = [&](const std::string& language) {
+    const WrittenMessage message = Composed(language, Deleted(1));
+    return message.language + ": " + message.subject;
+  };
+  EXPECT_EQ(subject("zh-CN"), "zh: 来自 zh");
+  EXPECT_EQ(subject("zh-Hans-CN"), "zh: 来自 zh");
+  EXPECT_EQ(subject("zh-tw"), "zh-TW: 來自 zh-TW");
+  EXPECT_EQ(subject("de-AT"), "de: aus de");
+  EXPECT_EQ(subject("fr"), "en: from en");
+  EXPECT_EQ(subject(""), "en: from en");
+  MessageValues merged = Deleted(1);
+  merged.kind = "customers.merged";
+  EXPECT_EQ(Composed("de", merged).subject, "Customer “Name 0” was merged into another");
+}
+
+// Chinese that Retrace ships is nearer than English of the tenant's own.
+TEST_F(TenantMessageTest, DoesNotLeaveTheLanguage) {
+  Create("customers.deleted", "en", "from en", "text");
+  EXPECT_EQ(Composed("zh-CN", Deleted(1)).language, "zh");
+  EXPECT_EQ(Composed("fr", Deleted(1)).subject, "from en");
+}
+
+TEST_F(TenantMessageTest, ShowsTextAsParagraphs) {
+  Create("customers.deleted", "de", "{{actor}}",
+         "Hallo {{recipient_name}} & Co,\n\n\nweg <ist>:\n"
+         "{{#entities}}\n- {{title}}\n{{/entities}}");
+  MessageValues values = Deleted(2);
+  values.entities[0].title = "<b>";
+  values.unsubscribe_url = "";
+  const WrittenMessage message = Composed("de", values);
+  EXPECT_EQ(message.text, "Hallo Anna & Co,\n\n\nweg <ist>:\n- <b>\n- Name 1\n");
+  EXPECT_THAT(message.html,
+              AllOf(HasSubstr("<html lang=\"de\">"), HasSubstr("<title>Bo</title>"),
+                    HasSubstr("<body>\n<p>Hallo Anna &amp; Co,</p>\n<p>weg &lt;ist&gt;:<br>\n"
+                              "- &lt;b&gt;<br>\n- Name 1</p>\n</body>")));
+}
+
+TEST_F(TenantMessageTest, LeavesWholeDocumentsAlone) {
+  Create("customers.deleted", "en", "S", "T {{unsubscribe_url}}",
+         "<!DOCTYPE html><html><body><p>{{title}}</p>"
+         "<a href=\"{{unsubscribe_url}}\">off</a></body></html>");
+  EXPECT_EQ(Composed("en", Deleted(1)).html,
+            "<!DOCTYPE html><html><body><p>Name 0</p>"
+            "<a href=\"https://crm.example/u/abc?a=1&amp;b=2\">off</a></body></html>");
+  EXPECT_EQ(Composed("en", Deleted(1)).text, "T https://crm.example/u/abc?a=1&b=2");
+}
+
+TEST_F(TenantMessageTest, NoTemplateForgetsHowToUnsubscribe) {
+  Create("customers.deleted", "zh", "S", "T", "<html><body><p>T</p></body></html>");
+  const WrittenMessage message = Composed("zh", Deleted(1));
+  EXPECT_EQ(message.text,
+            "T\n\n-- \n如果不想再收到此类通知：\nhttps://crm.example/u/abc?a=1&b=2\n");
+  EXPECT_THAT(message.html,
+              HasSubstr("<a href=\"https://crm.example/u/abc?a=1&amp;b=2\">退订此类通知</a></p>\n"
+                        "</body>"));
+}
+
+TEST_F(TenantMessageTest, ABrokenTemplateKeepsNothingFromBeingSent) {
+  StoreUnchecked("S", "one\n{{owner_phone}}");
+  const WrittenMessage message = Composed("en", Deleted(1));
+  EXPECT_EQ(message.fault,
+            "templates/customers-deleted-en: text, line 2, column 1: There is no \"owner_phone\".");
+  EXPECT_EQ(message.subject, "Customer “Name 0” was deleted");
+  EXPECT_THAT(message.text, HasSubstr("To undo it: retrace undo 7"));
+}
+
+TEST_F(TenantMessageTest, NeitherDoesOneThatShowsNothingOrTooMuch) {
+  Create("customers.deleted", "de", "{{message}}", "T");
+  EXPECT_THAT(Composed("de", Deleted(1)).fault, HasSubstr("the subject is empty"));
+  std::string much = "{{#entities}}";
+  for (int i = 0; i < 1000; ++i) much += "{{reason}}";
+  Create("customers.deleted", "fr", "S", much + "{{/entities}}");
+  MessageValues values = Deleted(10);
+  values.reason = std::string(1000, 'x');
+  const WrittenMessage message = Composed("fr", values);
+  EXPECT_THAT(message.fault, HasSubstr("longer than 1048576 bytes"));
+  EXPECT_EQ(message.language, "en");
+}
+
+// Whatever is stored, a message comes of it.
+TEST_F(TenantMessageTest, NothingBreaksTheRenderer) {
+  std::mt19937_64 random(20260302);
+  const std::vector<std::string> pieces = {"{{",
+                                           "}}",
+                                           "{{title}}",
+                                           "{{#entities}}",
+                                           "{{/entities}}",
+                                           "{{^single}}",
+                                           "{{/single}}",
+                                           "{{!",
+                                           "<p>",
+                                           "<a href=\"",
+                                           "\"",
+                                           ">",
+                                           "\n",
+                                           "\r",
+                                           "\xff",
+                                           "中",
+                                           "{{{",
+                                           "<!--",
+                                           "reason",
+                                           "#",
+                                           "/"};
+  int whole = 0;
+  for (int i = 0; i < 5000; ++i) {
+    std::string parts[3];
+    for (std::string& part : parts) {
+      for (uint64_t left = random() % 9; left > 0; --left) part += pieces[random() % pieces.size()];
+    }
+    v1::Template wording;
+    wording.set_kind("customers.deleted");
+    wording.set_language(i % 2 == 0 ? "zh-CN" : "de");
+    wording.set_subject("S" + parts[0]);
+    wording.set_text(parts[1]);
+    wording.set_html(parts[2]);
+    const WrittenMessage message = ComposeBy(wording, Deleted(static_cast<int64_t>(random() % 13)));
+    EXPECT_FALSE(message.subject.empty());
+    EXPECT_EQ(message.subject.find_first_of("\r\n"), std::string::npos);
+    EXPECT_THAT(message.text, HasSubstr("https://crm.example/u/abc?a=1&b=2"));
+    EXPECT_THAT(message.html, HasSubstr("https://crm.example/u/abc?a=1&amp;b=2"));
+    whole += message.fault.empty() ? 1 : 0;
+  }
+  EXPECT_GT(whole, 100);
+  EXPECT_LT(whole, 4900);
 }
 
 }  // namespace
