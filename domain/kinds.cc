@@ -36,7 +36,7 @@ std::vector<Kind>& List() {
       RecordKind(),         ChangeSetKind(),     ServerKind(),       HoldKind(),
       OperationKind(),      OperationPartKind(), ExpiryKind(),       FollowerKind(),
       NotificationsKind(),  DeliveryKind(),      ContactPointKind(), WebhookKind(),
-      AnnouncementKind(),   TemplateKind(),      CountersKind(),     RequestKind(),
+      AnnouncementKind(),   TemplatesKind(),     CountersKind(),     RequestKind(),
       ChangeSetTallyKind(),
   };
   return *kinds;
