@@ -86,7 +86,15 @@ absl::Status CheckEvidence(const std::vector<MergePath>& paths, const Kind& kind
 
 absl::Status EmitState(const Found& found, const Row& then, Draft& draft) {
   const std::string_view state = OwnState(then);
-  if (state == OwnState(*found.row)) {
+  const std::string_view now = OwnState(*found.row);
+  if (state == now) {
+    return absl::OkStatus();
+  }
+  const auto in_use_or_not = [](std::string_view own) {
+    return own == "ACTIVE" || own == "INACTIVE";
+  };
+  if (!in_use_or_not(state) || !in_use_or_not(now)) {
+    draft.Note(fmt::format("It was {} then; that is left as it is now.", state));
     return absl::OkStatus();
   }
   if (state == "INACTIVE") {

@@ -277,6 +277,7 @@ absl::Status Decide(const store::v1::DisableWebhook& command, Draft& draft,
   notice.audience.add_roles("administrator");
   notice.about = NameOf(context.header.tenant, entity);
   notice.message = command.reason();
+  notice.key = fmt::format("{} {}", notice.about, context.header.position);
   return Notify(notice, draft, context);
 }
 
