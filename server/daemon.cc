@@ -231,6 +231,7 @@ ExitCode Assembly::Listen() {
   options.query_threads = static_cast<size_t>(config_.query_threads);
   rpc_ = std::make_unique<Rpc>(*principals_, metrics_, options);
   backend_.backups = {config_.backup_dir, config_.key_backup_dir};
+  backend_.webhook_guard = delivering_.outbox.guard;
   AddAllServices(*rpc_, backend_);
   ListenerOptions listening;
   listening.addresses = config_.listen;

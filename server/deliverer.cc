@@ -363,12 +363,15 @@ absl::Status Deliverer::SendPost(const Key& key, const std::string& destination,
                  PostOf(parts_.ledger->keys(), tenant, sent, parts_.clock->WallMicros(),
                         absl::ToUnixMicros(absl::Now())));
   store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification);
-  // A try tells nothing of what else the endpoint takes.
-  const int64_t since_us =
-      delivery.kind() == domain::kWebhookTested ? 0 : delivery_row.head.create_time_us();
-  outbox_->Send(std::move(post), [this, key, destination, attempt, since_us](SendResult result) {
-    End(key, destination, result, attempt, v1::WEBHOOK, since_us);
-  });
+  // A try is made once, and tells nothing of what else the endpoint takes.
+  const bool is_try = delivery.kind() == domain::kWebhookTested;
+  const int64_t since_us = is_try ? 0 : delivery_row.head.create_time_us();
+  outbox_->Send(std::move(post),
+                [this, key, destination, attempt, since_us, is_try](SendResult result) {
+                  if (is_try && result.kind != SendResult::kSent)
+                    result.kind = SendResult::kRefused;
+                  End(key, destination, result, attempt, v1::WEBHOOK, since_us);
+                });
   return absl::OkStatus();
 }
 

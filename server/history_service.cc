@@ -165,6 +165,7 @@ void AddAllServices(Rpc& rpc, Backend& backend) {
   AddHoldsService(rpc, backend);
   AddPlansService(rpc, backend);
   AddTemplatesService(rpc, backend);
+  AddWebhooksService(rpc, backend);
   AddTenantsService(rpc, backend);
   AddAdminService(rpc, backend);
 }

@@ -51,6 +51,15 @@ const ListDeclaration& Holds() {
   return *kList;
 }
 
+const ListDeclaration& Webhooks() {
+  static const auto* const kList =
+      new ListDeclaration{.kind = KindNumber::kWebhook,
+                          .filter_fields = {"name", "url", "description", "kinds", "state",
+                                            "disable_time", "create_time", "update_time"},
+                          .orders = {{.name = "create_time", .via = ListOrder::Via::kId}}};
+  return *kList;
+}
+
 // What the server itself makes has ids in the order of time, or of nothing.
 const ListDeclaration& Notifications() {
   static const auto* const kList =
@@ -102,6 +111,8 @@ const ListDeclaration* ListOf(KindNumber kind) {
       return &Templates();
     case KindNumber::kHold:
       return &Holds();
+    case KindNumber::kWebhook:
+      return &Webhooks();
     case KindNumber::kNotification:
       return &Notifications();
     case KindNumber::kDelivery:

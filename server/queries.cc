@@ -71,13 +71,14 @@ absl::Status NotFound(KindNumber kind, std::string_view name, bool past) {
 }
 
 // The name's parts; INVALID_FIELD when it does not name an entity of the kind.
-absl::StatusOr<EntityRef> ParseEntity(KindNumber kind, std::string_view name) {
-  RETRACE_ASSIGN(domain::ResourceName parsed, domain::ParseName(name, "name"));
+absl::StatusOr<EntityRef> ParseEntity(KindNumber kind, std::string_view name,
+                                      std::string_view field = "name") {
+  RETRACE_ASSIGN(domain::ResourceName parsed, domain::ParseName(name, field));
   const std::string_view collection = domain::KindOf(kind).collection;
   if (parsed.collection != collection) {
     return Refusal(v1::INVALID_FIELD,
                    fmt::format("`{}` does not name a {}.", name, domain::KindOf(kind).singular))
-        .Field("name", fmt::format("must look like tenants/TENANT/{}/ID", collection));
+        .Field(field, fmt::format("must look like tenants/TENANT/{}/ID", collection));
   }
   return EntityRef{kind, std::move(parsed.id)};
 }
@@ -255,6 +256,15 @@ absl::StatusOr<v1::GetTemplateResponse> Queries::Answer(
   return response;
 }
 
+absl::StatusOr<v1::GetWebhookResponse> Queries::Answer(const QueryCall& call,
+                                                       const v1::GetWebhookRequest& request) const {
+  v1::GetWebhookResponse response;
+  RETRACE_ASSIGN(Moment moment, ShowEntity(ledger_, call, KindNumber::kWebhook, request,
+                                           *response.mutable_webhook()));
+  *response.mutable_answered() = std::move(moment.answered);
+  return response;
+}
+
 absl::StatusOr<v1::ListTemplatesResponse> Queries::Answer(
     const QueryCall& call, const v1::ListTemplatesRequest& request) const {
   v1::ListTemplatesResponse response;
@@ -266,6 +276,32 @@ absl::StatusOr<v1::ListTemplatesResponse> Queries::Answer(
                               .as_of = request.as_of()};
   auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kTemplate), call, question,
                            [&response] { return response.add_templates(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::ListWebhooksResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListWebhooksRequest& request) const {
+  v1::ListWebhooksResponse response;
+  ListQuestion question = PlainQuestionOf(request);
+  question.show_deleted = request.show_deleted();
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kWebhook), call, question,
+                           [&response] { return response.add_webhooks(); });
+  return Finish(std::move(answer), std::move(response));
+}
+
+absl::StatusOr<v1::ListWebhookDeliveriesResponse> Queries::Answer(
+    const QueryCall& call, const v1::ListWebhookDeliveriesRequest& request) const {
+  RETRACE_ASSIGN(const EntityRef webhook,
+                 ParseEntity(KindNumber::kWebhook, request.parent(), "parent"));
+  v1::ListWebhookDeliveriesResponse response;
+  const std::string own =
+      fmt::format("recipient = \"{}\"", domain::NameOf(call.tenant->id, webhook));
+  const std::string filter =
+      request.filter().empty() ? own : fmt::format("({}) AND {}", request.filter(), own);
+  ListQuestion question = PlainQuestionOf(request);
+  question.filter = filter;
+  auto answer = AnswerList(ledger_, limits_, *ListOf(KindNumber::kDelivery), call, question,
+                           [&response] { return response.add_deliveries(); });
   return Finish(std::move(answer), std::move(response));
 }
 

@@ -36,6 +36,7 @@
 #include "retrace/v1/records.pb.h"
 #include "retrace/v1/templates.pb.h"
 #include "retrace/v1/tenants.pb.h"
+#include "retrace/v1/webhooks.pb.h"
 #include "server/ledger.h"
 #include "server/query_call.h"
 
@@ -87,6 +88,12 @@ class Queries {
                                                  const v1::GetTemplateRequest& request) const;
   absl::StatusOr<v1::ListTemplatesResponse> Answer(const QueryCall& call,
                                                    const v1::ListTemplatesRequest& request) const;
+  absl::StatusOr<v1::GetWebhookResponse> Answer(const QueryCall& call,
+                                                const v1::GetWebhookRequest& request) const;
+  absl::StatusOr<v1::ListWebhooksResponse> Answer(const QueryCall& call,
+                                                  const v1::ListWebhooksRequest& request) const;
+  absl::StatusOr<v1::ListWebhookDeliveriesResponse> Answer(
+      const QueryCall& call, const v1::ListWebhookDeliveriesRequest& request) const;
   // Tenants are entities of the tenant `system`. One that the caller may not enter is
   // TENANT_NOT_FOUND, like one that does not exist.
   absl::StatusOr<v1::GetTenantResponse> Answer(const QueryCall& call,

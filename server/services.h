@@ -15,6 +15,7 @@
 #include "server/ledger.h"
 #include "server/log_follower.h"
 #include "server/operation_runner.h"
+#include "server/outbound/address_guard.h"
 #include "server/plans.h"
 #include "server/queries.h"
 #include "server/recycle_bin.h"
@@ -64,6 +65,10 @@ struct Backend {
   absl::Time start_time = absl::Now();
   BackupPlaces backups;
   BackupSchedule* backup_schedule = nullptr;
+
+  // For Webhooks: where they may go.
+  AddressGuard webhook_guard;
+  Resolver resolve_host = ResolveHost;
 };
 
 // `rpc` and `backend` must outlive the server.
@@ -79,6 +84,7 @@ void AddRecycleBinService(Rpc& rpc, Backend& backend);
 void AddHoldsService(Rpc& rpc, Backend& backend);
 void AddPlansService(Rpc& rpc, Backend& backend);
 void AddTemplatesService(Rpc& rpc, Backend& backend);
+void AddWebhooksService(Rpc& rpc, Backend& backend);
 void AddAllServices(Rpc& rpc, Backend& backend);
 
 }  // namespace retrace::server

@@ -22,6 +22,7 @@ const std::vector<Noun>& Nouns() {
       {"watch", "commits as they happen", &AddWatch},
       {"bin", "the recycle bin: list, restore, purge", &AddBinVerbs},
       {"holds", "legal holds: what must not be taken away", &AddHoldVerbs},
+      {"webhooks", "HTTP endpoints that are told what happens", &AddWebhookVerbs},
       {"tenants", "the companies that use this server", &AddTenantVerbs},
       {"policy", "what a tenant sets for itself", &AddPolicyVerbs},
       {"admin", "status, backup and verification of the server", &AddAdminVerbs},

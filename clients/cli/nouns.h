@@ -32,6 +32,7 @@ void AddWatch(CLI::App& noun, Session& session);
 void AddBinVerbs(CLI::App& noun, Session& session);
 void AddHoldVerbs(CLI::App& noun, Session& session);
 void AddAnnouncementVerbs(CLI::App& noun, Session& session);
+void AddWebhookVerbs(CLI::App& noun, Session& session);
 void AddTenantVerbs(CLI::App& noun, Session& session);
 void AddPolicyVerbs(CLI::App& noun, Session& session);
 void AddAdminVerbs(CLI::App& noun, Session& session);

@@ -1,6 +1,7 @@
 // An endpoint that does what the path says. Prints its ports, then a line of JSON for each
 // connection and each request, checked as Standard Webhooks' own library does.
-//   webhook_receiver.mjs SECRET [CERTIFICATE KEY]
+//   webhook_receiver.mjs SECRET|@FILE [CERTIFICATE KEY]
+// A secret in a file is read anew for each request.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -11,7 +12,8 @@ const tell = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 
 function check(headers, body) {
   try {
-    return { event: new Webhook(secret).verify(body, headers) };
+    const own = secret.startsWith("@") ? readFileSync(secret.slice(1), "utf8") : secret;
+    return { event: new Webhook(own).verify(body, headers) };
   } catch (error) {
     return { fault: String(error) };
   }

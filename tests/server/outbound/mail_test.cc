@@ -16,10 +16,10 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::unique_ptr<JsonHelper> StartMailServer(std::vector<std::string> arguments = {}) {
+std::unique_ptr<JsonLines> StartMailServer(std::vector<std::string> arguments = {}) {
   // Debian's interpreter, for which Debian's python3-aiosmtpd is.
   arguments.insert(arguments.begin(), {"/usr/bin/python3", HelperFile("mail_server.py")});
-  return std::make_unique<JsonHelper>(arguments);
+  return std::make_unique<JsonLines>(arguments);
 }
 
 OutboxOptions OptionsFor(int port) {

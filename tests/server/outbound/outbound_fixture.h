@@ -50,10 +50,9 @@ class Results {
 };
 
 // A helper that prints JSON; the first object tells its ports.
-class JsonHelper {
+class JsonLines {
  public:
-  explicit JsonHelper(const std::vector<std::string>& command)
-      : process_(command), ports_(Next()) {}
+  explicit JsonLines(const std::vector<std::string>& command) : process_(command), ports_(Next()) {}
   // The next object; fails the test when none comes.
   nlohmann::json Next() {
     const std::optional<std::string> line = process_.ReadLine();

@@ -48,7 +48,7 @@ class WebhookPostTest : public ::testing::Test {
   const std::string secret_ = SecretText(std::string(32, 's'));
   testing::TempDirectory directory_;
   const Certificate certificate_;
-  JsonHelper receiver_;
+  JsonLines receiver_;
   OutboxOptions options_;
 };
 
