@@ -16,7 +16,6 @@ namespace {
 
 namespace beast_http = boost::beast::http;
 
-constexpr size_t kReadAtOnce = 16 << 10;
 // A client that takes this much within the time for writing is not given up.
 constexpr size_t kWrittenAtOnce = 64 << 10;
 // How much and how long is read on behind the last answer.
@@ -129,7 +128,8 @@ void Connection::ReadMore() {
     return;
   }
   reading_ = true;
-  const auto space = buffer_.prepare(kReadAtOnce);
+  // Not into buffer_: while a request is answered, the next one is parsed out of it.
+  const auto space = net::buffer(incoming_);
   const auto done = [self = shared_from_this()](error_code error, size_t bytes) {
     self->OnRead(error, bytes);
   };
@@ -150,7 +150,8 @@ void Connection::OnRead(error_code error, size_t bytes) {
     return;
   }
   const bool first = state_ == State::kReading && header_bytes_ == 0 && buffer_.size() == 0;
-  buffer_.commit(bytes);
+  buffer_.commit(
+      net::buffer_copy(buffer_.prepare(bytes), net::buffer(incoming_.data(), bytes)));
   if (state_ == State::kReading) {
     if (first) {
       Arm(server_.limits().header_time);

@@ -6,6 +6,7 @@
 // reads on, so that it notices a client that goes away; what it reads ahead is bounded.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -109,7 +110,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t alarm_ = 0;
 
   State state_ = State::kReading;
-  boost::beast::flat_buffer buffer_;
+  std::array<char, 16 << 10> incoming_;  // what the read under way reads into
+  boost::beast::flat_buffer buffer_;     // what was read and not parsed yet
   std::optional<Parser> parser_;
   Request request_;
   size_t header_bytes_ = 0;

@@ -15,6 +15,7 @@ Exchange::~Exchange() {
   if (!answered_) {
     Send(ErrorReply(500, "internal", "The server gave no answer."));
   }
+  connection_.reset();  // it still needs the server, which may go once nothing is open
   open_.Remove();
 }
 

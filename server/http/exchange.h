@@ -45,7 +45,7 @@ class Exchange {
 
  private:
   const Request request_;
-  const std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Connection> connection_;
   OpenExchanges& open_;
   std::atomic<bool> answered_{false};
   absl::Mutex mutex_;

@@ -273,6 +273,34 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   }
 }
 
+// What is read ahead while a request is answered never lands behind what was read before.
+TEST_F(HttpServerTest, AnswersWhatFollowsOnTwoAtOnce) {
+  Start();
+  HttpClient client(port());
+  for (int i = 0; i < 20; ++i) {
+    client.Send(HttpRequest("GET", "/first") + HttpRequest("GET", "/second"));
+    ASSERT_EQ(client.Read().body, "GET /first? ");
+    ASSERT_EQ(client.Read().body, "GET /second? ");
+    ASSERT_EQ(client.Call(HttpRequest("GET", "/third?a=b")).body, "GET /third?a=b ");
+  }
+}
+
+// The next request may come before the server knows that its answer was written.
+TEST_F(HttpServerTest, AnswersEachRequestOfManyConnections) {
+  Start();
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 3; ++c) {
+    clients.emplace_back([this] {
+      HttpClient client(port());
+      for (int i = 0; i < 3000; ++i) {
+        const std::string path = i % 2 == 0 ? "/even" : "/an-odd-one";
+        ASSERT_EQ(client.Call(HttpRequest("GET", path)).body, "GET " + path + "? ") << i;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
 TEST_F(HttpServerTest, TellsWhenTheClientGoesAway) {
   Start();
   HttpClient client(port());
