@@ -6,6 +6,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, CONTINUATION = 0, 1, 3, 4, 9
 END_STREAM, END_HEADERS = 1, 4
 CANCEL = 8
+STATUS_200 = 0x88  # in a block of headers
 FRAME_BYTES = 16384
 # Of a peer that neither answers nor closes, however slow the machine is.
 PATIENCE = 60
@@ -102,6 +103,21 @@ def await_end(connection):
         return False
     except OSError:
         return True
+
+
+def answer_headers(address, path):
+    """Calls with an empty body: flags and block of the first HEADERS that answer it."""
+    with connect(address, True) as connection:
+        connection.sendall(frame(HEADERS, END_HEADERS | END_STREAM, 1, grpc_headers(path)))
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+            while len(received) >= 9 + int.from_bytes(received[:3], "big"):
+                size = int.from_bytes(received[:3], "big")
+                if received[3] == HEADERS:
+                    return received[4], received[9:9 + size]
+                received = received[9 + size:]
+    return 0, b""
 
 
 def rapid_reset(address, tls, path, calls, whole=True):
