@@ -220,14 +220,13 @@ std::string Overview(const CLI::App& app) {
       "say "
       "so.\n\n";
   for (const CLI::App* noun : app.get_subcommands({})) {
-    absl::StrAppend(&text, fmt::format("  {:<11} {}\n", noun->get_name(), noun->get_description()));
-    const std::string verbs = NamesOf(noun->get_subcommands({}));
-    if (!verbs.empty()) absl::StrAppend(&text, "              ", verbs, "\n");
+    absl::StrAppend(&text, fmt::format("  {:<14} {}\n", noun->get_name(), noun->get_description()));
   }
-  absl::StrAppend(&text,
-                  "\nTry `retrace customers list`, `retrace customers show ID`, `retrace NOUN VERB "
-                  "--help`.\n`retrace --help`: settings, flags that all have, exit codes. `retrace "
-                  "context set NAME`: keep where\nthe server is.\n");
+  absl::StrAppend(
+      &text,
+      "\nTry `retrace customers list`. `retrace NOUN` lists its verbs, `retrace NOUN VERB "
+      "--help` has an\nexample. `retrace --help`: settings, flags that all have, exit "
+      "codes. `retrace context set NAME`: keep\nwhere the server is.\n");
   return text;
 }
 

@@ -18,7 +18,7 @@ CLI::App* AddVerb(CLI::App& noun, const std::string& name, const std::string& ab
 // For flags that say how many: a whole number, 1 or more.
 CLI::Validator AtLeastOne();
 
-// What the tool prints without arguments: its nouns and their verbs, on one screen.
+// What the tool prints without arguments: its nouns, on one screen.
 std::string Overview(const CLI::App& app);
 
 // Reads the command line, runs what it chose, and prints errors.

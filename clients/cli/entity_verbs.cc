@@ -51,23 +51,34 @@ absl::Status RunList(Session& session, const EntityNoun& entity, const ListFlags
 }
 
 void AddListVerb(CLI::App& noun, Session& session, const EntityNoun& entity) {
-  CLI::App* verb =
-      AddVerb(noun, "list", absl::StrCat("list and search ", entity.collection),
-              absl::StrCat("retrace ", entity.collection, " list --filter '", entity.example_filter,
-                           "'\n  retrace ", entity.collection, " list smith --as-of 2026-03-31"));
+  const Exchange shape = NewExchange(MethodOf(entity, "List") + "s");
+  const auto has = [&shape](const char* field) {
+    return FieldOf(*shape.request, field) != nullptr;
+  };
+  const std::string command = absl::StrCat("retrace ", entity.collection, " list ");
+  CLI::App* verb = AddVerb(
+      noun, "list", absl::StrCat(has("query") ? "list and search " : "list ", entity.collection),
+      absl::StrCat(command, "--filter '", entity.example_filter, "'\n  ", command,
+                   has("query") ? "smith " : "", "--as-of 2026-03-31"));
   auto flags = std::make_shared<ListFlags>();
-  verb->add_option("words", flags->words,
-                   "search: words or beginnings of words, e-mail, id, phone in any spelling")
-      ->option_text("[WORDS...]");
+  if (has("query")) {
+    verb->add_option("words", flags->words,
+                     "search: words or beginnings of words, e-mail, id, phone in any spelling")
+        ->option_text("[WORDS...]");
+  }
   verb->add_option("--filter", flags->filter, "AIP-160 filter")->option_text("FILTER");
-  verb->add_option("--order-by", flags->order_by, "field, or field desc")->option_text("ORDER");
+  if (has("order_by")) {
+    verb->add_option("--order-by", flags->order_by, "field, or field desc")->option_text("ORDER");
+  }
   verb->add_option("--limit", flags->limit, "how many at most (50)")
       ->option_text("N")
       ->check(AtLeastOne());
   verb->add_flag("--all", flags->all, "every one, all as of one position");
   verb->add_option("--page-token", flags->page_token, "go on where a list stopped")
       ->option_text("TOKEN");
-  verb->add_flag("--show-inactive", flags->show_inactive, "inactive ones, too");
+  if (has("show_inactive")) {
+    verb->add_flag("--show-inactive", flags->show_inactive, "inactive ones, too");
+  }
   verb->add_flag("--show-deleted", flags->show_deleted, "deleted ones, too");
   verb->callback([&session, &entity, flags] {
     session.Choose([&session, &entity, flags] { return RunList(session, entity, *flags); });
@@ -90,17 +101,14 @@ absl::Status RunGet(Session& session, const EntityNoun& entity, const std::strin
 CLI::Option* AddIdArgument(CLI::App& verb, const EntityNoun& entity, std::string& id,
                            bool& by_number) {
   const bool numbered = entity.collection == "customers";
-  const bool keyed = entity.collection != "members";
+  const Exchange shape = NewExchange(MethodOf(entity, "Get"));
+  const bool keyed = FieldOf(Sub(*shape.response, entity.field), "external_id") != nullptr;
   if (numbered) verb.add_flag("--number", by_number, "ID is the customer's number");
   return verb
       .add_option("id", id,
                   absl::StrCat("id or full name", keyed ? ", ext:EXTERNAL_ID" : "",
                                numbered ? ", or '#NUMBER'" : ""))
       ->option_text("ID");
-}
-
-std::string ExampleId(const EntityNoun& entity) {
-  return entity.collection == "members" ? "anna-snelling" : "01jd8e6x2k";
 }
 
 std::string Spelled(const std::string& id, bool by_number) {
@@ -114,7 +122,7 @@ CLI::App* AddNamedVerb(CLI::App& noun, Session& session, const EntityNoun& entit
                        const std::string& more_flags = "") {
   CLI::App* verb = AddVerb(noun, verb_name, about,
                            absl::StrCat("retrace ", entity.collection, " ", verb_name, " ",
-                                        ExampleId(entity), more_flags));
+                                        entity.example_id, more_flags));
   auto id = std::make_shared<std::string>();
   auto by_number = std::make_shared<bool>(false);
   AddIdArgument(*verb, entity, *id, *by_number)->required();
@@ -181,7 +189,7 @@ void AddLifecycleVerb(CLI::App& noun, Session& session, const EntityNoun& entity
   const std::string verb_name = absl::AsciiStrToLower(what.method);
   const std::string command = absl::StrCat("retrace ", entity.collection, " ", verb_name, " ");
   CLI::App* verb = AddVerb(noun, verb_name, what.about,
-                           absl::StrCat(command, ExampleId(entity), related, "\n  ", command,
+                           absl::StrCat(command, entity.example_id, related, "\n  ", command,
                                         "--filter '", entity.example_filter, "'", related));
   auto flags = std::make_shared<LifecycleFlags>();
   AddIdArgument(*verb, entity, flags->id, flags->by_number);
@@ -326,11 +334,11 @@ absl::Status ForEachListed(Session& session, const EntityNoun& entity, const Lis
     Message& request = *exchange.request;
     SetText(request, "parent", *tenant);
     SetText(request, "filter", flags.filter);
-    SetText(request, "order_by", flags.order_by);
-    SetText(request, "query", absl::StrJoin(flags.words, " "));
+    if (!flags.order_by.empty()) SetText(request, "order_by", flags.order_by);
+    if (!flags.words.empty()) SetText(request, "query", absl::StrJoin(flags.words, " "));
     SetText(request, "page_token", token);
     SetInt32(request, "page_size", static_cast<int32_t>(std::min<int64_t>(left, kLargestPage)));
-    SetBool(request, "show_inactive", flags.show_inactive);
+    if (flags.show_inactive) SetBool(request, "show_inactive", true);
     SetBool(request, "show_deleted", flags.show_deleted);
     if (absl::Status status = session.Run(exchange); !status.ok()) return status;
     for (const Message* row : Elements(*exchange.response, absl::StrCat(entity.field, "s"))) {
@@ -361,18 +369,28 @@ absl::Status PrintCommandReply(Session& session, const EntityNoun& entity,
 }
 
 void AddEntityVerbs(CLI::App& noun, Session& session, const EntityNoun& entity) {
+  AddReadingVerbs(noun, session, entity);
+  AddCreateVerb(noun, session, entity);
+  AddUpdateVerb(noun, session, entity);
+  AddKeepingVerbs(noun, session, entity);
+}
+
+void AddReadingVerbs(CLI::App& noun, Session& session, const EntityNoun& entity) {
   AddListVerb(noun, session, entity);
   AddNamedVerb(noun, session, entity, "get", "one of them with every field", RunGet,
                " --as-of 2026-03-31T18:00:00");
-  AddCreateVerb(noun, session, entity);
-  AddUpdateVerb(noun, session, entity);
+}
+
+void AddKeepingVerbs(CLI::App& noun, Session& session, const EntityNoun& entity) {
   const LifecycleVerb verbs[] = {
       {"Deactivate", "keep it, but hide it from lists", ""},
       {"Activate", "make an inactive one active again", "INACTIVE"},
       {"Delete", "move it to the recycle bin", ""},
       {"Undelete", "bring it back from the recycle bin", "DELETED"},
   };
-  for (const LifecycleVerb& verb : verbs) AddLifecycleVerb(noun, session, entity, verb);
+  for (const LifecycleVerb& verb : verbs) {
+    if (HasMethod(MethodOf(entity, verb.method))) AddLifecycleVerb(noun, session, entity, verb);
+  }
   if (HasMethod(absl::StrCat(entity.service, ".BatchDelete", entity.title, "s"))) {
     AddBatchDeleteVerb(noun, session, entity);
   }

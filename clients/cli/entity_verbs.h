@@ -30,15 +30,22 @@ struct EntityNoun {
   // For the examples of the help.
   std::string example_set;
   std::string example_filter;
+  std::string example_id = "01jd8e6x2k";
 };
 
 const EntityNoun& CustomerNoun();
 const EntityNoun& RecordNoun();
 const EntityNoun& MemberNoun();
+const EntityNoun& TemplateNoun();
 
 // Adds list, get, create, update, deactivate, activate, delete, undelete, history and, where the
 // service has it, batch-delete.
 void AddEntityVerbs(CLI::App& noun, Session& session, const EntityNoun& entity);
+
+// Its parts, for a noun whose create and update are its own: list and get; what comes after update.
+// Verbs that the service lacks are left out.
+void AddReadingVerbs(CLI::App& noun, Session& session, const EntityNoun& entity);
+void AddKeepingVerbs(CLI::App& noun, Session& session, const EntityNoun& entity);
 
 // Adds what a list is asked with.
 struct ListFlags {

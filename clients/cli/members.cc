@@ -18,7 +18,8 @@ const EntityNoun& MemberNoun() {
                                  {"LEAD", "lead"},
                                  {"STATE", "state"}},
                      .example_set = "--display-name \"Anna Snelling\" --team Central",
-                     .example_filter = "team = \"Central\""};
+                     .example_filter = "team = \"Central\"",
+                     .example_id = "anna-snelling"};
   return *kNoun;
 }
 

@@ -10,7 +10,7 @@ absl::StatusOr<std::string> NameOfAny(Session& session, const std::string& text)
   if (absl::StartsWith(text, "tenants/")) return text;
   const size_t slash = text.find('/');
   const std::string collection = text.substr(0, slash);
-  for (const EntityNoun* noun : {&CustomerNoun(), &RecordNoun(), &MemberNoun()}) {
+  for (const EntityNoun* noun : {&CustomerNoun(), &RecordNoun(), &MemberNoun(), &TemplateNoun()}) {
     if (slash != std::string::npos && noun->collection == collection) {
       return ResolveName(session, *noun, text.substr(slash + 1));
     }

@@ -150,8 +150,7 @@ void Connection::OnRead(error_code error, size_t bytes) {
     return;
   }
   const bool first = state_ == State::kReading && header_bytes_ == 0 && buffer_.size() == 0;
-  buffer_.commit(
-      net::buffer_copy(buffer_.prepare(bytes), net::buffer(incoming_.data(), bytes)));
+  buffer_.commit(net::buffer_copy(buffer_.prepare(bytes), net::buffer(incoming_.data(), bytes)));
   if (state_ == State::kReading) {
     if (first) {
       Arm(server_.limits().header_time);
