@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "server/http/proxies.h"
 
 namespace retrace::server {
@@ -11,11 +13,19 @@ namespace {
 
 constexpr int64_t kMaxConnections = 1 << 20;
 
-// Scheme and host, with a port or without: what a browser sends as Origin.
+// Scheme and host, with a port or without, as a browser sends it as Origin: in small letters and
+// without the port that the scheme has anyway.
 bool IsOrigin(const std::string& text) {
   const size_t host = text.find("://");
-  return host != std::string::npos && host > 0 && host + 3 < text.size() &&
-         text.find('/', host + 3) == std::string::npos;
+  const bool own_port = (text.starts_with("https://") && text.ends_with(":443")) ||
+                        (text.starts_with("http://") && text.ends_with(":80"));
+  const auto stands = [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c)) &&
+           !absl::ascii_isupper(static_cast<unsigned char>(c));
+  };
+  return host != std::string::npos && host > 0 && host + 3 < text.size() && !own_port &&
+         text.find('/', host + 3) == std::string::npos &&
+         std::all_of(text.begin(), text.end(), stands);
 }
 
 }  // namespace
@@ -33,7 +43,9 @@ absl::Status CheckHttp(const Config& config) {
   for (const std::string& origin : config.http_origins) {
     if (!IsOrigin(origin)) {
       return absl::InvalidArgumentError(fmt::format(
-          "`http_origins` needs origins such as https://crm.example.com, not `{}`", origin));
+          "`http_origins` needs origins as browsers send them, such as https://crm.example.com: "
+          "small letters, no path and no port that the scheme has anyway; not `{}`",
+          origin));
     }
   }
   for (const int64_t bound : {config.http_connections, config.http_connections_per_address}) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -11,10 +12,20 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "domain/status_macros.h"
 
 namespace retrace::server {
 namespace {
+
+// So that links below it stay within a line of a mail's header.
+constexpr size_t kLongestPublicUrl = 200;
+
+bool MayStandInUrl(char c) {
+  constexpr std::string_view kNever = "<>,\"?#\\";
+  return absl::ascii_isgraph(static_cast<unsigned char>(c)) &&
+         kNever.find(c) == std::string_view::npos;
+}
 
 const std::map<std::string_view, MailTls>& TlsNames() {
   static const auto* const names =
@@ -44,6 +55,15 @@ absl::StatusOr<std::string> ReadPassword(const std::string& file) {
   return password;
 }
 
+// Of "smtp://HOST:PORT/NAME".
+bool IsThisMachine(std::string_view url) {
+  url.remove_prefix(std::min(url.size(), url.find("://") + 3));
+  url = url.substr(0, url.find('/'));
+  const std::string_view host =
+      url.starts_with('[') ? url.substr(0, url.find(']') + 1) : url.substr(0, url.find(':'));
+  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
+
 absl::Status CheckMail(const Config& config) {
   const bool plain = config.smtp_url.starts_with("smtp://");
   if (!plain && !config.smtp_url.starts_with("smtps://")) {
@@ -61,10 +81,12 @@ absl::Status CheckMail(const Config& config) {
   if (config.smtp_user.empty() != config.smtp_password_file.empty()) {
     return Wrong("smtp_user", "and `smtp_password_file` go together");
   }
-  if (plain && !config.smtp_user.empty() && config.smtp_tls == "if-offered") {
+  const bool may_be_read = config.smtp_tls == "if-offered" ||
+                           (config.smtp_tls == "never" && !IsThisMachine(config.smtp_url));
+  if (plain && !config.smtp_user.empty() && may_be_read) {
     return Wrong("smtp_tls",
-                 "must be required with `smtp_user`: whoever is in between could "
-                 "hide the offer and read the password");
+                 "must be required with `smtp_user`, or never to this machine: whoever is in "
+                 "between could hide the offer and read the password");
   }
   return absl::OkStatus();
 }
@@ -79,9 +101,12 @@ absl::Status CheckOutbound(const Config& config) {
     RETRACE_RETURN_IF_ERROR(CheckMail(config));
   }
   const std::string& url = config.public_url;
-  if (!url.empty() && (!url.starts_with("https://") || url.ends_with('/') ||
-                       url.find_first_of(" <>,\"\r\n?#") != std::string::npos)) {
-    return Wrong("public_url", "must be like https://crm.example.com, without a slash at the end");
+  if (!url.empty() &&
+      (!url.starts_with("https://") || url.ends_with('/') || url.size() > kLongestPublicUrl ||
+       !std::all_of(url.begin(), url.end(), MayStandInUrl))) {
+    return Wrong("public_url",
+                 "must be like https://crm.example.com, in ASCII (xn--... for other letters), "
+                 "without a slash at the end");
   }
   if (const absl::Status networks = AddressGuard::Allowing(config.webhook_allow).status();
       !networks.ok()) {

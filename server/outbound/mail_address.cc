@@ -100,4 +100,9 @@ absl::StatusOr<Mailbox> Mailbox::Parse(std::string_view text) {
   return mailbox;
 }
 
+std::string Mailbox::Domain() const {
+  const absl::StatusOr<MailAddress> parsed = MailAddress::Parse(address);
+  return parsed.ok() ? parsed->domain : "";
+}
+
 }  // namespace retrace::server

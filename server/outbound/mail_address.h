@@ -31,6 +31,8 @@ struct Mailbox {
 
   // "crm@example.com" or "Sales <crm@example.com>". INVALID_ARGUMENT.
   static absl::StatusOr<Mailbox> Parse(std::string_view text);
+  // Of the address, in ASCII, as it stands behind the @ of a Message-ID.
+  std::string Domain() const;
 };
 
 }  // namespace retrace::server

@@ -36,8 +36,7 @@ struct OutboxOptions {
   absl::Duration connect_timeout = absl::Seconds(10);
   absl::Duration total_timeout = absl::Seconds(30);  // of an attempt, once it began
   size_t mails_at_once = 4;
-  size_t posts_at_once = 256;
-  size_t posts_per_host = 4;
+  size_t posts_at_once = 512;
   // "host:port:address" as CURLOPT_RESOLVE takes them: where names lead to, for tests.
   std::vector<std::string> resolve;
 };
@@ -45,9 +44,10 @@ struct OutboxOptions {
 class MailThreads;
 class PostLoop;
 
-// Thread-safe. What waits behind a slow host is that host's alone: mail has connections of its own,
-// and each host of webhooks a queue of its own. What is handed over is held in memory until it is
-// its turn, so callers hand over no more than they can afford.
+// Thread-safe. Mail and webhooks do not wait for each other; posts begin in the order in which they
+// are handed over, whoever's they are, so that callers bound how many are under way to one
+// endpoint. What is handed over is held in memory until it is its turn, so callers hand over no
+// more than they can afford.
 class Outbox {
  public:
   explicit Outbox(OutboxOptions options);

@@ -65,31 +65,16 @@ void PostLoop::Queue(Transfer transfer) {
     transfer->Done({.kind = SendResult::kRefused, .detail = "not sent: no such address"});
     return;
   }
-  const auto host = hosts_.try_emplace(transfer->host()).first;
-  host->second.waiting.push_back(std::move(transfer));
-  GiveTurn(host);
-}
-
-void PostLoop::GiveTurn(Hosts::iterator host) {
-  Host& queue = host->second;
-  if (!queue.in_turn && !queue.waiting.empty() && queue.under_way < options_.posts_per_host) {
-    queue.in_turn = true;
-    turn_.push_back(host);
-  }
+  waiting_.push_back(std::move(transfer));
 }
 
 void PostLoop::StartWhatMayStart() {
-  while (!turn_.empty() && under_way_.size() < options_.posts_at_once) {
-    const auto host = turn_.front();
-    turn_.pop_front();
-    host->second.in_turn = false;
-    Transfer transfer = std::move(host->second.waiting.front());
-    host->second.waiting.pop_front();
-    ++host->second.under_way;
+  while (!waiting_.empty() && under_way_.size() < options_.posts_at_once) {
+    Transfer transfer = std::move(waiting_.front());
+    waiting_.pop_front();
     CURL* handle = transfer->Open(options_);
     curl_multi_add_handle(multi_, handle);
     under_way_.emplace(handle, std::move(transfer));
-    GiveTurn(host);
   }
 }
 
@@ -105,10 +90,6 @@ bool PostLoop::TakeEnded() {
     under_way_.erase(ended);
     const SendResult result = transfer->Judge(code);
     curl_multi_remove_handle(multi_, message->easy_handle);
-    const auto host = hosts_.find(transfer->host());
-    --host->second.under_way;
-    GiveTurn(host);
-    if (host->second.under_way == 0 && host->second.waiting.empty()) hosts_.erase(host);
     transfer->Done(result);
   }
   return any;
@@ -121,10 +102,8 @@ void PostLoop::Stop() {
     transfer->Done(result);
   }
   under_way_.clear();
-  for (auto& [name, host] : hosts_) {
-    for (const Transfer& transfer : host.waiting) transfer->Done(transfer->BrokenOff());
-  }
-  hosts_.clear();
+  for (const Transfer& transfer : waiting_) transfer->Done(transfer->BrokenOff());
+  waiting_.clear();
   std::vector<Transfer> incoming;
   {
     const absl::MutexLock lock(&mutex_);

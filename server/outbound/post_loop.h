@@ -6,7 +6,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -28,18 +27,10 @@ class PostLoop {
 
  private:
   using Transfer = std::unique_ptr<PostTransfer>;
-  // One host and port.
-  struct Host {
-    std::deque<Transfer> waiting;
-    size_t under_way = 0;
-    bool in_turn = false;  // in turn_
-  };
-  using Hosts = std::map<std::string, Host>;
 
   void Run();
   bool TakeIncoming();  // false: stop
   void Queue(Transfer transfer);
-  void GiveTurn(Hosts::iterator host);
   void StartWhatMayStart();
   // True when some ended, so that others may start.
   bool TakeEnded();
@@ -51,8 +42,7 @@ class PostLoop {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Transfer> incoming_ ABSL_GUARDED_BY(mutex_);
   // Of the thread.
-  Hosts hosts_;
-  std::deque<Hosts::iterator> turn_;  // hosts with something that may start now
+  std::deque<Transfer> waiting_;
   std::map<CURL*, Transfer> under_way_;
   std::thread thread_;
 };

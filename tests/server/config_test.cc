@@ -104,7 +104,11 @@ TEST_F(ConfigTest, SaysWhatIsWrongWithHttp) {
   EXPECT_THAT(message(&Config::http_tls_cert, "cert.pem"), HasSubstr("http_tls_key"));
   EXPECT_THAT(message(&Config::http_origins, List{"crm.example.com"}),
               HasSubstr("crm.example.com"));
-  EXPECT_THAT(message(&Config::http_origins, List{"https://a.b/"}), HasSubstr("https://a.b/"));
+  for (const std::string wrong :
+       {"https://a.b/", "https://a.b:443", "http://a.b:80", "https://A.b", "https://a b"}) {
+    EXPECT_THAT(message(&Config::http_origins, List{wrong}), HasSubstr(wrong));
+  }
+  EXPECT_EQ(message(&Config::http_origins, List{"https://a.b:8443", "http://a.b"}), "");
   EXPECT_THAT(message(&Config::http_trusted_proxies, List{"nginx"}), HasSubstr("nginx"));
   EXPECT_THAT(message(&Config::http_connections, int64_t{0}), HasSubstr("http_connections"));
 }
@@ -179,7 +183,11 @@ TEST_F(ConfigTest, ChecksWhatGoesOutside) {
   EXPECT_THAT(fault(&Config::mail_from, "a@b\r\nBcc: c@d"), HasSubstr("`mail_from`"));
   EXPECT_THAT(fault(&Config::mail_reply_to, "nobody"), HasSubstr("`mail_reply_to`"));
   EXPECT_THAT(fault(&Config::public_url, "http://crm.example.com"), HasSubstr("`public_url`"));
-  EXPECT_THAT(fault(&Config::public_url, "https://crm.example.com/"), HasSubstr("`public_url`"));
+  for (const std::string url : {"https://crm.example.com/", "https://crm.例子.com"}) {
+    EXPECT_THAT(fault(&Config::public_url, url), HasSubstr("`public_url`"));
+  }
+  EXPECT_THAT(fault(&Config::public_url, "https://" + std::string(300, 'a')),
+              HasSubstr("`public_url`"));
   config_.webhook_allow = {"10.0.0.0/40"};
   EXPECT_THAT(std::string(config_.Check().message()), HasSubstr("`webhook_allow`"));
 }
@@ -202,6 +210,14 @@ TEST_F(ConfigTest, MakesSettingsIntoWhatSends) {
   EXPECT_EQ(options->mail.tls, MailTls::kRequired);
   config_.smtp_tls = "if-offered";
   EXPECT_FALSE(config_.Check().ok()) << "the password could be read on the way";
+  config_.smtp_tls = "never";
+  EXPECT_FALSE(config_.Check().ok()) << "the password could be read on the way";
+  for (const std::string host : {"localhost", "127.0.0.1:25/crm", "[::1]:25"}) {
+    config_.smtp_url = "smtp://" + host;
+    EXPECT_TRUE(config_.Check().ok()) << host << config_.Check();
+  }
+  config_.smtp_url = "smtp://localhost.example.com";
+  EXPECT_FALSE(config_.Check().ok());
 }
 
 TEST(ExitCodeTest, TellsThePartsApart) {

@@ -149,6 +149,7 @@ TEST(MailAddressTest, TakesPlainAddressesOnly) {
   EXPECT_EQ(Mailbox::Parse("\"Sales, EU\" <a@example.com>")->name, "Sales, EU");
   EXPECT_EQ(Mailbox::Parse("a@example.com")->address, "a@example.com");
   EXPECT_FALSE(Mailbox::Parse("Sales <>").ok());
+  EXPECT_EQ(Mailbox::Parse("Sales <a@例子.公司>")->Domain(), "xn--fsqu00a.xn--55qx5d");
 }
 
 TEST(WebhookMessageTest, IsACloudEventAndAStandardWebhook) {
