@@ -307,8 +307,19 @@ absl::Status Decide(const v1::TestWebhookRequest& request, Draft& draft, const C
 
 absl::Status Decide(const v1::RedeliverWebhookRequest& request, Draft& draft,
                     const Context& context) {
-  RETRACE_RETURN_IF_ERROR(
-      FindLive(KindNumber::kWebhook, request.name(), request.options(), draft, context).status());
+  RETRACE_ASSIGN(const Found webhook,
+                 FindLive(KindNumber::kWebhook, request.name(), request.options(), draft, context));
+  // What is pending for a webhook that takes nothing is given up: what was sent would no longer
+  // say so.
+  const auto state = webhook.row->As<Webhook>().state();
+  if (state != Webhook::ACTIVE) {
+    const bool paused = state == Webhook::PAUSED;
+    return Refusal(v1::STATE_REFUSED,
+                   fmt::format("{} is {}.", request.name(), paused ? "paused" : "disabled"))
+        .With("from", paused ? "PAUSED" : "DISABLED")
+        .With("to", "ACTIVE")
+        .Next("It is sent nothing as it is; resume it first.");
+  }
   RETRACE_ASSIGN(const Found found, FindLive(KindNumber::kDelivery, request.delivery(), {}, draft,
                                              context, "delivery"));
   const auto& delivery = found.row->As<v1::Delivery>();

@@ -245,6 +245,9 @@ TEST_F(WebhookTest, ItsOwnDeliveriesAreSentOnceMore) {
   attempt.set_state(v1::Delivery::SENT);
   ASSERT_TRUE(acme_.Record(attempt).ok());
   EXPECT_EQ(Do<v1::RedeliverWebhookRequest>(other, named).reason(), v1::ENTITY_NOT_FOUND);
+  ASSERT_TRUE(Do<v1::PauseWebhookRequest>(id).ok());
+  EXPECT_EQ(Do<v1::RedeliverWebhookRequest>(id, named).reason(), v1::STATE_REFUSED);
+  ASSERT_TRUE(Do<v1::ResumeWebhookRequest>(id).ok());
   const Reply again = Do<v1::RedeliverWebhookRequest>(id, named);
   ASSERT_TRUE(again.ok()) << again.status;
   const auto shown = acme_.Show<v1::Delivery>({KindNumber::kDelivery, delivery});
