@@ -41,14 +41,17 @@ void Extend(const store::v1::NotificationExtended& event, const CommitHeader& he
             Notification& notification) {
   notification.set_count(notification.count() + event.count());
   notification.set_taken_back_count(notification.taken_back_count() + event.taken_back_count());
-  auto* shown = notification.mutable_entities();
-  shown->erase(std::remove_if(shown->begin(), shown->end(),
-                              [&event](const v1::NotifiedEntity& entity) {
-                                const auto& gone = event.taken_back();
-                                return std::find(gone.begin(), gone.end(), entity.name()) !=
-                                       gone.end();
-                              }),
-               shown->end());
+  // When nothing stands any more, what it told stays readable.
+  if (Stands(notification)) {
+    const auto& gone = event.taken_back();
+    auto* shown = notification.mutable_entities();
+    shown->erase(std::remove_if(shown->begin(), shown->end(),
+                                [&gone](const v1::NotifiedEntity& entity) {
+                                  return std::find(gone.begin(), gone.end(), entity.name()) !=
+                                         gone.end();
+                                }),
+                 shown->end());
+  }
   for (const v1::NotifiedEntity& entity : event.entities()) {
     *notification.add_entities() = entity;
   }

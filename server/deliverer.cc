@@ -311,9 +311,8 @@ absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
         {{"tenant", tenant.id}, {"kind", notification.kind()}, {"fault", message.fault}});
   }
   const auto message_id = [this, &tenant](const std::string& id, int64_t create_time_us) {
-    const std::string& from = options_.outbox.mail.sender.from.address;
     return fmt::format("{}.{}.{:x}@{}", id, tenant.number, create_time_us,
-                       from.substr(from.rfind('@') + 1));
+                       options_.outbox.mail.sender.from.Domain());
   };
   OutgoingMail mail;
   mail.to = {values.recipient_name, address};

@@ -106,7 +106,10 @@ absl::StatusOr<MessageValues> ValuesOf(const Ledger& ledger, const Principals& p
     values.time = ShowTime(row->head.create_time_us(), policy.time_zone());
   }
   values.change_set = notification.change_set();
-  values.count = notification.count() - notification.taken_back_count();
+  // What was undone altogether is shown as it was told.
+  values.count = domain::Stands(notification)
+                     ? notification.count() - notification.taken_back_count()
+                     : notification.count();
   RETRACE_RETURN_IF_ERROR(AddEntities(ledger, tenant, notification, values));
   if (!notification.corrects().empty()) {
     values.correction = true;

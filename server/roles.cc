@@ -60,6 +60,7 @@ std::vector<std::string_view> OfAdministrator() {
           "policy.read",
           "policy.update",
           "templates.read",
+          "templates.undelete-any",
           "templates.write",
           "tenants.list",
           "tenants.read"};

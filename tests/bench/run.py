@@ -18,6 +18,7 @@ import tempfile
 import time
 
 import changes
+import follower
 
 
 def measure(*command):
@@ -259,6 +260,7 @@ def main():
     parser.add_argument("--large", type=int, default=1_000_000, help="customers of the large tenant")
     parser.add_argument("--bulk", type=int, default=10_000, help="customers that are deleted, undone, purged ... at once")
     parser.add_argument("--compared", type=int, default=100_000, help="customers that are compared at two moments")
+    parser.add_argument("--followed", type=int, default=100_000, help="commits that a follower stands still for")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="retrace-bench-"))
     table = Table()
@@ -271,6 +273,7 @@ def main():
         pages(table, server, arguments.large)
         changes.Changes(table, server, measure, arguments.bin, directory, arguments.bulk,
                         arguments.compared).run()
+        follower.Follower(table, server, arguments.followed).run()
         restart(table, server, arguments.bin, directory, arguments.large)
         server.end()
     finally:

@@ -203,6 +203,14 @@ Options:
   --acknowledge WARNING           a warning of the plan; repeatable
 ·
 ·
+Told beforehand:
+  --announce                      tell people beforehand; it is done later
+  --to WHO                        who is told: a member, team:T, role:R, principal:P, permission:P, filter:FILTER (of members) or webhooks; repeatable
+  --message TEXT                  what they are told besides
+  --until WHEN                    until when it can be done: 30d at most, or a time (7d)
+  --at WHEN                       when it is done by itself: from now, e.g. 6d, or a time
+·
+·
 Operation:
   --operation                     in the background, piece by piece: for more than one commit can hold
   --on-drift CHOICE               what somebody else wrote since it was planned: stop there, or skip it (stop)

@@ -19,8 +19,8 @@ using ::testing::SizeIs;
 
 class TemplatesTest : public ServiceFixture {
  protected:
-  template <typename Reply, typename Call, typename Request>
-  grpc::Status Call(Call call, const Request& request, Reply& reply,
+  template <typename Reply, typename Method, typename Request>
+  grpc::Status Call(Method call, const Request& request, Reply& reply,
                     const std::string& principal = "administrator") {
     return (templates_.get()->*call)(As(principal).get(), request, &reply);
   }
