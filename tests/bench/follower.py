@@ -14,8 +14,8 @@ class Follower:
         return self.server.retrace("--tenant", "followed", *arguments)
 
     def lag(self):
-        followers = json.loads(self.retrace("followers", "list", "-o", "json"))
-        return int(followers["followers"][0].get("lag_commits", 0))
+        told = json.loads(self.retrace("followers", "list", "-o", "json"))
+        return int((told if isinstance(told, list) else told["followers"])[0].get("lag_commits", 0))
 
     def p99(self):
         return self.server.single("update", "other", "--seconds", 3)["p99_us"] / 1000
@@ -26,14 +26,14 @@ class Follower:
         self.retrace("members", "create", "owner", "--display-name", "Owner", "--principal", "owner")
         self.retrace("customers", "update", "--filter", "number >= 1", "--set", "owner=owner", "--acknowledge-count",
                      str(self.CUSTOMERS), "--reason", "bench")
-        self.retrace("followers", "pause", "notifications")
+        self.retrace("followers", "pause", "--reason", "bench")
         before = self.server.head("followed")
         self.server.load("mix", "followed", "--customers", self.CUSTOMERS, "--connections", 8, "--streams", 32, "--count",
                          self.commits)
         commits = self.server.head("followed") - before
         alone = self.p99()
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            self.retrace("followers", "resume", "notifications")
+            self.retrace("followers", "resume", "--reason", "bench")
             begin = time.monotonic()
             busy = executor.submit(self.p99)
             while self.lag() > 0:
