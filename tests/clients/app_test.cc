@@ -115,7 +115,7 @@ TEST_F(AppTest, WrongWordsAreExplained) {
   EXPECT_EQ(Run({"customers", "list", "--fliter", "x"}), ExitCode::kUsage);
   EXPECT_THAT(err_.str(), HasSubstr("did you mean `--filter`"));
   EXPECT_EQ(Run({"admin", "nothing"}), ExitCode::kUsage);
-  EXPECT_THAT(err_.str(), HasSubstr("there are status, backup, advance-clock, verify"));
+  EXPECT_THAT(err_.str(), HasSubstr("there are status, backup, backups, advance-clock, verify"));
   EXPECT_EQ(Run({"history", "commit", "abc", "--tenant", "acme"}), ExitCode::kUsage);
   EXPECT_THAT(err_.str(), HasSubstr("number: `abc` is no number"));
   EXPECT_EQ(Run({"customers", "get"}), ExitCode::kUsage);

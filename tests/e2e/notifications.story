@@ -30,7 +30,7 @@ $ retrace undo 3 --reason "wrong customer" > /dev/null; retrace --token-file ann
 committed at position 5, change set 5
 notification.kind,subject,notification.actor
 customers.restored,更正：客户“Hottechi”已恢复,root
-customers.deleted,您的 0 个客户已被删除,root
+customers.deleted,客户“Hottechi”已被删除,root
 更正：客户“Hottechi”已恢复
 ·
 安娜，您好：
@@ -65,7 +65,7 @@ $ retrace customers delete ext:H-1 --related keep --reason "closed down" > /dev/
 committed at position 7, change set 7
 notification.kind,subject,notification.actor
 customers.restored,更正：客户“Hottechi”已恢复,root
-customers.deleted,您的 0 个客户已被删除,root
+customers.deleted,客户“Hottechi”已被删除,root
 # What administrators see, and what others may not.
 $ retrace notifications all -o csv | cut -d, -f3-6,8-9; retrace --token-file anna notifications all
 kind,state,change_set,count,actor,reason
@@ -74,11 +74,11 @@ customers.restored,READY,5,1,root,wrong customer
 retrace: Your roles do not grant notifications.read. Ask whoever runs the server for a role that does; `retraced roles` prints them. (PERMISSION_MISSING)
 [exit 9]
 $ retrace templates preview --language en --notification $(retrace notifications all --limit 1 -o csv 2> /dev/null | tail -1 | cut -d, -f1)
-0 of your customers were deleted
+Customer “Hottechi” was deleted
 ·
 Hello 安娜,
 ·
-0 of your customers were deleted and are in the recycle bin.
+Your customer “Hottechi” was deleted and is in the recycle bin.
 ·
 By: Root
 When: <time> (UTC)

@@ -36,6 +36,7 @@ retrace/v1/operations.proto
 retrace/v1/plans.proto
 retrace/v1/records.proto
 retrace/v1/recycle_bin.proto
+retrace/v1/templates.proto
 retrace/v1/tenants.proto
 retrace/v1/webhooks.proto
 """.split()

@@ -57,6 +57,7 @@ TEST_F(TemplatesTest, AreKeptLikeEverythingElse) {
   Create("de", "Weg");
   v1::DeleteTemplateRequest deletion;
   deletion.set_name(made.name());
+  deletion.mutable_options()->set_reason("not needed");
   v1::DeleteTemplateResponse deleted;
   ASSERT_TRUE(Call(&v1::Templates::Stub::DeleteTemplate, deletion, deleted).ok());
   EXPECT_EQ(deleted.template_().state(), v1::Template::DELETED);
@@ -74,6 +75,7 @@ TEST_F(TemplatesTest, AreKeptLikeEverythingElse) {
 
   v1::ListBinnedEntitiesRequest bin;
   bin.set_parent("tenants/acme");
+  bin.set_collection("templates");
   v1::ListBinnedEntitiesResponse binned;
   const auto stub = v1::RecycleBin::NewStub(Channel());
   ASSERT_TRUE(stub->ListBinnedEntities(As("administrator").get(), bin, &binned).ok());
@@ -82,6 +84,7 @@ TEST_F(TemplatesTest, AreKeptLikeEverythingElse) {
   v1::RestoreEntitiesRequest restore;
   restore.set_parent("tenants/acme");
   restore.add_names(made.name());
+  restore.mutable_options()->set_reason("needed");
   v1::RestoreEntitiesResponse restored;
   ASSERT_TRUE(stub->RestoreEntities(As("administrator").get(), restore, &restored).ok());
   v1::GetTemplateRequest get;
@@ -122,7 +125,7 @@ TEST_F(TemplatesTest, PreviewTellsEveryFault) {
   v1::PreviewTemplateRequest request;
   request.set_parent("tenants/acme");
   request.set_kind("customers.deleted");
-  request.set_subject("{{titel}}");
+  request.set_subject("{{titles}}");
   request.set_text("a\n  {{#more}}");
   const v1::PreviewTemplateResponse shown = Preview(request);
   ASSERT_THAT(shown.faults(), SizeIs(2));

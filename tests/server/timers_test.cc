@@ -130,7 +130,8 @@ TEST_F(TimersTest, TheBinExpiresByTheClock) {
   request.set_view(v1::NAMES);
   const auto commits = History(small_.ledger()).Answer(small_.Call("List"), request);
   ASSERT_TRUE(commits.ok()) << commits.status();
-  EXPECT_EQ(commits->commits(0).position(), static_cast<int64_t>(head) + 2);
+  // Announced, told to administrators, done.
+  EXPECT_EQ(commits->commits(0).position(), static_cast<int64_t>(head) + 3);
   EXPECT_EQ(commits->commits(0).actor(), "retraced");
   EXPECT_EQ(commits->commits(0).method(), "retraced.Fire");
 }
