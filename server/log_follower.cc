@@ -183,8 +183,8 @@ bool LogFollower::IsOpen(const Tenant& tenant) const {
 absl::Status LogFollower::Follow(Tenant& tenant) {
   Progress& progress = progress_[&tenant];
   const bool new_commits = progress.position < tenant.visible;
+  progress.more = false;  // also of a follower that was paused in the middle
   if (!new_commits && !progress.dirty) {
-    progress.more = false;
     return absl::OkStatus();
   }
   RETRACE_ASSIGN(v1::Follower follower, Read(tenant));
