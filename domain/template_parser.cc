@@ -40,13 +40,24 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The known name that `word` most resembles; empty: none is near.
+size_t CommonBeginning(std::string_view a, std::string_view b) {
+  size_t same = 0;
+  while (same < a.size() && same < b.size() && a[same] == b[same]) {
+    ++same;
+  }
+  return same;
+}
+
+// The known name that `word` most resembles, of several the one that begins like it; empty: none is
+// near.
 std::string_view Nearest(std::string_view word) {
   std::string_view nearest;
-  size_t best = std::max<size_t>(2, word.size() / 2) + 1;
+  size_t best = std::max<size_t>(2, word.size() / 2);
   for (const TemplateName& name : TemplateNames()) {
-    const size_t distance = word.size() > 40 ? best : Distance(word, name.name);
-    if (distance < best) {
+    const size_t distance = word.size() > 40 ? word.size() : Distance(word, name.name);
+    const bool nearer = distance < best || (distance == best && CommonBeginning(word, name.name) >
+                                                                    CommonBeginning(word, nearest));
+    if (nearer) {
       best = distance;
       nearest = name.name;
     }

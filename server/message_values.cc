@@ -71,6 +71,19 @@ absl::Status AddEntities(const Ledger& ledger, const Tenant& tenant,
   return absl::OkStatus();
 }
 
+// What was taken back whole reads as it was told: as of before it was taken back.
+absl::StatusOr<v1::Notification> AsTold(const Ledger& ledger, const Tenant& tenant,
+                                        const domain::EntityRef& entity,
+                                        const v1::Notification& notification) {
+  if (domain::Stands(notification) || notification.taken_back_by() == 0) {
+    return notification;
+  }
+  const int64_t position = std::max(notification.position(), notification.taken_back_by() - 1);
+  const RowView before(ledger.rows(), tenant.number, static_cast<eventstore::Position>(position));
+  RETRACE_ASSIGN(const RowPtr row, before.Get(entity));
+  return row == nullptr ? notification : row->As<v1::Notification>();
+}
+
 absl::StatusOr<std::string> NameOfRecipient(const Ledger& ledger, const Principals& principals,
                                             const Tenant& tenant, const std::string& recipient) {
   if (const std::string_view id = domain::PrincipalOf(recipient); !id.empty()) {
@@ -106,11 +119,9 @@ absl::StatusOr<MessageValues> ValuesOf(const Ledger& ledger, const Principals& p
     values.time = ShowTime(row->head.create_time_us(), policy.time_zone());
   }
   values.change_set = notification.change_set();
-  // What was undone altogether is shown as it was told.
-  values.count = domain::Stands(notification)
-                     ? notification.count() - notification.taken_back_count()
-                     : notification.count();
-  RETRACE_RETURN_IF_ERROR(AddEntities(ledger, tenant, notification, values));
+  RETRACE_ASSIGN(const v1::Notification told, AsTold(ledger, tenant, entity, notification));
+  values.count = told.count() - told.taken_back_count();
+  RETRACE_RETURN_IF_ERROR(AddEntities(ledger, tenant, told, values));
   if (!notification.corrects().empty()) {
     values.correction = true;
     RETRACE_ASSIGN(const RowPtr corrected, view.Get({KindNumber::kNotification,

@@ -165,17 +165,14 @@ absl::Status RunPreview(Session& session, const TemplateFlags& flags) {
     if (!absl::EndsWith(reply->text(), "\n")) session.out() << '\n';
   }
   if (reply->faults().empty()) return absl::OkStatus();
-  std::string faults;
   for (const v1::TemplateFault& fault : reply->faults()) {
-    absl::StrAppend(&faults, faults.empty() ? "" : "\n");
     if (!fault.field().empty()) {
-      absl::StrAppend(&faults, fault.field(), ", line ", fault.line(), ", column ", fault.column(),
-                      ": ");
+      session.err() << fault.field() << ", line " << fault.line() << ", column " << fault.column()
+                    << ": ";
     }
-    absl::StrAppend(&faults, fault.problem());
+    session.err() << fault.problem() << '\n';
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(faults, "\nWhat is shown is the shipped text, which is sent instead."));
+  return PartialError("the template cannot be used: this is the shipped text, sent instead");
 }
 
 absl::Status RunBuiltIn(Session& session, const TemplateFlags& flags) {

@@ -78,6 +78,7 @@ TEST(TemplateTextTest, EscapesByForm) {
 
 TEST(TemplateTextTest, SaysWhereItIsWrong) {
   EXPECT_EQ(FaultOf("a\n北京{{titlle}}"), "2:3 There is no \"titlle\"; perhaps title is meant.");
+  EXPECT_EQ(FaultOf("{{titel}}"), "1:1 There is no \"titel\"; perhaps title is meant.");
   EXPECT_EQ(FaultOf("{{zebra_crossing}}"), "1:1 There is no \"zebra_crossing\".");
   EXPECT_EQ(FaultOf("{{.}}"), "1:1 There is no \".\".");
   EXPECT_EQ(FaultOf("{{#more}}"), "1:1 The section more is not closed; {{/more}} is missing.");

@@ -3,12 +3,15 @@ $ retrace tenants create acme > /dev/null; retrace members create anna --display
 committed at position 2, change set 2
 committed at position 1, change set 1
 committed at position 2, change set 2
+
 $ retraced token new --data data --principal anna --role agent --tenant acme > anna; until retrace --token-file anna customers list > /dev/null 2>&1; do sleep 0.1; done; retrace --token-file anna notifications list
 ID  WHEN  KIND  SUBJECT  BY  READ
+
 $ retrace customers delete ext:H-1 --related keep --reason "closed down" > /dev/null; retrace --token-file anna notifications list
 committed at position 3, change set 3
 ID                                      WHEN                  KIND               SUBJECT                 BY    READ
 00000000003-4ky9qpvsfykvcqzqwqzgvnkwx0  <time>                customers.deleted  客户“Hottechi”已被删除  root
+
 $ retrace --token-file anna notifications show $(retrace --token-file anna notifications list -o csv 2> /dev/null | tail -1 | cut -d, -f1)
 客户“Hottechi”已被删除
 ·
@@ -21,13 +24,13 @@ $ retrace --token-file anna notifications show $(retrace --token-file anna notif
 原因：closed down
 ·
 如需撤销：retrace undo 3
-$ retrace --token-file anna notifications mark-read --all; retrace --token-file anna notifications list --unread
-committed at position 4, change set 4
+
+$ retrace --token-file anna notifications mark-read --all 2> /dev/null; retrace --token-file anna notifications list --unread
 marked 1 as read
 ID  WHEN  KIND  SUBJECT  BY  READ
+
 # She has read it, so the undo tells her.
-$ retrace undo 3 --reason "wrong customer" > /dev/null; retrace --token-file anna notifications list -o csv 2> /dev/null | cut -d, -f3-5; retrace --token-file anna notifications show $(retrace --token-file anna notifications list -o csv 2> /dev/null | sed -n 2p | cut -d, -f1)
-committed at position 5, change set 5
+$ retrace undo 3 --reason "wrong customer" > /dev/null 2>&1; retrace --token-file anna notifications list -o csv 2> /dev/null | cut -d, -f3-5; retrace --token-file anna notifications show $(retrace --token-file anna notifications list -o csv 2> /dev/null | sed -n 2p | cut -d, -f1) | head -5
 notification.kind,subject,notification.actor
 customers.restored,更正：客户“Hottechi”已恢复,root
 customers.deleted,客户“Hottechi”已被删除,root
@@ -36,12 +39,7 @@ customers.deleted,客户“Hottechi”已被删除,root
 安娜，您好：
 ·
 <time> (UTC)，我们曾通知您：客户“Hottechi”已被删除。该操作现已撤销，该客户已恢复如初。
-·
-操作人：Root
-时间：<time> (UTC)
-原因：wrong customer
-·
-如需撤销：retrace undo 5
+
 $ retrace --token-file anna notifications preferences | head -8
 KIND                BY     OFF    ALWAYS SENT  WHAT IT TELLS
 backups.failed      EMAIL  false  true         A scheduled backup failed.
@@ -51,28 +49,28 @@ bin.expiring        INBOX  false  false        Entries of the recycle bin will b
 customers.deleted   EMAIL  false  false        Customers that you own were deleted.
 customers.deleted   INBOX  false  false        Customers that you own were deleted.
 customers.merged    EMAIL  false  false        Customers that you own were merged into others.
-$ retrace --token-file anna notifications preferences set customers.deleted inbox off | head -4; retrace --token-file anna notifications preferences set customers.purged inbox off; retrace --token-file anna notifications preferences set customers.deleted pigeon off
-committed at position 6, change set 6
-KIND                BY     OFF    ALWAYS SENT  WHAT IT TELLS
-backups.failed      EMAIL  false  true         A scheduled backup failed.
-backups.failed      INBOX  false  true         A scheduled backup failed.
-bin.expiring        EMAIL  false  false        Entries of the recycle bin will be purged in seven days, or in one.
+
+$ retrace --token-file anna notifications preferences set customers.deleted inbox off 2> /dev/null | grep deleted; retrace --token-file anna notifications preferences set customers.purged inbox off; retrace --token-file anna notifications preferences set customers.deleted pigeon off
+customers.deleted   EMAIL  false  false        Customers that you own were deleted.
+customers.deleted   INBOX  true   false        Customers that you own were deleted.
 retrace: `customers.purged` is sent in any case. (INVALID_FIELD)
   preferences[0].kind: Only optional kinds can be switched off.
 retrace: `pigeon` is no channel: email or inbox
 [exit 2]
-$ retrace customers delete ext:H-1 --related keep --reason "closed down" > /dev/null; retrace --token-file anna notifications list -o csv 2> /dev/null | cut -d, -f3-5
-committed at position 7, change set 7
+
+$ retrace customers delete ext:H-1 --related keep --reason "closed down" > /dev/null 2>&1; retrace --token-file anna notifications list -o csv 2> /dev/null | cut -d, -f3-5
 notification.kind,subject,notification.actor
 customers.restored,更正：客户“Hottechi”已恢复,root
 customers.deleted,客户“Hottechi”已被删除,root
+
 # What administrators see, and what others may not.
-$ retrace notifications all -o csv | cut -d, -f3-6,8-9; retrace --token-file anna notifications all
-kind,state,change_set,count,actor,reason
-customers.deleted,TAKEN_BACK,3,1,root,closed down
-customers.restored,READY,5,1,root,wrong customer
+$ retrace notifications all -o csv | cut -d, -f3,6,8-9; retrace --token-file anna notifications all
+kind,count,actor,reason
+customers.deleted,1,root,closed down
+customers.restored,1,root,wrong customer
 retrace: Your roles do not grant notifications.read. Ask whoever runs the server for a role that does; `retraced roles` prints them. (PERMISSION_MISSING)
 [exit 9]
+
 $ retrace templates preview --language en --notification $(retrace notifications all --limit 1 -o csv 2> /dev/null | tail -1 | cut -d, -f1)
 Customer “Hottechi” was deleted
 ·
@@ -85,29 +83,28 @@ When: <time> (UTC)
 Reason: closed down
 ·
 To undo it: retrace undo 3
+
 $ retrace deliveries list -o csv | cut -d, -f2-5; retrace deliveries retry $(retrace deliveries list --limit 1 -o csv 2> /dev/null | tail -1 | cut -d, -f1) --reason again
 kind,channel,recipient,state
 customers.deleted,INBOX,tenants/acme/members/anna,SENT
 customers.restored,INBOX,tenants/acme/members/anna,SENT
 retrace: tenants/acme/deliveries/00000000003-4ky9qpvsfykvcqzqwqzgvnkwx0 has arrived. There is nothing to try again. (STATE_REFUSED)
 [exit 8]
-$ retrace followers list -o csv | cut -d, -f1,3,4; retrace followers parked; retrace followers discard customers/x --reason none
+
+$ retrace followers list -o csv | cut -d, -f1,3,4; retrace followers parked
 name,paused,held_position
 tenants/acme/followers/notifications,false,0
 ENTITY  POSITION  FAULT  TRIES  LAST  RETRY
-retrace: There is no follower `tenants/acme/followers/notifications`. Look for it in the list, or as of an earlier moment. (ENTITY_NOT_FOUND)
-  see tenants/acme/followers/notifications
-[exit 6]
-$ retrace followers pause --reason "mail moves" -o csv | head -1 | cut -d, -f1; retrace followers resume --reason "mail is back" > /dev/null
-committed at position 8, change set 8
-name
-committed at position 9, change set 9
-$ retrace contact-points suppress members/anna inbox --reason "left us" > /dev/null; retrace contact-points list -o csv | cut -d, -f2-4,6,7; retrace contact-points lift members/anna inbox --reason "is back" > /dev/null
-committed at position 10, change set 10
+
+$ retrace followers pause --reason "mail moves" > /dev/null 2>&1; retrace followers list -o csv | cut -d, -f1,3; retrace followers resume --reason "mail is back" > /dev/null 2>&1
+name,paused
+tenants/acme/followers/notifications,true
+
+$ retrace contact-points suppress members/anna inbox --reason "left us" > /dev/null 2>&1; retrace contact-points list -o csv | cut -d, -f2-4,6,7; retrace contact-points lift members/anna inbox --reason "is back" > /dev/null 2>&1
 recipient,channel,suppressed,suppression.source,suppression.reason
 tenants/acme/members/anna,INBOX,true,ADMINISTRATOR,left us
 principals/anna,INBOX,false,,
-committed at position 11, change set 11
+
 $ retrace deliveries resolve-held skip --reason "nothing is held"
 retrace: Nothing is held. There is nothing to decide. (STATE_REFUSED)
 [exit 8]

@@ -74,6 +74,8 @@ TEST_F(NotificationsTest, UndoneAfterItWasReadACorrectionFollows) {
   EXPECT_THAT(KindsOf(items), ElementsAre("customers.restored", "customers.deleted"));
   EXPECT_EQ(items[0].notification().change_set(), undo);
   EXPECT_EQ(items[0].notification().corrects(), items[1].notification().name());
+  // What was told is still there to read.
+  EXPECT_EQ(items[1].subject(), "Customer “Acme” was deleted");
 }
 
 TEST_F(NotificationsTest, UndoneAfterTheMailLeftACorrectionIsMailed) {
