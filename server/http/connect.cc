@@ -83,6 +83,8 @@ bool Connect::IsMethodPath(std::string_view path) {
          service.find('/') == std::string_view::npos && service.find('.') != std::string_view::npos;
 }
 
+bool Connect::Knows(std::string_view path) { return FindMethod(path) != nullptr; }
+
 void Connect::Answer(const ExchangePtr& exchange) const {
   const Request& request = exchange->request();
   if (request.method == "POST") {

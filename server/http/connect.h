@@ -47,6 +47,8 @@ class Connect {
 
   // True for `/package.Service/Method`, whether there is such a method or not.
   static bool IsMethodPath(std::string_view path);
+  // Whether there is a method at such a path.
+  static bool Knows(std::string_view path);
   void Answer(const ExchangePtr& exchange) const;
 
  private:

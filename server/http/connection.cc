@@ -91,7 +91,6 @@ void Connection::Close() {
   timer_.cancel();
   error_code ignored;
   socket_.close(ignored);
-  server_.ReleaseBody(std::exchange(body_bytes_, 0));
   if (const ExchangePtr exchange = exchange_.lock()) {
     exchange->Gone();
   }
@@ -111,6 +110,7 @@ void Connection::BeginRequest() {
   request_.peer = peer_.address;
   request_.tls = tls_.has_value();
   header_bytes_ = 0;
+  head_only_ = false;
   if (buffer_.size() > 0) {
     Arm(server_.limits().header_time);
     Parse();
@@ -285,13 +285,9 @@ bool Connection::CheckHeaders() {
 }
 
 bool Connection::TakeBodySoFar() {
-  const size_t size = parser_->get().body().size();
-  if (size > body_bytes_) {
-    if (!server_.ReserveBody(size - body_bytes_)) {
-      Refuse(503, "unavailable", "Too many large requests are under way; try again in a moment.");
-      return false;
-    }
-    body_bytes_ = size;
+  if (!body_bytes_.GrowTo(server_.bodies(), parser_->get().body().size())) {
+    Refuse(503, "unavailable", "Too many large requests are under way; try again in a moment.");
+    return false;
   }
   return true;
 }
@@ -303,7 +299,7 @@ void Connection::Dispatch() {
   if (server_.draining()) {
     close_after_ = true;
   }
-  server_.Handle(std::move(request_), shared_from_this(), exchange_);
+  server_.Handle(std::move(request_), std::move(body_bytes_), shared_from_this(), exchange_);
   ReadMore();  // to notice when the client goes away
 }
 
@@ -330,10 +326,10 @@ void Connection::Refuse(int status, std::string_view code, std::string_view mess
   if (status == 503) {
     reply.With("Retry-After", "1");
   }
-  SendReply(std::move(reply));
+  SendReply(std::move(reply), nullptr);
 }
 
-void Connection::SendReply(Reply reply) {
+void Connection::SendReply(Reply reply, std::shared_ptr<HeldBytes> held) {
   if (state_ != State::kAnswering) {
     return;
   }
@@ -342,20 +338,30 @@ void Connection::SendReply(Reply reply) {
   if (reply.status != 204 && reply.status != 304) {
     reply.With("Content-Length", fmt::format("{}", reply.body.size()));
   }
-  std::string bytes = Head(reply);
-  if (!head_only_) {
-    bytes += reply.body;
+  if (head_only_ || reply.body.empty()) {
+    WriteOut(Head(reply), [this](bool) { OnAnswered(); });
+    return;
   }
-  WriteOut(std::move(bytes), [this](bool) { OnAnswered(); });
+  std::string head = Head(reply);
+  if (held == nullptr) {
+    head += reply.body;
+    WriteOut(std::move(head), [this](bool) { OnAnswered(); });
+    return;
+  }
+  WriteOut(std::move(head), nullptr);
+  WriteOut(std::move(reply.body), [this, held = std::move(held)](bool) { OnAnswered(); });
 }
 
 void Connection::BeginStream(Reply head) {
   if (state_ != State::kAnswering) {
     return;
   }
+  const bool sized = std::any_of(head.headers.begin(), head.headers.end(), [](const auto& header) {
+    return header.first == "Content-Length";
+  });
   // HTTP/1.0 knows no chunks: there the end of the connection is the end of the body.
-  chunked_ = parser_->get().version() >= 11;
-  close_after_ = close_after_ || server_.draining() || !chunked_;
+  chunked_ = !sized && parser_->get().version() >= 11;
+  close_after_ = close_after_ || server_.draining() || !(sized || chunked_);
   head.With("Date", HttpDate()).With("Connection", close_after_ ? "close" : "keep-alive");
   if (chunked_) {
     head.With("Transfer-Encoding", "chunked");
@@ -386,10 +392,12 @@ void Connection::WriteOut(std::string bytes, std::function<void(bool ok)> done) 
 }
 
 void Connection::WriteFront() {
-  if (state_ == State::kAnswering) {
+  Outgoing& front = outgoing_.front();
+  // Once for each piece, not for each byte that a slow client takes of it.
+  if (state_ == State::kAnswering && front.written >= front.timed) {
+    front.timed = front.written + kWrittenAtOnce;
     Arm(server_.limits().write_time);
   }
-  const Outgoing& front = outgoing_.front();
   const auto bytes = net::buffer(front.bytes.data() + front.written,
                                  std::min(front.bytes.size() - front.written, kWrittenAtOnce));
   const auto written = [self = shared_from_this()](error_code error, size_t size) {
@@ -437,7 +445,6 @@ void Connection::OnAnswered() {
     return;
   }
   exchange_.reset();
-  server_.ReleaseBody(std::exchange(body_bytes_, 0));
   if (close_after_) {
     Linger();
   } else {

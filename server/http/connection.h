@@ -3,7 +3,8 @@
 // It answers by itself what never becomes a request: 400 (malformed, a header twice that must stand
 // once, half a body), 408, 413, 417, 431, 501, 503 (too much at once, or draining), 505; then it
 // closes, after reading on for a moment so that the answer arrives. While a request is answered it
-// reads on, so that it notices a client that goes away; what it reads ahead is bounded.
+// reads on, so that it notices a client that goes away; what it reads ahead is bounded. A client
+// that ends its sending (half-closes) while it waits for its answer counts as gone: it gets none.
 #pragma once
 
 #include <array>
@@ -29,9 +30,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Strand = net::strand<net::io_context::executor_type>;
 
   struct Peer {
-    std::string address;   // see Request::peer
-    bool counts = false;   // against the bound of its address
-    bool refused = false;  // it is one too many: answered 503
+    std::string address;     // see Request::peer
+    std::string counted_as;  // see NetworkOf; empty: it has no bound
+    bool refused = false;    // it is one too many: answered 503
   };
 
   // `tls`: null for plain text. `server` must outlive it.
@@ -50,7 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
   // For Exchange.
-  void SendReply(Reply reply);
+  void SendReply(Reply reply, std::shared_ptr<HeldBytes> held);
   void BeginStream(Reply head);
   void WriteStream(std::string bytes, std::function<void(bool ok)> done);
   void EndStream();
@@ -68,6 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string bytes;
     std::function<void(bool ok)> done;
     size_t written = 0;
+    size_t timed = 0;  // up to where the time for writing counts
   };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
@@ -115,7 +117,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   Request request_;
   size_t header_bytes_ = 0;
-  size_t body_bytes_ = 0;  // reserved of all connections'
+  HeldBytes body_bytes_;
   bool reading_ = false;
   bool handshaking_ = false;
   size_t thrown_away_ = 0;

@@ -6,8 +6,20 @@
 
 namespace retrace::server::http {
 
-Exchange::Exchange(Request request, std::shared_ptr<Connection> connection, OpenExchanges& open)
-    : request_(std::move(request)), connection_(std::move(connection)), open_(open) {
+namespace {
+
+// Smaller replies are bounded by the number of connections: none of them is ever refused.
+constexpr size_t kLargeReply = 64 << 10;
+
+}  // namespace
+
+Exchange::Exchange(Request request, HeldBytes body, std::shared_ptr<Connection> connection,
+                   ByteAccount& replies, OpenExchanges& open)
+    : request_(std::move(request)),
+      body_(std::move(body)),
+      connection_(std::move(connection)),
+      replies_(replies),
+      open_(open) {
   open_.Add();
 }
 
@@ -15,18 +27,34 @@ Exchange::~Exchange() {
   if (!answered_) {
     Send(ErrorReply(500, "internal", "The server gave no answer."));
   }
+  if (streaming_) {
+    connection_->Post([](Connection& on) { on.Close(); });
+  }
+  body_ = HeldBytes();
   connection_.reset();  // it still needs the server, which may go once nothing is open
   open_.Remove();
 }
 
 void Exchange::Send(Reply reply) {
   answered_ = true;
-  connection_->Post(
-      [reply = std::move(reply)](Connection& on) mutable { on.SendReply(std::move(reply)); });
+  std::shared_ptr<HeldBytes> held;
+  if (reply.body.size() > kLargeReply) {
+    held = std::make_shared<HeldBytes>();
+    if (!held->GrowTo(replies_, reply.body.size())) {
+      held = nullptr;
+      reply = ErrorReply(503, "unavailable",
+                         "Too many large answers are on their way; try again in a moment.")
+                  .With("Retry-After", "1");
+    }
+  }
+  connection_->Post([reply = std::move(reply), held = std::move(held)](Connection& on) mutable {
+    on.SendReply(std::move(reply), std::move(held));
+  });
 }
 
 void Exchange::Begin(Reply head) {
   answered_ = true;
+  streaming_ = true;
   connection_->Post(
       [head = std::move(head)](Connection& on) mutable { on.BeginStream(std::move(head)); });
 }
@@ -38,6 +66,7 @@ void Exchange::Write(std::string bytes, std::function<void(bool ok)> done) {
 }
 
 void Exchange::End() {
+  streaming_ = false;
   connection_->Post([](Connection& on) { on.EndStream(); });
 }
 

@@ -1,10 +1,12 @@
 // One request on a connection and its answer.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -15,20 +17,74 @@ namespace retrace::server::http {
 class Connection;
 class OpenExchanges;
 
+// How many bytes of large things are held at once. Thread-safe.
+class ByteAccount {
+ public:
+  explicit ByteAccount(size_t max) : max_(max) {}
+  // False when it would become more than the bound; nothing is taken then.
+  bool Take(size_t bytes) {
+    if (held_.fetch_add(bytes) + bytes <= max_) {
+      return true;
+    }
+    held_ -= bytes;
+    return false;
+  }
+  void GiveBack(size_t bytes) { held_ -= bytes; }
+
+ private:
+  const size_t max_;
+  std::atomic<size_t> held_{0};
+};
+
+// A share of an account, which must outlive it; given back when it ends. Thread-compatible.
+class HeldBytes {
+ public:
+  HeldBytes() = default;
+  ~HeldBytes() { GiveBack(); }
+  HeldBytes(HeldBytes&& other) noexcept { *this = std::move(other); }
+  HeldBytes& operator=(HeldBytes&& other) noexcept {
+    GiveBack();
+    account_ = other.account_;
+    bytes_ = std::exchange(other.bytes_, 0);
+    return *this;
+  }
+
+  // False when the account has no more. Always of the same account.
+  bool GrowTo(ByteAccount& account, size_t bytes) {
+    account_ = &account;
+    if (bytes > bytes_ && !account.Take(bytes - bytes_)) {
+      return false;
+    }
+    bytes_ = std::max(bytes_, bytes);
+    return true;
+  }
+
+ private:
+  void GiveBack() {
+    if (bytes_ > 0) account_->GiveBack(std::exchange(bytes_, 0));
+  }
+  ByteAccount* account_ = nullptr;
+  size_t bytes_ = 0;
+};
+
 // Thread-safe. Its holder answers once: by Send, or by Begin, any number of Write, and End. An
-// exchange that is let go without an answer answers 500 by itself. When the client has gone,
-// answers go nowhere.
+// exchange that is let go without an answer answers 500 by itself, one without the end of its
+// answer closes the connection. When the client has gone, answers go nowhere.
 class Exchange {
  public:
-  Exchange(Request request, std::shared_ptr<Connection> connection, OpenExchanges& open);
+  // `body`: of the request. Large replies are of `replies`.
+  Exchange(Request request, HeldBytes body, std::shared_ptr<Connection> connection,
+           ByteAccount& replies, OpenExchanges& open);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
   const Request& request() const { return request_; }
 
+  // 503 instead, when too many large replies are on their way already.
   void Send(Reply reply);
-  // The head of a reply of unknown length; its body is left out.
+  // The head of a reply whose body is written piece by piece: with a Content-Length, or of unknown
+  // length. Its body is left out.
   void Begin(Reply head);
   // Calls `done` on one of the server's threads when the bytes were handed to the system; false:
   // the client is gone. Not to be called again before.
@@ -45,9 +101,12 @@ class Exchange {
 
  private:
   const Request request_;
+  HeldBytes body_;
   std::shared_ptr<Connection> connection_;
+  ByteAccount& replies_;
   OpenExchanges& open_;
   std::atomic<bool> answered_{false};
+  std::atomic<bool> streaming_{false};
   absl::Mutex mutex_;
   bool is_gone_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> on_gone_ ABSL_GUARDED_BY(mutex_);

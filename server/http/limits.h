@@ -12,7 +12,7 @@ struct Limits {
   size_t header_bytes = 8 << 10;  // request line and headers: 431
   size_t headers = 64;            // 431
   size_t body_bytes = 4 << 20;    // as sent, and again when unpacked: 413
-  // Bodies that are held at once, of all connections: 503.
+  // Bodies that are held at once, of all connections, and as much again of large replies: 503.
   size_t all_body_bytes = 64 << 20;
   // What may be read ahead of the next requests while one is answered.
   size_t ahead_bytes = 16 << 10;

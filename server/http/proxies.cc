@@ -105,4 +105,15 @@ std::string Proxies::ClientOf(const Request& request) const {
   return client;
 }
 
+std::string NetworkOf(const std::string& address) {
+  error_code error;
+  const net::ip::address parsed = net::ip::make_address(address, error);
+  if (error || parsed.is_v4()) {
+    return address;
+  }
+  net::ip::address_v6::bytes_type bytes = parsed.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), 0);
+  return net::ip::address_v6(bytes).to_string() + "/64";
+}
+
 }  // namespace retrace::server::http

@@ -34,4 +34,8 @@ class Proxies {
   bool unix_ = false;
 };
 
+// Whose connections count together: an IPv4 address, or the /64 that an IPv6 address is of, since
+// that is what one customer of a provider has.
+std::string NetworkOf(const std::string& address);
+
 }  // namespace retrace::server::http

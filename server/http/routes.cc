@@ -71,7 +71,8 @@ void Edge::Routes::Answer(const ExchangePtr& exchange) {
   const Request& request = exchange->request();
   if (absl::StartsWith(request.path, "/u/")) {
     AnswerUnsubscribe(exchange);
-  } else if (Connect::IsMethodPath(request.path)) {
+  } else if (Connect::IsMethodPath(request.path) &&
+             (!request.IsRead() || Connect::Knows(request.path))) {
     connect_.Answer(exchange);
   } else if (!request.IsRead()) {
     exchange->Send(NotAllowed("GET, HEAD"));
@@ -82,7 +83,7 @@ void Edge::Routes::Answer(const ExchangePtr& exchange) {
   } else if (request.path == "/metrics") {
     exchange->Send(MetricsFor(request));
   } else {
-    exchange->Send(files_.Answer(request));
+    files_.Answer(exchange);
   }
 }
 

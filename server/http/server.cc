@@ -104,6 +104,8 @@ class Server::Acceptor::On final : public Server::Acceptor,
 Server::Server(ServerOptions options, Handler handler)
     : options_(std::move(options)),
       handler_(std::move(handler)),
+      bodies_(options_.limits.all_body_bytes),
+      replies_(options_.limits.all_body_bytes),
       io_(std::make_unique<net::io_context>(options_.threads)) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler handler) {
@@ -168,6 +170,11 @@ absl::Status Server::ListenOnSocket() {
         "set `http_socket` to a shorter one, or to none",
         path, kMaxSocketPath));
   }
+  struct stat state = {};
+  if (::lstat(path.c_str(), &state) == 0 && !S_ISSOCK(state.st_mode)) {
+    return absl::UnavailableError(fmt::format(
+        "{}, where `http_socket` is to be, is there already and no socket; it stays", path));
+  }
   ::unlink(path.c_str());  // what an earlier daemon left: the data directory's lock is ours
   error_code error;
   Local::acceptor acceptor(net::make_strand(*io_));
@@ -186,22 +193,24 @@ absl::Status Server::ListenOnSocket() {
 void Server::Accepted(Connection::Socket socket, Connection::Strand strand, std::string address) {
   const bool is_unix = address == "unix";
   Connection::Peer peer;
-  peer.counts = !is_unix && !options_.trusted_proxies.Trusts(address);
+  if (!is_unix && !options_.trusted_proxies.Trusts(address)) {
+    peer.counted_as = NetworkOf(address);
+  }
   peer.address = std::move(address);
   const bool tls = !is_unix && certificate_.has_value();
   {
     absl::MutexLock lock(&mutex_);
     const bool full = connections_.size() - refusing_ >= limits().connections;
-    const auto of_address = of_address_.find(peer.address);
-    peer.refused = full || (peer.counts && of_address != of_address_.end() &&
+    const auto of_address = of_address_.find(peer.counted_as);
+    peer.refused = full || (!peer.counted_as.empty() && of_address != of_address_.end() &&
                             of_address->second >= limits().connections_of_address);
     if (peer.refused) {
       ++refused_;
       // A handshake would cost more than the answer is worth.
       if (tls || refusing_ >= kMaxRefusing) return;
       ++refusing_;
-    } else if (peer.counts) {
-      ++of_address_[peer.address];
+    } else if (!peer.counted_as.empty()) {
+      ++of_address_[peer.counted_as];
     }
   }
   if (!is_unix) {
@@ -224,26 +233,19 @@ void Server::Forget(const Connection& connection) {
   const Connection::Peer& peer = connection.peer();
   if (peer.refused) {
     --refusing_;
-  } else if (peer.counts) {
-    const auto of_address = of_address_.find(peer.address);
+  } else if (!peer.counted_as.empty()) {
+    const auto of_address = of_address_.find(peer.counted_as);
     if (--of_address->second == 0) of_address_.erase(of_address);
   }
 }
 
-void Server::Handle(Request request, const std::shared_ptr<Connection>& connection,
+void Server::Handle(Request request, HeldBytes body, const std::shared_ptr<Connection>& connection,
                     std::weak_ptr<Exchange>& exchange) {
   ++requests_;
-  const auto held = std::make_shared<Exchange>(std::move(request), connection, exchanges_);
+  const auto held = std::make_shared<Exchange>(std::move(request), std::move(body), connection,
+                                               replies_, exchanges_);
   exchange = held;
   handler_(held);
-}
-
-bool Server::ReserveBody(size_t bytes) {
-  if (body_bytes_.fetch_add(bytes) + bytes <= limits().all_body_bytes) {
-    return true;
-  }
-  body_bytes_ -= bytes;
-  return false;
 }
 
 ServerCounts Server::counts() const {

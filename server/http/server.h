@@ -73,10 +73,9 @@ class Server {
   // For connections.
   const Limits& limits() const { return options_.limits; }
   bool draining() const { return draining_; }
-  void Handle(Request request, const std::shared_ptr<Connection>& connection,
+  void Handle(Request request, HeldBytes body, const std::shared_ptr<Connection>& connection,
               std::weak_ptr<Exchange>& exchange);
-  bool ReserveBody(size_t bytes);
-  void ReleaseBody(size_t bytes) { body_bytes_ -= bytes; }
+  ByteAccount& bodies() { return bodies_; }
   void Forget(const Connection& connection);
 
   const ServerOptions options_;
@@ -85,7 +84,8 @@ class Server {
   std::vector<int> ports_;
   OpenExchanges exchanges_;
   std::atomic<bool> draining_{false};
-  std::atomic<size_t> body_bytes_{0};
+  ByteAccount bodies_;
+  ByteAccount replies_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> refused_{0};
   mutable absl::Mutex mutex_;

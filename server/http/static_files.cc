@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -17,6 +18,9 @@
 
 namespace retrace::server::http {
 namespace {
+
+// What is in memory of a file that is being sent.
+constexpr size_t kReadAtOnce = 64 << 10;
 
 // A descriptor that closes itself.
 class Descriptor {
@@ -53,6 +57,25 @@ bool MatchesETag(std::string_view list, std::string_view etag) {
     }
   }
   return false;
+}
+
+// What every file's reply says.
+Reply HeadOf(const Request& request, std::string_view etag) {
+  Reply reply;
+  // Kept by browsers, asked for again each time: the ETag makes that cheap.
+  reply.With("ETag", etag).With("Cache-Control", "no-cache");
+  reply.With("X-Content-Type-Options", "nosniff")
+      .With("X-Frame-Options", "DENY")
+      .With("Referrer-Policy", "no-referrer")
+      .With("Cross-Origin-Opener-Policy", "same-origin")
+      .With("Cross-Origin-Resource-Policy", "same-origin")
+      .With("Content-Security-Policy",
+            "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+            "form-action 'self'; frame-ancestors 'none'");
+  if (request.tls) {
+    reply.With("Strict-Transport-Security", "max-age=31536000");
+  }
+  return reply;
 }
 
 }  // namespace
@@ -101,60 +124,80 @@ std::optional<std::string> FileNameOf(std::string_view path) {
   return name->substr(1);
 }
 
-std::optional<StaticFiles::File> StaticFiles::Read(const std::string& name) const {
-  const Descriptor directory(::open(directory_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const Descriptor file(OpenBeneath(directory.number(), name));
-  struct stat state = {};
-  if (file.number() < 0 || ::fstat(file.number(), &state) != 0 || !S_ISREG(state.st_mode) ||
-      static_cast<size_t>(state.st_size) > kMaxBytes) {
-    return std::nullopt;
-  }
-  File read;
-  read.bytes.resize(static_cast<size_t>(state.st_size));
-  size_t done = 0;
-  while (done < read.bytes.size()) {
-    const ssize_t size = ::pread(file.number(), read.bytes.data() + done, read.bytes.size() - done,
-                                 static_cast<off_t>(done));
-    if (size <= 0) {
-      return std::nullopt;  // it became shorter, or cannot be read
+struct StaticFiles::File {
+  explicit File(int number) : descriptor(number) {}
+  // The next bytes of it; nothing when it became shorter or cannot be read.
+  std::optional<std::string> Read() {
+    std::string bytes(std::min(size - done, kReadAtOnce), '\0');
+    const ssize_t read =
+        ::pread(descriptor.number(), bytes.data(), bytes.size(), static_cast<off_t>(done));
+    if (read < 0 || static_cast<size_t>(read) != bytes.size()) {
+      return std::nullopt;
     }
-    done += static_cast<size_t>(size);
+    done += bytes.size();
+    return bytes;
   }
-  read.etag = fmt::format("\"{:x}-{:x}-{:x}{:09x}\"", state.st_ino, state.st_size,
-                          state.st_mtim.tv_sec, state.st_mtim.tv_nsec);
-  return read;
+
+  const Descriptor descriptor;
+  size_t size = 0;
+  size_t done = 0;
+  std::string etag;
+};
+
+std::shared_ptr<StaticFiles::File> StaticFiles::Open(const std::string& name) const {
+  const Descriptor directory(::open(directory_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  auto file = std::make_shared<File>(OpenBeneath(directory.number(), name));
+  const int number = file->descriptor.number();
+  struct stat state = {};
+  if (number < 0 || ::fstat(number, &state) != 0 || !S_ISREG(state.st_mode) ||
+      static_cast<size_t>(state.st_size) > kMaxBytes) {
+    return nullptr;
+  }
+  file->size = static_cast<size_t>(state.st_size);
+  file->etag = fmt::format("\"{:x}-{:x}-{:x}{:09x}\"", state.st_ino, state.st_size,
+                           state.st_mtim.tv_sec, state.st_mtim.tv_nsec);
+  return file;
 }
 
-Reply StaticFiles::Answer(const Request& request) const {
+void StaticFiles::Answer(const ExchangePtr& exchange) const {
+  const Request& request = exchange->request();
   const std::optional<std::string> name = FileNameOf(request.path);
-  std::optional<File> file;
+  std::shared_ptr<File> file;
   if (!directory_.empty() && name.has_value()) {
-    file = Read(*name);
+    file = Open(*name);
   }
-  if (!file.has_value()) {
-    return NoFile();
+  if (file == nullptr) {
+    exchange->Send(NoFile());
+    return;
   }
-  Reply reply;
+  Reply reply = HeadOf(request, file->etag);
   if (MatchesETag(request.Header("if-none-match"), file->etag)) {
     reply.status = 304;
+    exchange->Send(std::move(reply));
+    return;
+  }
+  reply.With("Content-Type", ContentTypeOfFile(*name))
+      .With("Content-Length", fmt::format("{}", file->size));
+  exchange->Begin(std::move(reply));
+  if (request.method == "HEAD") {
+    exchange->End();
   } else {
-    reply.body = std::move(file->bytes);
-    reply.With("Content-Type", ContentTypeOfFile(*name));
+    WriteOn(file, exchange);
   }
-  // Kept by browsers, asked for again each time: the ETag makes that cheap.
-  reply.With("ETag", file->etag).With("Cache-Control", "no-cache");
-  reply.With("X-Content-Type-Options", "nosniff")
-      .With("X-Frame-Options", "DENY")
-      .With("Referrer-Policy", "no-referrer")
-      .With("Cross-Origin-Opener-Policy", "same-origin")
-      .With("Cross-Origin-Resource-Policy", "same-origin")
-      .With("Content-Security-Policy",
-            "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-            "form-action 'self'; frame-ancestors 'none'");
-  if (request.tls) {
-    reply.With("Strict-Transport-Security", "max-age=31536000");
+}
+
+// An exchange that is let go before its end closes the connection: the length was told already.
+void StaticFiles::WriteOn(const std::shared_ptr<File>& file, const ExchangePtr& exchange) {
+  if (file->done == file->size) {
+    exchange->End();
+    return;
   }
-  return reply;
+  std::optional<std::string> bytes = file->Read();
+  if (bytes.has_value()) {
+    exchange->Write(*std::move(bytes), [file, exchange](bool ok) {
+      if (ok) WriteOn(file, exchange);
+    });
+  }
 }
 
 }  // namespace retrace::server::http

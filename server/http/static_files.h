@@ -1,11 +1,13 @@
 // Files of one directory, for a console in the browser.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "server/http/message.h"
+#include "server/http/exchange.h"
 
 namespace retrace::server::http {
 
@@ -20,15 +22,15 @@ class StaticFiles {
   explicit StaticFiles(std::string directory) : directory_(std::move(directory)) {}
 
   // The file at the request's path, or `index.html` below it when that ends with a slash: 200, or
-  // 304 when If-None-Match names its ETag. 404 when there is none.
-  Reply Answer(const Request& request) const;
+  // 304 when If-None-Match names its ETag. 404 when there is none. Large ones are read piece by
+  // piece as the client takes them.
+  void Answer(const ExchangePtr& exchange) const;
 
  private:
-  struct File {
-    std::string bytes;
-    std::string etag;
-  };
-  std::optional<File> Read(const std::string& name) const;
+  struct File;
+  // Null when there is no such file.
+  std::shared_ptr<File> Open(const std::string& name) const;
+  static void WriteOn(const std::shared_ptr<File>& file, const ExchangePtr& exchange);
 
   const std::string directory_;
 };

@@ -54,6 +54,8 @@ absl::StatusOr<std::shared_ptr<net::ssl::context>> Certificate::Read() const {
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(raw, ChooseProtocol, nullptr);
+  // Otherwise it would ask for the password of an encrypted key, at a terminal, and wait.
+  SSL_CTX_set_default_passwd_cb(raw, [](char*, int, int, void*) { return -1; });
   const auto wrong = [](const std::string& file, const error_code& error) {
     ERR_clear_error();
     return absl::FailedPreconditionError(fmt::format("{}: {}", file, error.message()));

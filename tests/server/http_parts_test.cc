@@ -128,6 +128,12 @@ TEST(Proxies, SaysWhatIsNoNetwork) {
   }
 }
 
+TEST(Proxies, CountConnectionsByWhatOneCustomerHas) {
+  EXPECT_EQ(NetworkOf("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(NetworkOf("2001:db8:1:2:3:4:5:6"), NetworkOf("2001:db8:1:2::1"));
+  EXPECT_NE(NetworkOf("2001:db8:1:3::1"), NetworkOf("2001:db8:1:2::1"));
+}
+
 TEST(Gzip, UnpacksWithinItsBound) {
   const std::string text(100'000, 'a');
   const std::string packed = Gzip(text);
@@ -261,6 +267,12 @@ TEST(ConnectWire, TurnsJsonIntoProtoAndBack) {
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   EXPECT_EQ(*ProtoToJson(google::protobuf::Api(), *bytes), json);
   EXPECT_FALSE(ProtoToJson(google::protobuf::Api(), "\xff").ok());
+}
+
+TEST(Connect, KnowsItsMethods) {
+  EXPECT_TRUE(Connect::Knows("/retrace.v1.Customers/GetCustomer"));
+  EXPECT_FALSE(Connect::Knows("/retrace.v1.Customers/Get"));
+  EXPECT_FALSE(Connect::Knows("/assets.v1/app.js"));
 }
 
 TEST(Connect, KnowsItsPaths) {

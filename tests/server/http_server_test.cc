@@ -1,5 +1,6 @@
 // What one connection, and many of them, may do to the HTTP server: each bad input is answered as
 // stated, and what comes after is served as before.
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/http/server.h"
+#include "server/http/static_files.h"
 #include "tests/support/http_client.h"
 #include "tests/support/temp_directory.h"
 
@@ -24,6 +26,9 @@ using ::testing::HasSubstr;
 using testing::HttpClient;
 using testing::HttpReply;
 using testing::HttpRequest;
+
+// More than the system takes of one connection.
+constexpr size_t kLarge = 16 << 20;
 
 // Answers with what it was asked; /hold waits until the test lets go.
 class HttpServerTest : public ::testing::Test {
@@ -40,6 +45,10 @@ class HttpServerTest : public ::testing::Test {
         held_.push_back(std::move(exchange));
       } else if (request.path == "/drop") {
         return;
+      } else if (request.path == "/large") {
+        exchange->Send(TextReply(200, std::string(kLarge, 'x')));
+      } else if (request.path.ends_with(".txt")) {
+        StaticFiles(directory_.path()).Answer(exchange);
       } else if (request.path == "/endless") {
         exchange->Begin(TextReply(200, ""));
         WriteForEver(exchange);
@@ -107,6 +116,10 @@ TEST_F(HttpServerTest, ServesOneRequestAfterTheOther) {
   const HttpReply head = client.Read(true);
   EXPECT_EQ(head.headers.at("content-length"), "9");
   EXPECT_EQ(client.Call(HttpRequest("GET", "/z")).body, "GET /z? ");
+  client.Send(HttpRequest("HEAD", "/h"));
+  client.Read(true);
+  client.Send("hello\r\n\r\n");
+  EXPECT_EQ(Refusal(client), 400) << "without the words that its length tells";
 }
 
 TEST_F(HttpServerTest, ReadsChunksAndTellsToContinue) {
@@ -212,11 +225,56 @@ TEST_F(HttpServerTest, RefusesMoreBodiesThanItHolds) {
   Start({.all_body_bytes = 1500});
   HttpClient first(port());
   first.Send(HttpRequest("POST", "/hold", "", std::string(1000, 'a')));
-  const ExchangePtr held = AwaitHeld();
+  ExchangePtr held = AwaitHeld();
   EXPECT_EQ(RefusalOf(HttpRequest("POST", "/a", "", std::string(1000, 'a'))), 503);
   held->Send(TextReply(200, "held"));
+  held.reset();
   EXPECT_EQ(first.Read().body, "held");
   EXPECT_EQ(first.Call(HttpRequest("POST", "/a", "", std::string(1000, 'a'))).status, 200);
+}
+
+// A body is there for as long as somebody works on it, whether its client waits or not.
+TEST_F(HttpServerTest, CountsBodiesOfClientsThatWentAway) {
+  Start({.all_body_bytes = 1500});
+  HttpClient first(port());
+  first.Send(HttpRequest("POST", "/hold", "", std::string(1000, 'a')));
+  ExchangePtr held = AwaitHeld();
+  first.Close();
+  EXPECT_TRUE(gone_.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_EQ(RefusalOf(HttpRequest("POST", "/a", "", std::string(1000, 'a'))), 503);
+  held.reset();
+  EXPECT_EQ(HttpClient(port()).Call(HttpRequest("POST", "/a", "", std::string(1000, 'a'))).status,
+            200);
+}
+
+TEST_F(HttpServerTest, RefusesMoreLargeRepliesThanItHolds) {
+  Start({.all_body_bytes = kLarge + (1 << 20)});
+  HttpClient slow(port());
+  slow.ReadSlowly();
+  slow.Send(HttpRequest("GET", "/large"));
+  EXPECT_EQ(slow.ReadHead().status, 200);
+  EXPECT_EQ(HttpClient(port()).Call(HttpRequest("GET", "/large")).status, 503);
+  ExpectServes();
+  slow.Close();
+  while (server_->counts().connections > 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(HttpClient(port()).Call(HttpRequest("GET", "/large")).body.size(), kLarge);
+}
+
+TEST_F(HttpServerTest, SendsLargeFilesPieceByPiece) {
+  // Less than the file: it is never held whole.
+  Start({.all_body_bytes = 1 << 20});
+  std::string bytes;
+  for (int i = 0; bytes.size() < 3'000'000; ++i) bytes += std::to_string(i);
+  std::ofstream(directory_.Below("large.txt")) << bytes;
+  std::ofstream(directory_.Below("empty.txt")) << "";
+  HttpClient client(port());
+  client.Send(HttpRequest("HEAD", "/large.txt"));
+  EXPECT_EQ(client.Read(true).headers.at("content-length"), std::to_string(bytes.size()));
+  const HttpReply reply = client.Call(HttpRequest("GET", "/large.txt"));
+  EXPECT_EQ(reply.headers.at("connection"), "keep-alive");
+  EXPECT_TRUE(reply.body == bytes);
+  EXPECT_EQ(client.Call(HttpRequest("GET", "/empty.txt")).body, "");
+  EXPECT_EQ(client.Call(HttpRequest("GET", "/a")).status, 200);
 }
 
 TEST_F(HttpServerTest, AnswersHalfABody) {
@@ -401,6 +459,17 @@ TEST_F(HttpServerTest, CutsAtTheDeadline) {
   held.reset();
   stopping.join();
   EXPECT_TRUE(client.ReadsEnd());
+}
+
+TEST_F(HttpServerTest, TakesNoFilesPlaceForItsSocket) {
+  ServerOptions options;
+  options.socket = directory_.Below("precious");
+  std::ofstream(options.socket) << "kept";
+  const auto server = Server::Start(options, [](const ExchangePtr&) {});
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("precious"));
+  std::string kept;
+  std::ifstream(options.socket) >> kept;
+  EXPECT_EQ(kept, "kept");
 }
 
 TEST_F(HttpServerTest, NeedsItsAddress) {
