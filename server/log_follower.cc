@@ -1,7 +1,9 @@
 #include "server/log_follower.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "domain/commands.h"
@@ -30,8 +32,6 @@ constexpr absl::Duration kRest = absl::Milliseconds(20);
 constexpr absl::Duration kLook = absl::Seconds(1);
 // After a fault that may pass.
 constexpr absl::Duration kPause = absl::Milliseconds(500);
-// For how long one tenant is followed before the next has its turn.
-constexpr absl::Duration kTurn = absl::Seconds(1);
 constexpr size_t kCost = 8;
 constexpr size_t kMostFaultBytes = 500;
 
@@ -112,20 +112,26 @@ void LogFollower::Run() {
 absl::Status LogFollower::CatchUp() {
   absl::MutexLock lock(&round_);
   absl::Status first;
-  // Before anything is done for any tenant, it is known what must be held.
-  for (Tenant* tenant : ledger_.tenants().All()) {
-    Progress& progress = progress_[tenant];
-    if (!stopping_ && !progress.opened) {
-      first.Update(Open(*tenant, progress));
-    }
-  }
-  for (bool more = true; more && !stopping_ && first.ok();) {
+  std::set<const Tenant*> failed;  // they wait; the others go on
+  const auto judge = [&first, &failed](const Tenant& tenant, const absl::Status& status) {
+    first.Update(status);
+    if (!status.ok()) failed.insert(&tenant);
+  };
+  for (bool more = true; more && !stopping_;) {
     more = false;
-    for (Tenant* tenant : ledger_.tenants().All()) {
+    const std::vector<Tenant*> tenants = ledger_.tenants().All();
+    // Before anything is done for any tenant, it is known what must be held.
+    for (Tenant* tenant : tenants) {
       Progress& progress = progress_[tenant];
-      if (!stopping_ && progress.opened) {
-        first.Update(Follow(*tenant));
-        more = more || progress.more;
+      if (!stopping_ && !progress.opened && !failed.contains(tenant)) {
+        judge(*tenant, Open(*tenant, progress));
+      }
+    }
+    for (Tenant* tenant : tenants) {
+      if (!stopping_ && !failed.contains(tenant)) {
+        const absl::Status followed = Follow(*tenant);
+        judge(*tenant, followed);
+        more = more || (followed.ok() && progress_[tenant].more);
       }
     }
   }
@@ -217,9 +223,9 @@ absl::Status LogFollower::Walk(Tenant& tenant, const v1::Follower& recorded, Pro
   LogWalk walk(ledger_.log(), tenant.number, progress.position + 1, visible, /*backwards=*/false);
   Envelope commit;
   // Then it is the next tenant's turn.
-  const absl::Time end = absl::Now() + kTurn;
+  const absl::Time end = absl::Now() + options_.turn;
   progress.more = true;
-  while (!stopping_ && absl::Now() < end) {
+  do {
     RETRACE_ASSIGN(const eventstore::StoredCommit* stored, walk.Next());
     if (stored == nullptr) {
       progress.more = false;
@@ -232,7 +238,7 @@ absl::Status LogFollower::Walk(Tenant& tenant, const v1::Follower& recorded, Pro
     RETRACE_RETURN_IF_ERROR(changed.status());
     progress.dirty = progress.dirty || *changed;
     progress.position = stored->position;
-  }
+  } while (!stopping_ && absl::Now() < end);
   if (!progress.more) {
     progress.first_waiting_us = 0;
   }

@@ -34,6 +34,8 @@ struct FollowerOptions {
   // (UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED) are tried again; others park the event.
   std::function<absl::StatusOr<bool>(Tenant&, const Envelope&, const Envelope::Event&)> handle;
   absl::Duration checkpoint_every = absl::Seconds(1);
+  // For how long one tenant is followed before the next has its turn; one commit at least.
+  absl::Duration turn = absl::Seconds(1);
   // Commits after which a checkpoint is written though nothing was done.
   uint64_t checkpoint_positions = 10'000;
 };

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -26,23 +28,42 @@ class LogFollowerTest : public NotifyingTest {
   }
   ~LogFollowerTest() override { mine_.reset(); }
 
-  void Start() {
+  void Start(absl::Duration turn = absl::Seconds(1),
+             std::function<void(const std::string& id)> before = nullptr) {
     FollowerOptions options;
+    options.turn = turn;
     options.name = domain::kNotificationFollower;
     options.wants = [](const Envelope::Event& event) {
       return event.kind == static_cast<uint32_t>(domain::KindNumber::kCustomer);
     };
-    options.handle = [this](Tenant&, const Envelope& commit,
+    options.handle = [this, before](Tenant& tenant, const Envelope& commit,
                             const Envelope::Event& event) -> absl::StatusOr<bool> {
       const std::string id(event.id);
+      if (before) before(id);
       absl::MutexLock lock(&mutex_);
       if (poison_.contains(id)) return absl::InternalError("cannot handle this");
-      if (unavailable_) return absl::UnavailableError("not now");
+      if (unavailable_.contains(tenant.id)) return absl::UnavailableError("not now");
       handled_[id].push_back(commit.position);
+      order_.push_back(id);
       return true;
     };
     options.checkpoint_every = absl::ZeroDuration();
     mine_ = std::make_unique<LogFollower>(small_.ledger(), *sequencer_, std::move(options));
+  }
+  std::string NewCustomerOfOther() {
+    v1::CreateCustomerRequest request;
+    request.set_parent("tenants/other");
+    request.mutable_customer()->set_display_name("Else");
+    Command command;
+    command.tenant = &small_.tenant("other");
+    command.principal = ServerItself();
+    command.method = "retrace.v1.Customers.CreateCustomer";
+    command.decide = [&request](domain::Draft& draft, const domain::Context& context) {
+      return domain::Decide(request, draft, context);
+    };
+    const CommandResult result = SubmitAndAwait(*sequencer_, std::move(command));
+    EXPECT_TRUE(result.status.ok()) << result.status;
+    return "tenants/other/customers/" + result.targets.at(0).first.id;
   }
   void CatchUp() { ASSERT_TRUE(mine_->CatchUp().ok()); }
   std::string Id(const std::string& name) { return name.substr(name.rfind('/') + 1); }
@@ -82,8 +103,9 @@ class LogFollowerTest : public NotifyingTest {
 
   absl::Mutex mutex_;
   std::map<std::string, std::vector<eventstore::Position>> handled_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> order_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> poison_ ABSL_GUARDED_BY(mutex_);
-  bool unavailable_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<std::string> unavailable_ ABSL_GUARDED_BY(mutex_);  // tenants
   std::unique_ptr<LogFollower> mine_;
 };
 
@@ -156,18 +178,49 @@ TEST_F(LogFollowerTest, WhatComesBesideARetryIsNotLost) {
 TEST_F(LogFollowerTest, WhatPassesByItselfParksNothing) {
   {
     absl::MutexLock lock(&mutex_);
-    unavailable_ = true;
+    unavailable_.insert("acme");
   }
   const std::string name = NewCustomer("Acme", "");
   EXPECT_FALSE(mine_->CatchUp().ok());
   EXPECT_GT(mine_->LagOf(small_.tenant()).commits, 0U);
   {
     absl::MutexLock lock(&mutex_);
-    unavailable_ = false;
+    unavailable_.clear();
   }
   CatchUp();
   EXPECT_THAT(Handled(name), SizeIs(1));
   EXPECT_THAT(Row().parked(), IsEmpty());
+}
+
+TEST_F(LogFollowerTest, OneTenantThatWaitsKeepsNoOtherWaiting) {
+  std::vector<std::string> others;
+  mine_.reset();
+  for (int i = 0; i < 20; ++i) others.push_back(NewCustomerOfOther());
+  {
+    absl::MutexLock lock(&mutex_);
+    unavailable_.insert("acme");
+  }
+  NewCustomer("Acme", "");
+  Start(/*turn=*/absl::ZeroDuration());
+  EXPECT_FALSE(mine_->CatchUp().ok());
+  for (const std::string& name : others) EXPECT_THAT(Handled(name), SizeIs(1)) << name;
+}
+
+TEST_F(LogFollowerTest, ABacklogKeepsNoOtherTenantWaiting) {
+  mine_.reset();
+  std::vector<std::string> backlog;
+  for (int i = 0; i < 20; ++i) backlog.push_back(NewCustomer("Acme", ""));
+  std::string other;
+  Start(/*turn=*/absl::ZeroDuration(), [&](const std::string& id) {
+    if (id == Id(backlog[5])) other = NewCustomerOfOther();
+  });
+  CatchUp();
+  absl::MutexLock lock(&mutex_);
+  const auto at = [this](const std::string& name) {
+    return std::find(order_.begin(), order_.end(), Id(name));
+  };
+  ASSERT_NE(at(other), order_.end());
+  EXPECT_LT(at(other), at(backlog[10]));
 }
 
 TEST_F(LogFollowerTest, GoesOnFromItsCheckpoint) {
