@@ -100,19 +100,23 @@ absl::Status AfterItLeft(const store::v1::RecordAttempt& attempt, const Delivery
              : absl::OkStatus();
 }
 
-// Who reads what was undone meanwhile, from a list that is not fresh, has to hear that, too.
+// Who reads what was undone meanwhile, from a list that is not fresh, has to hear that, too; a list
+// tells of what stands of the rest.
 absl::Status AfterItWasRead(const Delivery& delivery, Draft& draft, const Context& context) {
   RETRACE_ASSIGN(const Found notification, NotificationOf(delivery, draft));
-  return !delivery.has_read_time() &&
-                 notification.row->As<v1::Notification>().taken_back_count() > 0
+  return !delivery.has_read_time() && !Stands(notification.row->As<v1::Notification>())
              ? Correct(notification, 0, draft, context)
              : absl::OkStatus();
 }
 
-absl::Status Suppress(const Delivery& delivery, const std::string& why, Draft& draft,
-                      const Context& context) {
-  auto event = std::make_shared<store::v1::ContactPointChosen>();
+absl::Status Suppress(const Delivery& delivery, const store::v1::RecordAttempt& attempt,
+                      Draft& draft, const Context& context) {
   const EntityRef entity = ContactPointRef(delivery.channel(), delivery.recipient());
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
+  if (row != nullptr && row->purged()) {
+    return absl::OkStatus();
+  }
+  auto event = std::make_shared<store::v1::ContactPointChosen>();
   event->set_recipient(delivery.recipient());
   event->set_channel(delivery.channel());
   event->set_suppressed(true);
@@ -120,8 +124,11 @@ absl::Status Suppress(const Delivery& delivery, const std::string& why, Draft& d
   evidence.set_source("BOUNCE");
   *evidence.mutable_time() = TimeUtil::MicrosecondsToTimestamp(context.header.time_us);
   evidence.set_actor(context.header.actor);
-  evidence.set_reason(why);
-  event->set_refused_position(context.header.position);
+  evidence.set_reason(attempt.result());
+  // By now the member may have another address.
+  event->set_refused_position(attempt.seen_position() != 0
+                                  ? static_cast<uint64_t>(attempt.seen_position())
+                                  : context.header.position);
   return draft.Emit(entity, std::move(event));
 }
 
@@ -239,7 +246,7 @@ absl::Status Decide(const store::v1::RecordAttempt& attempt, Draft& draft, const
   event->set_may_have_arrived(attempt.may_have_arrived());
   RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(event)));
   if (attempt.address_refused()) {
-    RETRACE_RETURN_IF_ERROR(Suppress(delivery, attempt.result(), draft, context));
+    RETRACE_RETURN_IF_ERROR(Suppress(delivery, attempt, draft, context));
   }
   return arrived ? AfterItLeft(attempt, delivery, draft, context) : absl::OkStatus();
 }

@@ -15,15 +15,6 @@ namespace {
 // Entries of touched entities that a first look into the base is expected to meet.
 constexpr size_t kExpectedTouched = 8;
 
-const IndexDeclaration* FindIndex(const Kind& kind, uint8_t number) {
-  for (const IndexDeclaration& index : kind.indexes) {
-    if (index.number == number) {
-      return &index;
-    }
-  }
-  return nullptr;
-}
-
 bool IsOwnEvent(const Kind& kind, const google::protobuf::Message& event) {
   return std::any_of(kind.events.begin(), kind.events.end(), [&](const auto* own) {
     return own->GetDescriptor() == event.GetDescriptor();

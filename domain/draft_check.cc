@@ -1,10 +1,13 @@
 // Judging the outcome of a draft.
+#include <algorithm>
+
 #include "domain/batch.h"
 #include "domain/counters.h"
 #include "domain/decider.h"
 #include "domain/draft.h"
 #include "domain/fields.h"
 #include "domain/hold.h"
+#include "domain/index_values.h"
 #include "domain/kind.h"
 #include "domain/lifecycle.h"
 #include "domain/refusal.h"
@@ -85,7 +88,21 @@ absl::Status CheckNotEngaged(const EntityRef& entity, const Draft::Touched& touc
              : Busy(entity, *touched.before, header.tenant);
 }
 
-// Only the bin is purged, and only once; with what it holds, what was merged into that.
+// True when the entity goes with that which it tells about.
+bool IsPurgedWithAnother(const EntityRef& entity, const Row& before, const Draft& draft) {
+  const Kind& kind = KindOf(entity.kind);
+  if (kind.purged_with.field.empty()) {
+    return false;
+  }
+  const auto named = IndexValues(*FindIndex(kind, kind.purged_with.index), *before.resource);
+  return std::any_of(draft.touched().begin(), draft.touched().end(), [&](const auto& other) {
+    return other.first.kind == kind.purged_with.to && other.second.after->purged() &&
+           std::count(named.begin(), named.end(), NameOf(draft.header().tenant, other.first)) > 0;
+  });
+}
+
+// Only the bin is purged, and only once; with what it holds, what was merged into that and what
+// tells about it.
 absl::Status CheckPurge(const EntityRef& entity, const Draft::Touched& touched, const Draft& draft,
                         const Context& context) {
   if (touched.before != nullptr && touched.before->binned()) {
@@ -96,6 +113,9 @@ absl::Status CheckPurge(const EntityRef& entity, const Draft::Touched& touched, 
     if (survivor != draft.touched().end() && survivor->second.after->purged()) {
       return absl::OkStatus();
     }
+  }
+  if (touched.before != nullptr && IsPurgedWithAnother(entity, *touched.before, draft)) {
+    return absl::OkStatus();
   }
   return Refusal(v1::STATE_REFUSED, fmt::format("{} does not lie in the recycle bin.",
                                                 NameOf(context.header.tenant, entity)))

@@ -68,7 +68,7 @@ struct Contribution {
   int64_t minor_units = 0;
 };
 
-// The field through which a kind's entities are attached to one of another kind.
+// A field that holds the name of an entity of another kind, e.g. of that which it is attached to.
 struct Reference {
   std::string_view field;  // e.g. "customer", which holds a name; empty: the kind has none
   KindNumber to{};
@@ -91,6 +91,8 @@ struct Kind {
   bool permanent = false;
   // A deletion with KEEP cuts it (see RowHead.detached). Undo takes field and cut as one path.
   Reference reference;
+  // Names whom the kind's entities tell about: they are purged with it, and only with it.
+  Reference purged_with;
 
   // Applies one of the kind's own events; `row.resource` may be null before the first. Generic
   // events (Deleted, Undeleted, Detached, Reattached, Deactivated, Activated) are applied in
@@ -131,6 +133,8 @@ const Kind& KindOf(KindNumber number);
 // Null when unknown.
 const Kind* FindKind(std::string_view collection);
 const Kind* FindKindByNumber(uint32_t number);
+// Null when the kind declares no index of that number.
+const IndexDeclaration* FindIndex(const Kind& kind, uint8_t number);
 // The default instance of an event by its type name, own or generic; null when unknown.
 const google::protobuf::Message* FindEvent(std::string_view type);
 // Hash of everything in domain that determines the bytes of rows: index declarations, resource

@@ -1,4 +1,5 @@
 // The list of kinds.
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <utility>
@@ -85,6 +86,13 @@ const Kind* FindKind(std::string_view collection) {
     }
   }
   return nullptr;
+}
+
+const IndexDeclaration* FindIndex(const Kind& kind, uint8_t number) {
+  const auto found =
+      std::find_if(kind.indexes.begin(), kind.indexes.end(),
+                   [number](const IndexDeclaration& index) { return index.number == number; });
+  return found == kind.indexes.end() ? nullptr : &*found;
 }
 
 const Message* FindEvent(std::string_view type) {

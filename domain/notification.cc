@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "domain/change_set.h"
@@ -41,6 +42,9 @@ void Extend(const store::v1::NotificationExtended& event, const CommitHeader& he
             Notification& notification) {
   notification.set_count(notification.count() + event.count());
   notification.set_taken_back_count(notification.taken_back_count() + event.taken_back_count());
+  if (event.not_only_a_correction()) {
+    notification.clear_corrects();
+  }
   // When nothing stands any more, what it told stays readable.
   if (Stands(notification)) {
     const auto& gone = event.taken_back();
@@ -101,6 +105,10 @@ void ApplyNotification(const Message& event, const CommitHeader& header, Row& ro
   row.resource = std::move(notification);
 }
 
+std::string SubjectOfNotification(const EntityRef& entity, const Row& /*row*/) {
+  return fmt::format("notifications/{}", entity.id);
+}
+
 absl::Status FireNotification(const Found& waiting, const store::v1::Fire& /*fire*/, Draft& draft,
                               const Context& /*context*/) {
   draft.Target(waiting.entity);
@@ -140,11 +148,37 @@ absl::Status ExtendExisting(const EntityRef& entity, const Row& row, const Notic
                             Draft& draft) {
   auto event = std::make_shared<store::v1::NotificationExtended>();
   event->set_count(notice.count);
-  const int room = kMostShown - row.As<Notification>().entities_size();
+  const auto& notification = row.As<Notification>();
+  event->set_not_only_a_correction(!notification.corrects().empty() &&
+                                   notification.corrects() != notice.corrects);
+  const int room = kMostShown - notification.entities_size();
   for (int i = 0; i < std::min<int>(room, static_cast<int>(notice.entities.size())); ++i) {
     *event->add_entities() = notice.entities[static_cast<size_t>(i)];
   }
   return event->count() == 0 ? absl::OkStatus() : draft.Emit(entity, std::move(event));
+}
+
+// Names what was taken back, as far as it was shown: when all of it was, the notification names it
+// still, else it did before.
+absl::Status ShowTakenBack(const Found& notification, const Draft& draft,
+                           Notification& correction) {
+  const auto& told = notification.row->As<Notification>();
+  RowPtr then = notification.row;
+  std::set<std::string> standing;
+  if (Stands(told)) {
+    RETRACE_ASSIGN(then, draft.base().GetAt(notification.entity,
+                                            static_cast<Position>(told.taken_back_by()) - 1));
+    for (const v1::NotifiedEntity& entity : told.entities()) {
+      standing.insert(entity.name());
+    }
+  }
+  if (then == nullptr || then->resource == nullptr) {
+    return absl::OkStatus();
+  }
+  for (const v1::NotifiedEntity& entity : then->As<Notification>().entities()) {
+    if (!standing.contains(entity.name())) *correction.add_entities() = entity;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -179,6 +213,7 @@ Kind NotificationsKind() {
                    .normaliser = Normaliser::kExact}};
   kind.bookkeeping = true;
   kind.due_index = kDueIndex;
+  kind.subject = SubjectOfNotification;
   kind.apply = ApplyNotification;
   kind.fire = FireNotification;
   return kind;
@@ -261,6 +296,7 @@ absl::Status Correct(const Found& notification, int64_t known, Draft& draft,
   correction.set_about(told.about());
   correction.set_corrects(NameOf(context.header.tenant, notification.entity));
   correction.set_count(told.taken_back_count() - known);
+  RETRACE_RETURN_IF_ERROR(ShowTakenBack(notification, draft, correction));
   correction.set_actor(told.taken_back_actor());
   correction.set_reason(told.taken_back_reason());
   RETRACE_RETURN_IF_ERROR(Schedule({}, by, draft, correction));

@@ -75,7 +75,7 @@ class Purge {
   // `name` is that of the only entity that is to be purged; empty: there are several.
   Purge(Draft& draft, std::string name) : draft_(draft), name_(std::move(name)) {}
 
-  // Takes the entity and all that lies in the bin below it.
+  // Takes the entity, all that lies in the bin below it and what only tells about these.
   absl::Status Take(const Found& root);
   // Finds the keys to be destroyed, and who else was sealed under them, as far as there is room to
   // store them anew.
@@ -103,6 +103,9 @@ class Purge {
   size_t room() const { return name_.empty() ? kMostEntities : kMostTogether; }
   absl::Status TooManyTaken() const { return name_.empty() ? TooMany() : TooManyBelow(name_); }
   absl::Status TakeBelow(const EntityRef& parent, const EntityRef& root);
+  // Takes the entities whose field names it.
+  absl::Status TakeNaming(const Kind& kind, const Reference& reference, const EntityRef& named,
+                          bool only_binned, const EntityRef& root);
   // Takes what lives on in the entity only: nobody could reach it to purge it afterwards.
   absl::Status TakeMergedInto(const Found& survivor, const EntityRef& root);
   // Adds the keys under which versions of the entity were sealed, to `own` those of its own subject
@@ -138,23 +141,31 @@ absl::Status Purge::Take(const Found& root) {
 }
 
 absl::Status Purge::TakeBelow(const EntityRef& parent, const EntityRef& root) {
-  const std::string name = NameOf(draft_.header().tenant, parent);
   for (const Kind& kind : Kinds()) {
-    if (kind.reference.field.empty() || kind.reference.to != parent.kind) {
+    RETRACE_RETURN_IF_ERROR(TakeNaming(kind, kind.reference, parent, /*only_binned=*/true, root));
+    RETRACE_RETURN_IF_ERROR(
+        TakeNaming(kind, kind.purged_with, parent, /*only_binned=*/false, root));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Purge::TakeNaming(const Kind& kind, const Reference& reference, const EntityRef& named,
+                               bool only_binned, const EntityRef& root) {
+  if (reference.field.empty() || reference.to != named.kind) {
+    return absl::OkStatus();
+  }
+  const std::string name = NameOf(draft_.header().tenant, named);
+  RETRACE_ASSIGN(const auto hits,
+                 draft_.Find(Exactly(kind.number, reference.index, name), kMostEntities + 1));
+  for (const IndexHit& hit : hits) {
+    Found one{{kind.number, hit.id}, nullptr};
+    if ((only_binned && hit.mark != Mark::kBinned) || !seen_.insert(one.entity).second) {
       continue;
     }
-    RETRACE_ASSIGN(const auto hits, draft_.Find(Exactly(kind.number, kind.reference.index, name),
-                                                kMostEntities + 1));
-    for (const IndexHit& hit : hits) {
-      Found child{{kind.number, hit.id}, nullptr};
-      if (hit.mark != Mark::kBinned || !seen_.insert(child.entity).second) {
-        continue;
-      }
-      RETRACE_ASSIGN(child.row, draft_.Get(child.entity));
-      taken_.push_back({std::move(child), root});
-      if (taken_.size() > room()) {
-        return TooManyTaken();
-      }
+    RETRACE_ASSIGN(one.row, draft_.Get(one.entity));
+    taken_.push_back({std::move(one), root});
+    if (taken_.size() > room()) {
+      return TooManyTaken();
     }
   }
   return absl::OkStatus();

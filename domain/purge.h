@@ -4,6 +4,7 @@
 // A purge leaves a tombstone: name, position, time, actor, method. With an entity go
 //   - what lies in the bin below it, whatever deletion brought it there;
 //   - what was merged into it;
+//   - what only tells about these, such as the contact points of a member;
 //   - the keys of its own subject, so that its sealed events open for nobody;
 //   - the past of entities that stay but were sealed under such a key: they are stored anew; keys
 //     that only this past was sealed under go with it.

@@ -75,6 +75,13 @@ bool IsOff(const Row* row, std::string_view kind) {
   });
 }
 
+// Whether anything was chosen there for the kind.
+bool IsSaid(const Row& row, std::string_view kind) {
+  const auto& choices = row.As<ContactPoint>().choices();
+  return std::any_of(choices.begin(), choices.end(),
+                     [kind](const ContactPoint::Choice& choice) { return choice.kind() == kind; });
+}
+
 // True while the suppression is in force: one by a mail server is about the address that the member
 // had then.
 absl::StatusOr<bool> IsSuppressed(const ContactPoint& point, const View& view,
@@ -111,8 +118,13 @@ absl::Status Choose(std::string_view recipient, v1::Channel channel, std::string
                     bool off, v1::ChoiceEvidence evidence, Draft& draft) {
   const EntityRef entity = ContactPointRef(channel, recipient);
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
+  if (row != nullptr && row->purged()) {
+    return absl::OkStatus();  // with the member: nobody is told anything there
+  }
   draft.Target(entity);
-  if (row != nullptr && IsOff(row.get(), kind) == off) {
+  RETRACE_ASSIGN(const bool off_now,
+                 IsSwitchedOff(recipient, channel, kind, draft, draft.header().tenant));
+  if (off_now == off) {
     return absl::OkStatus();
   }
   auto event = std::make_shared<store::v1::ContactPointChosen>();
@@ -169,19 +181,33 @@ absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& 
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
                               std::string_view kind, const View& view, const std::string& tenant) {
   RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
-  if (row == nullptr) {
+  if (row != nullptr) {
+    RETRACE_ASSIGN(const bool suppressed, IsSuppressed(row->As<ContactPoint>(), view, tenant));
+    if (suppressed) return false;
+  }
+  const NotificationKind* known = FindNotificationKind(kind);
+  if (known == nullptr || known->transactional) {
     return true;
   }
-  RETRACE_ASSIGN(const bool suppressed, IsSuppressed(row->As<ContactPoint>(), view, tenant));
-  const NotificationKind* known = FindNotificationKind(kind);
-  const bool optional = known != nullptr && !known->transactional;
-  return !suppressed && !(optional && IsOff(row.get(), kind));
+  RETRACE_ASSIGN(const bool off, IsSwitchedOff(recipient, channel, kind, view, tenant));
+  return !off;
 }
 
 absl::StatusOr<bool> IsSwitchedOff(std::string_view recipient, v1::Channel channel,
-                                   std::string_view kind, const View& view) {
+                                   std::string_view kind, const View& view,
+                                   std::string_view tenant) {
   RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
-  return IsOff(row.get(), kind);
+  if (row != nullptr && !row->purged() && IsSaid(*row, kind)) {
+    return IsOff(row.get(), kind);
+  }
+  // What somebody chose before they became a member.
+  RETRACE_ASSIGN(const RowPtr member, MemberOf(recipient, view, tenant));
+  if (member == nullptr || member->As<v1::Member>().principal().empty()) {
+    return false;
+  }
+  const std::string principal = PrincipalName(member->As<v1::Member>().principal());
+  RETRACE_ASSIGN(const RowPtr before, view.Get(ContactPointRef(channel, principal)));
+  return IsOff(before.get(), kind);
 }
 
 Kind ContactPointKind() {
@@ -200,6 +226,7 @@ Kind ContactPointKind() {
                    .fields = {"channel"},
                    .normaliser = Normaliser::kExact}};
   kind.bookkeeping = true;
+  kind.purged_with = {"recipient", KindNumber::kMember, kRecipientIndex};
   kind.apply = ApplyContactPoint;
   kind.subject = SubjectOfContactPoint;
   return kind;
@@ -257,10 +284,12 @@ absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
   draft.Target(entity);
   bool in_force = false;
+  bool by_bounce = false;  // which is over when the address changes
   if (row != nullptr) {
     RETRACE_ASSIGN(in_force, IsSuppressed(row->As<ContactPoint>(), draft, context.header.tenant));
+    by_bounce = row->As<ContactPoint>().refused_position() != 0;
   }
-  if (row != nullptr && in_force != request.lift()) {
+  if (row != nullptr && in_force != request.lift() && (request.lift() || !by_bounce)) {
     return absl::OkStatus();
   }
   if (row == nullptr && request.lift()) {

@@ -31,9 +31,11 @@ absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& 
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
                               std::string_view kind, const View& view, const std::string& tenant);
 
-// Whether the kind was switched off there.
+// Whether the kind was switched off there; for a member of whom nothing is known also what they
+// chose as a principal.
 absl::StatusOr<bool> IsSwitchedOff(std::string_view recipient, v1::Channel channel,
-                                   std::string_view kind, const View& view);
+                                   std::string_view kind, const View& view,
+                                   std::string_view tenant);
 
 Kind ContactPointKind();
 EntityRef ContactPointRef(v1::Channel channel, std::string_view recipient);

@@ -249,7 +249,12 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
   }
   const bool hold =
       static_cast<int64_t>(std::max(together, people.size())) > policy.hold_notifications_above();
-  for (size_t i = 0; i < missing.size(); i += kMostTogether) {
+  if (missing.empty() && notification.state() == v1::Notification::ADDRESSED) {
+    return false;
+  }
+  // Also when there is nobody: then it is done with, and nobody who comes later is told of it.
+  size_t i = 0;
+  do {
     store::v1::AddressNotification command;
     command.set_notification(id);
     const size_t end = std::min(missing.size(), i + kMostTogether);
@@ -259,8 +264,9 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
     command.set_more(end < missing.size());
     command.set_hold(hold);
     RETRACE_RETURN_IF_ERROR(Send(tenant, command));
-  }
-  return !missing.empty();
+    i = end;
+  } while (i < missing.size());
+  return true;
 }
 
 absl::StatusOr<std::vector<Recipient>> Addressing::Missing(Tenant& tenant, const std::string& id,

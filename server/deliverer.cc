@@ -59,8 +59,10 @@ bool IsAboutAddress(const SendResult& result) {
 }
 
 store::v1::RecordAttempt AttemptAt(const std::string& id, const v1::Delivery& delivery,
-                                   const v1::Notification& notification) {
+                                   const v1::Notification& notification,
+                                   eventstore::Position seen) {
   store::v1::RecordAttempt attempt;
+  attempt.set_seen_position(static_cast<int64_t>(seen));
   attempt.set_delivery(id);
   attempt.set_attempt(delivery.attempt_count() + 1);
   attempt.set_taken_back_count(notification.taken_back_count());
@@ -288,6 +290,7 @@ absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
   const Tenant& tenant = *key.tenant;
   const auto& delivery = delivery_row.As<v1::Delivery>();
   const Ledger& ledger = *parts_.ledger;
+  const RowView view(ledger.rows(), tenant.number, tenant.visible);
   RETRACE_ASSIGN(const std::string address,
                  AddressOf(ledger, *parts_.principals, tenant, delivery.recipient()));
   if (address.empty()) {
@@ -304,7 +307,6 @@ absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
     RETRACE_ASSIGN(const std::string token, UnsubscribeToken(*parts_.ledger, tenant, key.id));
     values.unsubscribe_url = fmt::format("{}/u/{}", options_.public_url, token);
   }
-  const RowView view(ledger.rows(), tenant.number, tenant.visible);
   WrittenMessage message = Compose(view, language, values);
   if (!message.fault.empty()) {
     Log(LogLevel::kWarn, "a template is broken",
@@ -331,7 +333,7 @@ absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
       mail.references.push_back(message_id(before.id, told->head.create_time_us()));
     }
   }
-  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification);
+  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification, view.position());
   outbox_->Send(std::move(mail), [this, key, destination, attempt](SendResult result) {
     End(key, destination, result, attempt, v1::EMAIL, 0);
   });
@@ -361,7 +363,7 @@ absl::Status Deliverer::SendPost(const Key& key, const std::string& destination,
   RETRACE_ASSIGN(OutgoingPost post,
                  PostOf(parts_.ledger->keys(), tenant, sent, parts_.clock->WallMicros(),
                         absl::ToUnixMicros(absl::Now())));
-  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification);
+  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification, view.position());
   // A try is made once, and tells nothing of what else the endpoint takes.
   const bool is_try = delivery.kind() == domain::kWebhookTested;
   const int64_t since_us = is_try ? 0 : delivery_row.head.create_time_us();

@@ -58,7 +58,7 @@ TemplateValues ValuesOf(const MessageValues& values) {
   for (const auto& [flag, set] : {std::pair("correction", values.correction),
                                   {"listed", !shown.entities.empty()},
                                   {"more", more > 0},
-                                  {"single", values.count == 1}}) {
+                                  {"single", values.count == 1 && !shown.entities.empty()}}) {
     if (set) {
       shown.flags.emplace(flag);
     }

@@ -149,8 +149,8 @@ absl::StatusOr<std::optional<Unsubscribe::Named>> Unsubscribe::Open(std::string_
   named.recipient = known.recipient();
   named.channel = known.channel();
   named.kind = known.kind();
-  RETRACE_ASSIGN(named.off,
-                 domain::IsSwitchedOff(named.recipient, named.channel, named.kind, view));
+  RETRACE_ASSIGN(named.off, domain::IsSwitchedOff(named.recipient, named.channel, named.kind, view,
+                                                  named.tenant->id));
   return named;
 }
 

@@ -7,6 +7,7 @@
 #include "domain/tenant.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "retrace/store/v1/entities.pb.h"
+#include "retrace/v1/annotations.pb.h"
 #include "tests/support/decider_test.h"
 
 namespace retrace::domain {
@@ -166,6 +167,48 @@ TEST(RequestRowIdTest, NeverMixesActorAndRequest) {
   EXPECT_NE(RequestRowId("ab", "c"), RequestRowId("a", "bc"));
   EXPECT_NE(RequestRowId("a", "1:b"), RequestRowId("a1:", "b"));
   EXPECT_EQ(RequestRowId("ann", "r"), RequestRowId("ann", "r"));
+}
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+
+bool IsMarked(const FieldDescriptor& field) { return field.options().GetExtension(v1::personal); }
+
+// Whether a marked field lies in it, however deep.
+bool HoldsPersonal(const Descriptor& type, std::set<const Descriptor*>& seen) {
+  if (!seen.insert(&type).second) return false;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (IsMarked(field)) return true;
+    const bool nested = field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (nested && HoldsPersonal(*field.message_type(), seen)) return true;
+  }
+  return false;
+}
+
+// Elements of a repeated field that is not marked stay clear whole: nothing in them may be marked.
+void ExpectNothingHidden(const Descriptor& type, std::set<const Descriptor*>& seen) {
+  if (!seen.insert(&type).second) return;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (IsMarked(field) || field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    std::set<const Descriptor*> inside;
+    EXPECT_FALSE(field.is_repeated() && HoldsPersonal(*field.message_type(), inside))
+        << field.full_name();
+    ExpectNothingHidden(*field.message_type(), seen);
+  }
+}
+
+TEST(KindsTest, PersonalDataIsSealed) {
+  for (const Kind& kind : Kinds()) {
+    for (const google::protobuf::Message* event : kind.events) {
+      std::set<const Descriptor*> seen;
+      ExpectNothingHidden(*event->GetDescriptor(), seen);
+      seen.clear();
+      EXPECT_TRUE(kind.subject != nullptr || !HoldsPersonal(*event->GetDescriptor(), seen))
+          << event->GetDescriptor()->full_name() << " holds personal data of nobody";
+    }
+  }
 }
 
 TEST(KindsTest, AreWellFormed) {

@@ -55,6 +55,22 @@ TEST_F(NotificationsTest, WithoutAnOwnerOrAWayNobodyIsTold) {
   EXPECT_THAT(Notifications(), IsEmpty());
 }
 
+TEST_F(NotificationsTest, WhatNeedsNothingButAnInboxIsDoneWith) {
+  v1::UpdateMemberRequest update;
+  update.mutable_member()->set_name("tenants/acme/members/anna");
+  update.mutable_update_mask()->add_paths("email");
+  Do(update);
+  Delete(NewCustomer("Acme", "anna"));
+  Follow();
+  ASSERT_THAT(Notifications(), SizeIs(1));
+  EXPECT_EQ(Notifications()[0].state(), v1::Notification::ADDRESSED);
+  EXPECT_THAT(InboxOf("anna"), SizeIs(1));
+  Follow();
+  const auto head = small_.tenant().visible.load();
+  Follow();
+  EXPECT_EQ(small_.tenant().visible.load(), head);
+}
+
 TEST_F(NotificationsTest, UndoneBeforeItLeftNothingIsTold) {
   const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
   Follow();
@@ -90,7 +106,8 @@ TEST_F(NotificationsTest, UndoneAfterTheMailLeftACorrectionIsMailed) {
 }
 
 TEST_F(NotificationsTest, UndoneWhileTheMailWasUnderWayACorrectionIsMailed) {
-  const int64_t change_set = Delete(NewCustomer("Acme", "bo"));
+  const std::string customer = NewCustomer("Acme", "bo");
+  const int64_t change_set = Delete(customer);
   Follow();
   const v1::Delivery under_way = Deliveries("channel = EMAIL").at(0);
   Undo(change_set);
@@ -101,6 +118,71 @@ TEST_F(NotificationsTest, UndoneWhileTheMailWasUnderWayACorrectionIsMailed) {
   const auto mail = Deliveries("kind = \"customers.restored\"");
   ASSERT_THAT(mail, SizeIs(1));
   EXPECT_EQ(mail[0].recipient(), "tenants/acme/members/bo");
+  // It says what came back.
+  const auto correction = Notifications("kind = \"customers.restored\"").at(0);
+  ASSERT_THAT(correction.entities(), SizeIs(1));
+  EXPECT_EQ(correction.entities(0).name(), customer);
+}
+
+TEST_F(NotificationsTest, ACorrectionOfAPartNamesThatPart) {
+  const std::string first = NewCustomer("Acme", "bo");
+  const std::string second = NewCustomer("Beta", "bo");
+  v1::BatchDeleteCustomersRequest request;
+  request.set_parent("tenants/acme");
+  request.add_names(first);
+  request.add_names(second);
+  request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+  Do(request);
+  Follow();
+  const v1::Delivery under_way = Deliveries("channel = EMAIL").at(0);
+  v1::UndeleteCustomerRequest undelete;
+  undelete.set_name(second);
+  Do(undelete);
+  Record(under_way, v1::Delivery::SENT, /*taken_back=*/0);
+  Follow();
+  const auto correction = Notifications("kind = \"customers.restored\"").at(0);
+  EXPECT_EQ(correction.count(), 1);
+  ASSERT_THAT(correction.entities(), SizeIs(1));
+  EXPECT_EQ(correction.entities(0).name(), second);
+}
+
+TEST_F(NotificationsTest, WhatIsLeftOfManyAndWasNotShownIsCounted) {
+  v1::BatchDeleteCustomersRequest request;
+  request.set_parent("tenants/acme");
+  for (int i = 0; i < 11; ++i) {
+    request.add_names(NewCustomer("Acme " + std::to_string(i), "anna"));
+  }
+  request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+  Do(request);
+  const auto shown = InboxOf("anna").at(0).notification().entities();
+  ASSERT_THAT(shown, SizeIs(10));
+  v1::RestoreEntitiesRequest undelete;
+  undelete.set_parent("tenants/acme");
+  for (const v1::NotifiedEntity& entity : shown) undelete.add_names(entity.name());
+  Do(undelete);
+  const auto items = InboxOf("anna");
+  ASSERT_THAT(items, SizeIs(1));
+  EXPECT_EQ(items[0].subject(), "1 of your customers were deleted");
+}
+
+TEST_F(NotificationsTest, WhatCorrectsMoreThanWasToldIsToldToAll) {
+  const std::string first = NewCustomer("Acme", "bo");
+  const std::string old = NewCustomer("Old", "bo");
+  Delete(old);
+  Delete(first);
+  Follow();
+  const auto mail = Deliveries("channel = EMAIL");
+  ASSERT_THAT(mail, SizeIs(2));
+  for (const v1::Delivery& delivery : mail) Record(delivery, v1::Delivery::SENT);
+  v1::RestoreEntitiesRequest undelete;
+  undelete.set_parent("tenants/acme");
+  undelete.add_names(first);
+  undelete.add_names(old);
+  Do(undelete);
+  const auto restored = Notifications("kind = \"customers.restored\"");
+  ASSERT_THAT(restored, SizeIs(1));
+  EXPECT_EQ(restored[0].count(), 2);
+  EXPECT_EQ(restored[0].corrects(), "");
 }
 
 TEST_F(NotificationsTest, TheCorrectionGoesToWhoWasTold) {
@@ -328,6 +410,24 @@ TEST_F(NotificationsTest, OptedOutOfNothingIsSentAndTransactionalAllTheSame) {
   EXPECT_EQ(domain::ReasonOf(TryAs("anna", *resolved).status), v1::INVALID_FIELD);
 }
 
+TEST_F(NotificationsTest, WhatAPrincipalChoseHoldsForTheMember) {
+  v1::UpdateMyPreferencesRequest request;
+  request.set_parent("tenants/acme");
+  v1::Preference& preference = *request.add_preferences();
+  preference.set_kind("customers.deleted");
+  preference.set_channel(v1::EMAIL);
+  preference.set_off(true);
+  const Inbox inbox(small_.ledger(), *principals_);
+  auto resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "boss"), request);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  Do(*resolved, "boss");
+  AddMember("mei", "boss", "en");
+  Delete(NewCustomer("Acme", "mei"), "anna");
+  Follow();
+  EXPECT_THAT(Deliveries("channel = EMAIL"), IsEmpty());
+  EXPECT_THAT(InboxOf("boss"), SizeIs(1));
+}
+
 TEST_F(NotificationsTest, SuppressedAddressesGetNothingUntilTheyChange) {
   Delete(NewCustomer("Acme", "bo"));
   Follow();
@@ -338,6 +438,7 @@ TEST_F(NotificationsTest, SuppressedAddressesGetNothingUntilTheyChange) {
   refused.set_state(v1::Delivery::FAILED);
   refused.set_result("refused: 550 5.1.1");
   refused.set_address_refused(true);
+  refused.set_seen_position(static_cast<int64_t>(small_.tenant().visible));
   Do(refused, "retraced");
   Delete(NewCustomer("Beta", "bo"));
   Follow();
@@ -347,6 +448,44 @@ TEST_F(NotificationsTest, SuppressedAddressesGetNothingUntilTheyChange) {
   update.mutable_member()->set_email("new@example.com");
   update.mutable_update_mask()->add_paths("email");
   Do(update);
+  Delete(NewCustomer("Gamma", "bo"));
+  Follow();
+  EXPECT_THAT(Deliveries("state = PENDING"), SizeIs(1));
+}
+
+TEST_F(NotificationsTest, ABounceIsAboutTheAddressThatWasTried) {
+  Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  store::v1::RecordAttempt refused;
+  const v1::Delivery delivery = Deliveries().at(0);
+  refused.set_delivery(delivery.name().substr(delivery.name().rfind('/') + 1));
+  refused.set_attempt(1);
+  refused.set_state(v1::Delivery::FAILED);
+  refused.set_result("refused: 550 5.1.1");
+  refused.set_address_refused(true);
+  refused.set_seen_position(static_cast<int64_t>(small_.tenant().visible));
+  const auto move = [this](const std::string& email) {
+    v1::UpdateMemberRequest update;
+    update.mutable_member()->set_name("tenants/acme/members/bo");
+    update.mutable_member()->set_email(email);
+    update.mutable_update_mask()->add_paths("email");
+    Do(update);
+  };
+  move("new@example.com");  // before the answer is recorded
+  Do(refused, "retraced");
+  Delete(NewCustomer("Beta", "bo"));
+  Follow();
+  EXPECT_THAT(Deliveries("state = PENDING"), SizeIs(1));
+
+  // What an administrator suppresses stays so, whatever the address.
+  v1::SuppressContactPointRequest suppress;
+  suppress.set_parent("tenants/acme");
+  suppress.set_recipient("tenants/acme/members/bo");
+  suppress.set_channel(v1::EMAIL);
+  suppress.mutable_options()->set_reason("asked on the phone");
+  move("bo@example.com");
+  Do(suppress);
+  move("newer@example.com");
   Delete(NewCustomer("Gamma", "bo"));
   Follow();
   EXPECT_THAT(Deliveries("state = PENDING"), SizeIs(1));

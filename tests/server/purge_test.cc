@@ -11,6 +11,8 @@
 #include "domain/kind.h"
 #include "domain/refusal.h"
 #include "fmt/format.h"
+#include "retrace/store/v1/notifications.pb.h"
+#include "retrace/v1/notifications.pb.h"
 #include "server/history.h"
 #include "server/queries.h"
 #include "server/recycle_bin.h"
@@ -115,6 +117,44 @@ TEST_F(PurgeTest, VerificationLeavesTheLastSpaceToTheLog) {
   EXPECT_EQ(domain::ReasonOf(verified.status()), v1::DISK_FULL) << verified.status();
   EXPECT_EQ(asked, 2) << "the first batch was the last";
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
+TEST_F(PurgeTest, WhatAMemberChoseGoesWithTheMember) {
+  v1::CreateMemberRequest create;
+  create.set_member_id("bo");
+  create.mutable_member()->set_display_name("Bo");
+  ASSERT_TRUE(small_.Do(create).status.ok());
+  const std::string bo = "tenants/acme/members/bo";
+  store::v1::ChooseForContactPoint choice;
+  choice.set_recipient(bo);
+  choice.set_channel(v1::EMAIL);
+  choice.set_kind("customers.deleted");
+  choice.set_off(true);
+  choice.set_client_address("192.0.2.77");
+  const auto choose = [&choice](domain::Draft& draft, const domain::Context& context) {
+    return domain::Decide(choice, draft, context);
+  };
+  ASSERT_TRUE(small_.DoWith(choose).status.ok());
+  const auto keys = KeysAt(small_.head());
+  ASSERT_THAT(keys, ::testing::SizeIs(1));
+  v1::DeleteMemberRequest deletion;
+  deletion.set_name(bo);
+  ASSERT_TRUE(small_.Do(deletion).status.ok());
+  const auto list = [this] {
+    v1::ListContactPointsRequest request;
+    request.set_parent("tenants/acme");
+    return *server::Queries(small_.ledger()).Answer(small_.Call("List"), request);
+  };
+  EXPECT_EQ(list().contact_points_size(), 1) << "in the bin it may come back";
+
+  const Done purged = Purge(bo);
+  ASSERT_TRUE(purged.status.ok()) << purged.status;
+  EXPECT_EQ(list().contact_points_size(), 0);
+  EXPECT_TRUE(*small_.ledger().keys().WasDestroyed(small_.tenant().number, keys[0]));
+  EXPECT_TRUE(RebuildIsEqual());
+  // A link in an old mail still answers, and keeps nothing.
+  choice.set_off(false);
+  EXPECT_EQ(small_.DoWith(choose).position, 0u);
 }
 
 TEST_F(PurgeTest, AnswersOfAnyMomentShowTheTombstone) {
