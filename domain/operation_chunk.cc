@@ -44,10 +44,14 @@ int64_t EntitiesIn(const Draft& draft) {
 }
 
 // The command alone, on what the draft holds so far: its events, or its refusal.
-absl::Status TryOne(const OperationTarget& target, const std::set<EntityRef>& left_out,
-                    Draft& alone, const Context& context) {
+absl::Status TryOne(const OperationTask& task, const OperationTarget& target,
+                    const std::set<EntityRef>& left_out, Draft& alone, const Context& context) {
   RETRACE_RETURN_IF_ERROR(target.decide(alone, context));
   RETRACE_RETURN_IF_ERROR(CheckLeftOut(left_out, alone));
+  // What an undo comes to is its commits' business, and its conflicts tell who wrote since.
+  if (target.entity.kind != KindNumber{}) {
+    RETRACE_RETURN_IF_ERROR(CheckAlong(task, alone));
+  }
   return alone.Check(context);
 }
 
@@ -71,12 +75,15 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
     }
     RETRACE_ASSIGN(std::string drift, DriftOf(task, target, draft));
     const absl::Status status =
-        drift.empty() ? TryOne(target, left_out, alone, context) : absl::OkStatus();
+        drift.empty() ? TryOne(task, target, left_out, alone, context) : absl::OkStatus();
     if (!status.ok() && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) {
       return status;
     }
     if (ReasonOf(status) == v1::UNDO_CONFLICT && target.judged && !task.plan_only()) {
       drift = WithoutValues(status);
+    }
+    if (ReasonOf(status) == v1::PLAN_DRIFTED) {
+      drift = std::string(status.message());
     }
     if (!drift.empty() && task.on_drift() != v1::StartOperationRequest::SKIP) {
       tried.stopped_at = fmt::format("{}: {}", target.name, drift);

@@ -138,19 +138,42 @@ absl::Status EndWhenDone(const Found& operation, const std::vector<OperationItem
   return End(operation, none ? NoneWasDone(row, items) : Ending(Metadata::SUCCEEDED), draft);
 }
 
-// Who wrote the target since; empty when nobody did.
+namespace {
+
+// Who wrote the row since; empty when nobody did, but for the operation itself.
+std::string WriterOf(const OperationTask& task, const Row& row, const Draft& draft) {
+  return row.head.update_position() <= task.position() ||
+                 row.head.change_set() == draft.header().change_set
+             ? std::string()
+             : fmt::format("{} wrote it at position {}, after the operation's position {}.",
+                           row.head.actor(), row.head.update_position(), task.position());
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> DriftOf(const OperationTask& task, const OperationTarget& target,
                                     const Draft& draft) {
   if (target.entity.kind == KindNumber{}) {
     return std::string();
   }
   RETRACE_ASSIGN(const RowPtr row, draft.Get(target.entity));
-  if (row == nullptr || row->head.update_position() <= task.position() ||
-      row->head.change_set() == draft.header().change_set) {
-    return std::string();
+  return row == nullptr ? std::string() : WriterOf(task, *row, draft);
+}
+
+absl::Status CheckAlong(const OperationTask& task, const Draft& alone) {
+  for (const auto& [entity, touched] : alone.touched()) {
+    if (!task.planned() || touched.before == nullptr || KindOf(entity.kind).bookkeeping) {
+      continue;
+    }
+    const std::string writer = WriterOf(task, *touched.before, alone);
+    if (!writer.empty()) {
+      const std::string name = NameOf(alone.header().tenant, entity);
+      return Refusal(v1::PLAN_DRIFTED, fmt::format("It takes {} along: {}", name, writer))
+          .About(KindOf(entity.kind).singular, name)
+          .Next("Plan it again.");
+    }
   }
-  return fmt::format("{} wrote it at position {}, after the operation's position {}.",
-                     row->head.actor(), row->head.update_position(), task.position());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::set<EntityRef>> LeftOutOf(const OperationTask& task) {

@@ -44,6 +44,8 @@ absl::Status EndWhenDone(const Found& operation, const std::vector<v1::Operation
 // Who wrote the target since the operation's position; empty when nobody did.
 absl::StatusOr<std::string> DriftOf(const store::v1::OperationTask& task,
                                     const OperationTarget& target, const Draft& draft);
+// Refuses what a plan's target takes along when somebody wrote that since (PLAN_DRIFTED).
+absl::Status CheckAlong(const store::v1::OperationTask& task, const Draft& alone);
 // What the task leaves out; and the refusal of a target that would touch it (RELATED_EXIST).
 absl::StatusOr<std::set<EntityRef>> LeftOutOf(const store::v1::OperationTask& task);
 absl::Status CheckLeftOut(const std::set<EntityRef>& left_out, const Draft& alone);

@@ -141,6 +141,7 @@ absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
     if (use.refused.ok()) {
       RETRACE_RETURN_IF_ERROR(CheckPlanAcknowledged(use.token.count(), task));
       task.set_position(use.token.position());
+      task.set_planned(true);
       // The plan's count holds for the operation, too: its targets are the same.
       task.set_acknowledge_above(std::numeric_limits<int64_t>::max());
       task.clear_acknowledged_count();

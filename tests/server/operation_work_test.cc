@@ -93,6 +93,20 @@ TEST_F(OperationWorkTest, ACustomerThatOneCommitDoesNotHoldGoesAndComesBackWhole
   EXPECT_EQ(Digest(), before);
 }
 
+TEST_F(OperationWorkTest, ALargeCustomerTakesAlongWhatWasPlannedAndNoMore) {
+  const std::vector<std::string> gold = Create(1, "gold");
+  CreateDeals(gold[0], 1200);
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.mutable_options()->set_plan_only(true);
+  request.mutable_options()->set_plan_token(ResultOf(Run(request)).plan().plan_token());
+  request.mutable_options()->set_plan_only(false);
+  request.mutable_options()->set_acknowledged_count(1201);
+  CreateDeal(gold[0]);  // after the plan
+  const Operation stopped = Run(request);
+  EXPECT_EQ(MetadataOf(stopped).state(), Metadata::STOPPED) << stopped.DebugString();
+  EXPECT_EQ(ReasonOf(stopped), "PLAN_DRIFTED");
+}
+
 TEST_F(OperationWorkTest, ALargeCustomerIsMergedAndUnmerged) {
   const auto two = Create(2, "gold");
   CreateDeals(two[1], 1200);

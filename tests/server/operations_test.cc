@@ -129,6 +129,27 @@ TEST_F(OperationsTest, StopsAtWhatSomebodyWroteSinceOrLeavesItOut) {
 }
 
 // As of a caller that went away before the answer: nobody tells the runner.
+TEST_F(OperationsTest, ItTakesAlongWhatWasPlannedAndNoMore) {
+  const std::vector<std::string> gold = Create(3, "gold");
+  CreateDeal(gold[0]);
+  v1::StartOperationRequest request = Deletion("level = \"gold\"");
+  request.set_on_drift(v1::StartOperationRequest::SKIP);
+  request.mutable_options()->set_plan_only(true);
+  request.mutable_options()->set_plan_token(ResultOf(Run(request)).plan().plan_token());
+  request.mutable_options()->set_plan_only(false);
+  CreateDeal(gold[1]);  // after the plan
+
+  const Operation done = Run(request);
+  EXPECT_EQ(ResultOf(done).ok_count(), 2);
+  EXPECT_EQ(ResultOf(done).drifted_count(), 1);
+  const auto items = Items(done.name());
+  ASSERT_EQ(items.items_size(), 1);
+  EXPECT_EQ(items.items(0).name(), gold[1]);
+  EXPECT_EQ(items.items(0).result(), v1::OperationItem::DRIFTED);
+  EXPECT_NE(items.items(0).message().find("/records/"), std::string::npos)
+      << items.items(0).message();
+}
+
 TEST_F(OperationsTest, WhatWasCommittedIsFoundWithoutAWord) {
   Create(20, "gold");
   QueryCall call;
