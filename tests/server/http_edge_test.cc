@@ -314,6 +314,12 @@ TEST_F(HttpEdgeTest, PacksAndUnpacks) {
   const HttpReply refused = Call(kGetCommit, bomb, "Content-Encoding: gzip\r\n");
   EXPECT_EQ(refused.status, 400);
   EXPECT_THAT(refused.body, HasSubstr("at most 4194304 bytes"));
+  // For whom nobody knows, nothing is unpacked.
+  for (const std::string token : {"", "Authorization: Bearer wrong\r\n"}) {
+    const HttpReply unknown =
+        Fetch("POST", kGetCommit, kJson + token + "Content-Encoding: gzip\r\n", bomb);
+    EXPECT_EQ(unknown.status, 401) << unknown.body;
+  }
 }
 
 TEST_F(HttpEdgeTest, CancelsWhenTheClientGoesAway) {
@@ -403,6 +409,9 @@ TEST_F(HttpEdgeTest, RefusesStreamsInTheStream) {
   };
   const std::string good = Envelope(0, R"({"parent":"tenants/acme"})");
   EXPECT_EQ(code("", good), "unauthenticated");
+  const std::string packed = "Connect-Content-Encoding: gzip\r\n";
+  EXPECT_EQ(code(packed, Envelope(kCompressed, Gzip(std::string(20 << 20, ' ')))),
+            "unauthenticated");
   EXPECT_EQ(code(Bearer("agnes"), good), "permission_denied");
   EXPECT_EQ(code(Bearer("ann"), Envelope(0, R"({"parent":"tenants/globex"})")), "not_found");
   EXPECT_EQ(code(Bearer("ann"), good.substr(0, 9)), "invalid_argument");

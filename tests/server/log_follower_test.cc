@@ -37,7 +37,7 @@ class LogFollowerTest : public NotifyingTest {
       return event.kind == static_cast<uint32_t>(domain::KindNumber::kCustomer);
     };
     options.handle = [this, before](Tenant& tenant, const Envelope& commit,
-                            const Envelope::Event& event) -> absl::StatusOr<bool> {
+                                    const Envelope::Event& event) -> absl::StatusOr<bool> {
       const std::string id(event.id);
       if (before) before(id);
       absl::MutexLock lock(&mutex_);
