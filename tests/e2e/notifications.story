@@ -10,7 +10,7 @@ ID  WHEN  KIND  SUBJECT  BY  READ
 $ retrace customers delete ext:H-1 --related keep --reason "closed down" > /dev/null; retrace --token-file anna notifications list
 committed at position 3, change set 3
 ID                                      WHEN                  KIND               SUBJECT                 BY    READ
-00000000003-4ky9qpvsfykvcqzqwqzgvnkwx0  <time>                customers.deleted  客户“Hottechi”已被删除  root
+<id 1>                                  <time>                customers.deleted  客户“Hottechi”已被删除  root
 
 $ retrace --token-file anna notifications show $(retrace --token-file anna notifications list -o csv 2> /dev/null | tail -1 | cut -d, -f1)
 客户“Hottechi”已被删除
@@ -88,7 +88,7 @@ $ retrace deliveries list -o csv | cut -d, -f2-5; retrace deliveries retry $(ret
 kind,channel,recipient,state
 customers.deleted,INBOX,tenants/acme/members/anna,SENT
 customers.restored,INBOX,tenants/acme/members/anna,SENT
-retrace: tenants/acme/deliveries/00000000003-4ky9qpvsfykvcqzqwqzgvnkwx0 has arrived. There is nothing to try again. (STATE_REFUSED)
+retrace: tenants/acme/deliveries/<id 1> has arrived. There is nothing to try again. (STATE_REFUSED)
 [exit 8]
 
 $ retrace followers list -o csv | cut -d, -f1,3,4; retrace followers parked

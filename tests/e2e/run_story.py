@@ -13,7 +13,7 @@ pipeline the command says `2>&1 |` or `2> /dev/null |`, or the order would be an
 would read as part of the story. Lines with `!` act on the daemon: `! kill` (kill -9), `! start`,
 `! stop`, `! remove rows`. It is started before the story, unless that begins with `! start`, which
 may give it flags: `! start --test-clock`. What differs between runs is written as <id 1> (the story's first id),
-<time>, <hash>, <commit 1>, <epoch 1>, <request 1>, <etag>, <token>, <path>.
+<time>, <hash>, <commit 1>, <epoch 1>, <request 1>, <etag>, <token>, <secret>, <port>, <path>.
 
     run_story.py STORY --bin DIR             compares
     run_story.py STORY --bin DIR --update    writes what was printed into the story
@@ -31,6 +31,9 @@ import sys
 import tempfile
 import time
 
+# A command that takes longer waits for what never comes.
+PATIENCE_SECONDS = 300
+NEVER_ENDED = f"[did not end within {PATIENCE_SECONDS} s]\n"
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -106,7 +109,10 @@ class Names:
         ("hash", False, re.compile(r"\b[0-9a-f]{64}\b")),
         ("commit", True, re.compile(r"\b[0-9a-f]{32}\b")),
         ("request", True, re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")),
-        ("id", True, re.compile(r"\b0[0-9a-hjkmnp-tv-z]{25}\b")),
+        ("id", True, re.compile(r"\b(0[0-9a-hjkmnp-tv-z]{25}"
+                                r"|[0-9a-f]{11}-[0-9a-hjkmnp-tv-z]{26}(\.[0-9a-f]{13})?)\b")),
+        ("secret", False, re.compile(r"\bwhsec_[0-9A-Za-z+/=]+")),
+        ("port", False, re.compile(r"(?<=\b127\.0\.0\.1:)\d+\b")),
         ("time", False, re.compile(rf"\b({near_dates()})[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
                                    r"(Z| ?[+-]\d\d:?\d\d| UTC)?")),
         ("token", False, re.compile(r"\b[0-9A-Za-z_-]{80,}")),
@@ -141,10 +147,13 @@ class Names:
 
 
 def run_command(command, directory, environment):
-    result = subprocess.run(["bash", "-c", command], cwd=directory,
-                            env=environment, text=True, errors="backslashreplace",
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            stdin=subprocess.DEVNULL, timeout=600)
+    try:
+        result = subprocess.run(["bash", "-c", command], cwd=directory,
+                                env=environment, text=True, errors="backslashreplace",
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode(errors="backslashreplace") + NEVER_ENDED
     output = result.stdout
     if result.returncode != 0:
         output += ("" if output.endswith("\n") or not output else "\n")
