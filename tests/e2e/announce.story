@@ -43,8 +43,7 @@ retrace: root announced it. Ask root or an administrator to withdraw it. (PERMIS
 [exit 9]
 
 # Twelve are taken out.
-$ retrace customers list --filter 'level = "gold"' --limit 12 -o csv | tail -n +2 | cut -d, -f1 | sed 's|^|customers/|; s|customers/tenants|tenants|' > twelve; retrace plans take-out $(cat id) --ids-file twelve --acknowledge-objections 1 2> /dev/null | grep -v '^until\|^at '
-there are more: --all, --limit N, or go on with --page-token <token>
+$ retrace customers list --filter 'level = "gold"' --limit 12 -o csv 2> /dev/null | tail -n +2 | cut -d, -f1 | sed 's|^|customers/|; s|customers/tenants|tenants|' > twelve; retrace plans take-out $(cat id) --ids-file twelve --acknowledge-objections 1 2> /dev/null | grep -v '^until\|^at '
 announcement              <id 1>
 state                     OPEN
 command                   DeleteCustomer

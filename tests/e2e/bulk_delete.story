@@ -96,12 +96,11 @@ targets  1
 SUCCEEDED, change set ...
 the same digest
 
-$ id=$(retrace customers list --filter 'external_id = "LARGE"' -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["name"].split("/", 2)[2])'); retrace explain $id | sed -E "s/^ +[0-9]+/  .../; s/change set [0-9]+/change set .../"; retrace history replay $id | tail -12 | sed -E "s/(position|change set) [0-9]+/\1 .../g"
+$ id=$(retrace customers list --filter 'external_id = "LARGE"' -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["name"].split("/", 2)[2])'); retrace explain $id | sed -E "s/^ +[0-9]+/  .../; s/change set [0-9]+/change set .../"; retrace history replay $id 2>&1 | tail -13 | sed -E "s/(position|change set) [0-9]+/\1 .../g"
 customers/<id 4> is ACTIVE at revision 7.
   ...  <time>                It came back from the recycle bin: UndeleteCustomer by root, in change set ... "operation <id 5>: UndeleteCustomer", because "not that one".
   ...  <time>                It went to the recycle bin: DeleteCustomer by root, in change set ... "operation <id 6>: DeleteCustomer", because "gone to another firm".
   ...  <time>                It was created: CreateCustomer by ann.
-6 commits, up to position 239
 2. <time>                root  DeleteCustomer, because: gone to another firm  (position ..., change set ...)
   customers/<id 4>                      Engaged
 3. <time>                root  DeleteCustomer, because: gone to another firm  (position ..., change set ...)
@@ -114,3 +113,4 @@ customers/<id 4> is ACTIVE at revision 7.
     state: DELETED → ACTIVE
 6. <time>                root  UndeleteCustomer, because: not that one  (position ..., change set ...)
   customers/<id 4>                      Released
+6 commits, up to position ...

@@ -120,12 +120,12 @@ ID                          NAME      WHAT HAPPENS
 All of it could be undone.
 nothing was done; to do exactly this, send it again with --plan and --reason TEXT first: a token is for one reason
 
-$ retrace history restore-to customers/ext:H-1 --as-of 1 --reason "as it began" | grep -E "^(display_name|emails|level|tags)"; retrace history replay customers/ext:H-1 --from 7
-committed at position 9, change set 9
+$ retrace history restore-to customers/ext:H-1 --as-of 1 --reason "as it began" 2>&1 | grep -E "^(committed|display_name|emails|level|tags)"; retrace history replay customers/ext:H-1 --from 7
 display_name       Hottechi
 level              gold
 emails             info@hottechi.example
 tags               key
+committed at position 9, change set 9
 1. <time>                root  UpdateCustomer  (position 7)
   customers/<id 1>                      CustomerUpdated
     emails: info@hottechi.example → -
