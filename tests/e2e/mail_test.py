@@ -21,7 +21,7 @@ class Mail(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.directory = pathlib.Path(scratch.name)
-        self.mail = MailServer(self.directory / "mail", "--refuse", "nobody@example.com")
+        self.mail = MailServer(self.directory / "mail")
         self.addCleanup(self.mail.stop)
         self.daemon = MailedDaemon(BIN, self.directory, self.mail)
         self.daemon.run()

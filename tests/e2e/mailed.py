@@ -1,6 +1,7 @@
 """A daemon that sends mail, and the mail server that takes it: for tests of what arrives."""
 import email
 import email.policy
+import json
 import os
 import pathlib
 import subprocess
@@ -13,6 +14,7 @@ from run_story import Daemon  # noqa: E402
 
 # Debian's interpreter, for which Debian's python3-aiosmtpd is.
 PYTHON = "/usr/bin/python3"
+MAIL_SERVER = HERE.parent / "data" / "outbound" / "mail_server.py"
 
 
 def wait_for(what, condition, seconds=120):
@@ -35,17 +37,15 @@ class MailServer:
         self.start()
 
     def start(self):
-        port_file = self.directory.with_suffix(".port")
-        port_file.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [PYTHON, HERE / "mail_server.py", self.directory, "--port", str(self.port),
-             "--port-file", port_file, *self.arguments])
-        wait_for("the mail server listens", port_file.exists)
-        self.port = int(port_file.read_text())
+            [PYTHON, MAIL_SERVER, "--keep", self.directory, "--port", str(self.port), "--utf8",
+             *self.arguments], stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self.process.stdout.readline())["port"]
 
     def stop(self):
         self.process.terminate()
         self.process.wait()
+        self.process.stdout.close()
 
     def count(self):
         return len(list(self.directory.glob("*.eml")))

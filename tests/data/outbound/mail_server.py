@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """A mail server (aiosmtpd) that does what the recipient's name says. Prints its port, then a line of
-JSON for each message that it takes, as a receiver reads it."""
+JSON for each message that it takes, as a receiver reads it.
+
+With --keep DIR, each message is a file NUMBER.eml there instead, with `X-Rcpt-To`, and nothing more is
+printed. --lose-answer N drops the connection after every Nth message was kept, before it is answered:
+what the sender then sends again arrives twice; DIR/lost counts them.
+"""
 
 import argparse
 import asyncio
@@ -8,6 +13,7 @@ import email
 import email.policy
 import json
 import logging
+import pathlib
 import ssl
 import sys
 
@@ -30,7 +36,40 @@ def local_part(address):
     return address.partition("@")[0]
 
 
+class Teller:
+    """Prints what it takes."""
+
+    def take(self, server, session, envelope):
+        tell(describe(session, envelope))
+
+
+class Keeper:
+    """Keeps what it takes as files."""
+
+    def __init__(self, directory, lose_every):
+        self.directory = directory
+        self.lose_every = lose_every
+        directory.mkdir(parents=True, exist_ok=True)
+        self.kept = len(list(directory.glob("*.eml")))  # by a server before this one
+        self.lost = 0
+
+    def take(self, server, session, envelope):
+        self.kept += 1
+        path = self.directory / f"{self.kept:06}.eml"
+        part = path.with_suffix(".part")
+        part.write_bytes(f"X-Rcpt-To: {', '.join(envelope.rcpt_tos)}\r\n".encode()
+                         + envelope.original_content)
+        part.rename(path)
+        if self.lose_every and self.kept % self.lose_every == 0:
+            self.lost += 1
+            (self.directory / "lost").write_text(f"{self.lost}\n")
+            server.transport.abort()
+
+
 class Handler:
+    def __init__(self, receiver):
+        self.receiver = receiver
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if local_part(address) in RECIPIENT_REPLIES:
             return RECIPIENT_REPLIES[local_part(address)]
@@ -54,7 +93,7 @@ class Handler:
         if recipient == "slow":
             tell({"waiting": envelope.rcpt_tos[0]})
             await asyncio.sleep(3600)
-        tell(describe(session, envelope))
+        self.receiver.take(server, session, envelope)
         return "250 2.0.0 taken"
 
 
@@ -108,17 +147,23 @@ async def serve(arguments):
     if arguments.certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(arguments.certificate, arguments.key)
+    receiver = Keeper(arguments.keep, arguments.lose_answer) if arguments.keep else Teller()
+    handler = Handler(receiver)
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(Handler(), hostname="mail.test", tls_context=context,
+        lambda: SMTP(handler, hostname="mail.test", tls_context=context,
                      require_starttls=arguments.require_tls, auth_required=arguments.require_user,
                      authenticator=authenticate, enable_SMTPUTF8=arguments.utf8),
-        "127.0.0.1", 0)
+        "127.0.0.1", arguments.port)
     tell({"port": server.sockets[0].getsockname()[1]})
     await server.serve_forever()
 
 
 logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
-parser = argparse.ArgumentParser(description=__doc__)
+parser = argparse.ArgumentParser(description=__doc__,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--port", type=int, default=0)
+parser.add_argument("--keep", type=pathlib.Path, metavar="DIR")
+parser.add_argument("--lose-answer", type=int, default=0, metavar="N")
 parser.add_argument("--certificate")
 parser.add_argument("--key")
 parser.add_argument("--require-tls", action="store_true")
