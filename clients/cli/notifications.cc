@@ -192,9 +192,9 @@ absl::Status RunWatchInbox(Session& session, const InboxWatch& flags) {
     auto reader =
         (*client)->StubOf<v1::Notifications::Stub>().WatchMyNotifications(&context, request);
     v1::WatchMyNotificationsResponse step;
+    bool reached = false;
     while (reader->Read(&step)) {
-      away_since = absl::Now();
-      backoff = client::Backoff(options.first_backoff, options.max_backoff);
+      reached = true;
       if (!PrintStep(session, step, *style, flags.limit, printed)) {
         context.TryCancel();
         reader->Finish();
@@ -202,6 +202,11 @@ absl::Status RunWatchInbox(Session& session, const InboxWatch& flags) {
       }
     }
     const grpc::Status status = reader->Finish();
+    if (reached) {
+      // Away from now on, not since it last had something to tell.
+      away_since = absl::Now();
+      backoff = client::Backoff(options.first_backoff, options.max_backoff);
+    }
     if (!status.ok() && !client::MayRetry(status)) return client::ToAbslStatus(status);
     if (absl::Now() - away_since >= options.timeout) {
       return status.ok() ? absl::UnavailableError("the server ended the stream")

@@ -390,6 +390,16 @@ TEST_F(AppTest, WaitsForAServerThatItHasReached) {
   EXPECT_TRUE(reached);
 }
 
+TEST_F(AppTest, AWatchOfTheInboxOutlastsCutsHoweverQuietItWas) {
+  fake_.cuts = 2;
+  timeout_ = absl::Milliseconds(200);
+  fake_.quiet = 2 * timeout_;
+  ASSERT_EQ(Run({"notifications", "watch", "--tenant", "acme", "--limit", "1"}), ExitCode::kOk)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("Customer “A” was deleted"));
+  EXPECT_EQ(err_.str(), "0 unread\n0 unread\n0 unread\n1 unread\n");
+}
+
 std::string Read(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();

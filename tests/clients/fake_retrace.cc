@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "google/protobuf/util/field_mask_util.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -431,6 +432,32 @@ class FakeRetrace::TenantService : public v1::Tenants::Service {
   FakeRetrace& fake_;
 };
 
+class FakeRetrace::NotificationService : public v1::Notifications::Service {
+ public:
+  explicit NotificationService(FakeRetrace& fake) : fake_(fake) {}
+
+  grpc::Status WatchMyNotifications(
+      grpc::ServerContext* context, const v1::WatchMyNotificationsRequest* request,
+      grpc::ServerWriter<v1::WatchMyNotificationsResponse>* writer) override {
+    std::lock_guard lock(fake_.mutex);
+    grpc::Status status = fake_.Arrive(context, "WatchMyNotifications", *request);
+    if (!status.ok()) return status;
+    v1::WatchMyNotificationsResponse message;
+    writer->Write(message);
+    if (fake_.cuts-- > 0) {
+      absl::SleepFor(fake_.quiet);
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+    }
+    message.add_items()->set_subject("Customer “A” was deleted");
+    message.set_unread_count(1);
+    writer->Write(message);
+    return grpc::Status::OK;
+  }
+
+ private:
+  FakeRetrace& fake_;
+};
+
 FakeRetrace::FakeRetrace(const std::string& socket) {
   policy.set_time_zone("Asia/Shanghai");
   policy.set_currency_code("USD");
@@ -439,6 +466,7 @@ FakeRetrace::FakeRetrace(const std::string& socket) {
   services_.push_back(std::make_unique<MemberService>(*this));
   services_.push_back(std::make_unique<HistoryService>(*this));
   services_.push_back(std::make_unique<TenantService>(*this));
+  services_.push_back(std::make_unique<NotificationService>(*this));
   grpc::ServerBuilder builder;
   for (const auto& service : services_) builder.RegisterService(service.get());
   if (!socket.empty()) {

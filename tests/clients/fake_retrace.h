@@ -11,9 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "retrace/v1/customers.grpc.pb.h"
 #include "retrace/v1/history.grpc.pb.h"
 #include "retrace/v1/members.grpc.pb.h"
+#include "retrace/v1/notifications.grpc.pb.h"
 #include "retrace/v1/records.grpc.pb.h"
 #include "retrace/v1/tenants.grpc.pb.h"
 
@@ -50,6 +52,9 @@ class FakeRetrace {
   std::map<std::string, v1::Member> members;
   v1::Policy policy;
   std::vector<v1::ChangeSet> opened;
+  // Watches of the inbox that are cut, each once it was quiet for so long; the next tells of one.
+  int cuts = 0;
+  absl::Duration quiet;
   int64_t position = 1;
 
   std::mutex mutex;
@@ -60,6 +65,7 @@ class FakeRetrace {
   class MemberService;
   class HistoryService;
   class TenantService;
+  class NotificationService;
 
   // Notes the call; a status that is not OK ends it.
   template <typename Request>
