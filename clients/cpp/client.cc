@@ -212,8 +212,10 @@ bool MayRetry(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNKNOWN:
       return absl::StrContains(message, "Stream removed");
-    case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::CANCELLED:
+      // Nobody here cancels what it waits for: a server that stops says so of what came too late.
+      return true;
+    case grpc::StatusCode::INTERNAL:
       return absl::StrContains(message, "RST_STREAM");
     default:
       return false;

@@ -213,6 +213,8 @@ TEST(MayRetry, KnowsACutFromAnAnswer) {
   EXPECT_TRUE(MayRetry({grpc::StatusCode::UNAVAILABLE, "anything"}));
   EXPECT_TRUE(MayRetry({grpc::StatusCode::UNKNOWN, "Stream removed"}));
   EXPECT_TRUE(MayRetry({grpc::StatusCode::INTERNAL, "Received RST_STREAM with error code 2"}));
+  EXPECT_TRUE(MayRetry({grpc::StatusCode::CANCELLED, "CANCELLED"}));
+  EXPECT_FALSE(MayRetry(Refusal(grpc::StatusCode::CANCELLED, "CALLER_CANCELLED", "cancelled")));
   EXPECT_FALSE(MayRetry({grpc::StatusCode::UNKNOWN, "a bug"}));
   EXPECT_FALSE(MayRetry({grpc::StatusCode::INTERNAL, "a bug"}));
   EXPECT_FALSE(MayRetry(Refusal(grpc::StatusCode::INTERNAL, "INTERNAL_ERROR", "RST_STREAM")));
