@@ -23,8 +23,6 @@ using v1::Announcement;
 using State = v1::Announcement::State;
 
 constexpr uint8_t kDueIndex = 2;
-constexpr uint8_t kChangeSetIndex = 5;
-constexpr uint8_t kUndoneByIndex = 6;
 
 template <typename Event>
 const Event* As(const Message& event) {
@@ -39,8 +37,10 @@ int64_t DueOf(const Announcement& shown) {
   return TimeUtil::TimestampToMicroseconds(by_timer ? shown.execute_time() : shown.expire_time());
 }
 
-void TakePlan(const store::v1::AnnouncedPlan& planned, AnnouncementRow& row) {
+void TakePlan(const store::v1::AnnouncedPlan& planned, const CommitHeader& header,
+              AnnouncementRow& row) {
   *row.mutable_planned() = planned;
+  row.set_planner_person(PersonOf(header));
   row.mutable_shown()->set_planner(planned.token().principal());
   row.mutable_shown()->set_state(Announcement::OPEN);
 }
@@ -59,13 +59,14 @@ void Begin(const store::v1::PlanAnnounced& event, const CommitHeader& header,
   *shown.mutable_to() = event.to();
   shown.set_message(event.message());
   shown.set_reason(event.reason());
-  shown.set_asker(header.actor);
+  shown.set_asker(PersonOf(header));
+  row.set_asker_principal(header.actor);
   *shown.mutable_expire_time() = TimeUtil::MicrosecondsToTimestamp(event.expire_time_us());
   if (event.execute_time_us() != 0) {
     *shown.mutable_execute_time() = TimeUtil::MicrosecondsToTimestamp(event.execute_time_us());
   }
   if (event.has_planned()) {
-    TakePlan(event.planned(), row);
+    TakePlan(event.planned(), header, row);
   }
 }
 
@@ -74,23 +75,44 @@ void Answer(const Message& event, const CommitHeader& header, AnnouncementRow& r
   Announcement& shown = *row.mutable_shown();
   if (As<store::v1::AnnouncementAcknowledged>(event) != nullptr) {
     Announcement::Acknowledgement& added = *shown.add_acknowledgements();
-    added.set_principal(header.actor);
+    added.set_principal(PersonOf(header));
     *added.mutable_time() = TimeUtil::MicrosecondsToTimestamp(header.time_us);
   } else if (const auto* objected = As<store::v1::AnnouncementObjected>(event)) {
     Announcement::Objection& added = *shown.add_objections();
-    added.set_principal(header.actor);
+    added.set_principal(PersonOf(header));
     added.set_words(objected->words());
     *added.mutable_time() = TimeUtil::MicrosecondsToTimestamp(header.time_us);
   } else if (const auto* approved = As<store::v1::AnnouncementApproved>(event)) {
     if (approved->has_planned()) {
-      TakePlan(approved->planned(), row);
+      TakePlan(approved->planned(), header, row);
     }
-    shown.set_approver(header.actor);
+    shown.set_approver(PersonOf(header));
+    row.set_approver_principal(header.actor);
+    shown.clear_held_back();  // if it is still in the way of something, its timer finds out at once
   } else if (const auto* taken_out = As<store::v1::AnnouncementTakenOut>(event)) {
     shown.mutable_taken_out()->MergeFrom(taken_out->names());
+    shown.set_taken_out_count(shown.taken_out_size());
   } else if (const auto* read = As<store::v1::AnnouncementObjectionsRead>(event)) {
     shown.set_acknowledged_objections(read->count());
+    shown.clear_held_back();
   }
+}
+
+// Keeps which undos stand, and how far.
+void NoteUndo(const store::v1::AnnouncementUndone& event, AnnouncementRow& row) {
+  const auto by = static_cast<int64_t>(event.by());
+  auto& undos = *row.mutable_undos();
+  auto undo = std::find_if(undos.begin(), undos.end(),
+                           [by](const auto& one) { return one.change_set() == by; });
+  if (undo == undos.end()) {
+    undos.Add()->set_change_set(by);
+    undo = std::prev(undos.end());
+  }
+  undo->set_entities(undo->entities() + (event.redone() ? -event.entities() : event.entities()));
+  if (undo->entities() <= 0) {
+    undos.erase(undo);
+  }
+  row.mutable_shown()->set_undone_by(undos.empty() ? 0 : undos.rbegin()->change_set());
 }
 
 // What became of it.
@@ -108,11 +130,12 @@ void Advance(const Message& event, const CommitHeader& header, AnnouncementRow& 
     shown.mutable_result()->set_change_set(static_cast<int64_t>(started->change_set()));
   } else if (const auto* ended = As<store::v1::AnnouncementEnded>(event)) {
     shown.set_state(ended->state());
-    shown.mutable_result()->MergeFrom(ended->result());
+    // As a whole: what began a change set may have done nothing in it.
+    *shown.mutable_result() = ended->result();
     row.clear_executing();
+    row.clear_command();
   } else if (const auto* undone = As<store::v1::AnnouncementUndone>(event)) {
-    row.set_undone_by(static_cast<int64_t>(undone->by()));
-    shown.set_undone_by(static_cast<int64_t>(undone->by()));
+    NoteUndo(*undone, row);
   }
   row.set_change_set(shown.result().change_set());
 }
@@ -173,7 +196,7 @@ absl::Status FireAnnouncement(const Found& waiting, const store::v1::Fire& /*fir
     auto ended = std::make_shared<store::v1::AnnouncementEnded>();
     ended->set_state(Announcement::EXPIRED);
     RETRACE_RETURN_IF_ERROR(draft.Emit(waiting.entity, std::move(ended)));
-    return TellAudience(waiting, "plans.expired", shown.message(), draft, context);
+    return TellEverybody(waiting, "plans.expired", shown.message(), draft, context);
   }
   const absl::Status why = CheckMayExecute(waiting, draft, context);
   if (why.ok()) {
@@ -192,10 +215,15 @@ absl::Status FireAnnouncement(const Found& waiting, const store::v1::Fire& /*fir
                     draft, context);
 }
 
-// The announcement that has the number in an index; nothing when none has.
-absl::StatusOr<std::vector<IndexHit>> WithNumber(uint8_t index, Position number, const View& view) {
-  const std::string value = EncodeNumber(static_cast<int64_t>(number));
-  return view.Find({KindNumber::kAnnouncement, index, value, value + '\0'}, 1);
+// Somebody, and through whom they act: themselves, or a service.
+struct Acting {
+  const std::string& person;
+  const std::string& principal;
+};
+
+// Users of one service are different people; the service by itself is none beside them.
+bool AreOne(const Acting& a, const Acting& b) {
+  return a.person == b.person || a.person == b.principal || a.principal == b.person;
 }
 
 }  // namespace
@@ -228,13 +256,13 @@ Kind AnnouncementKind() {
        .name = "open_newest_first",
        .fields = {"open_newest_first"},
        .normaliser = Normaliser::kNumber},
-      {.number = kChangeSetIndex,
+      {.number = kAnnouncedChangeSetIndex,
        .name = "change_set",
        .fields = {"change_set"},
        .normaliser = Normaliser::kNumber},
-      {.number = kUndoneByIndex,
-       .name = "undone_by",
-       .fields = {"undone_by"},
+      {.number = kAnnouncedUndoIndex,
+       .name = "undos",
+       .fields = {"undos.change_set"},
        .normaliser = Normaliser::kNumber},
   };
   kind.bookkeeping = true;
@@ -244,6 +272,22 @@ Kind AnnouncementKind() {
   kind.due_index = kDueIndex;
   kind.fire = FireAnnouncement;
   return kind;
+}
+
+const std::string& PersonOf(const CommitHeader& header) {
+  return header.on_behalf_of.empty() ? header.actor : header.on_behalf_of;
+}
+
+bool IsAsker(const AnnouncementRow& row, const CommitHeader& header) {
+  const Acting acting{PersonOf(header), header.actor};
+  return AreOne({row.shown().asker(), row.asker_principal()}, acting) ||
+         (row.has_planned() && AreOne({row.planner_person(), row.shown().planner()}, acting));
+}
+
+bool HasSecondPerson(const AnnouncementRow& row) {
+  const Announcement& shown = row.shown();
+  return !shown.approver().empty() && !AreOne({shown.asker(), row.asker_principal()},
+                                              {shown.approver(), row.approver_principal()});
 }
 
 bool IsOpen(State state) { return state == Announcement::REQUESTED || state == Announcement::OPEN; }
@@ -282,11 +326,12 @@ absl::Status CheckMayGive(const AnnouncementRow& row, const Context& context) {
 }
 
 absl::Status CheckMayExecute(const Found& announcement, const View& view, const Context& context) {
-  const Announcement& shown = announcement.row->As<AnnouncementRow>().shown();
+  const auto& row = announcement.row->As<AnnouncementRow>();
+  const Announcement& shown = row.shown();
   const std::string name = NameOf(context.header.tenant, announcement.entity);
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
-  const bool second = !shown.approver().empty() && shown.approver() != shown.asker();
-  if (shown.state() == Announcement::REQUESTED || (policy.require_second_person() && !second)) {
+  if (shown.state() == Announcement::REQUESTED ||
+      (policy.require_second_person() && !HasSecondPerson(row))) {
     return Refusal(v1::SECOND_PERSON_REQUIRED,
                    fmt::format("`{}` was not approved yet by somebody else who may give the "
                                "command.",
@@ -312,34 +357,6 @@ absl::Status CheckMayExecute(const Found& announcement, const View& view, const 
       .Next(
           "Read them, take out what must stay, then say in acknowledge_objections how many "
           "there are.");
-}
-
-absl::Status NoteUndone(Draft& draft, const Context& context) {
-  // An operation that takes back what it could not end has not been executed.
-  if (draft.undoes() == 0 || draft.undoes() == draft.header().change_set) {
-    return absl::OkStatus();
-  }
-  RETRACE_ASSIGN(auto hits, WithNumber(kChangeSetIndex, draft.undoes(), draft));
-  const bool redone = hits.empty();
-  if (redone) {
-    RETRACE_ASSIGN(hits, WithNumber(kUndoneByIndex, draft.undoes(), draft));
-  }
-  if (hits.empty()) {
-    return absl::OkStatus();
-  }
-  Found found{{KindNumber::kAnnouncement, hits.front().id}, nullptr};
-  RETRACE_ASSIGN(found.row, draft.Get(found.entity));
-  const auto& row = found.row->As<AnnouncementRow>();
-  const Position by = redone ? 0 : draft.header().change_set;
-  // An undo in several commits is told once, by the first.
-  if (!redone && row.undone_by() != 0) {
-    return absl::OkStatus();
-  }
-  auto undone = std::make_shared<store::v1::AnnouncementUndone>();
-  undone->set_by(by);
-  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(undone)));
-  return TellAudience(found, redone ? "plans.executed" : "plans.undone",
-                      redone ? "Its undo was undone: it stands." : std::string(), draft, context);
 }
 
 }  // namespace retrace::domain

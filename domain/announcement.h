@@ -23,16 +23,27 @@ namespace retrace::domain {
 
 inline constexpr int64_t kLongestAnnouncementUs = 30LL * 24 * 3600 * 1'000'000;
 inline constexpr int kMostTakenOut = 500;
+inline constexpr int kMostObjectionsEach = 5;
 // The index that holds those that are EXECUTING, with this value.
 inline constexpr uint8_t kExecutingIndex = 1;
 inline constexpr char kExecuting[] = "yes";
 // All of them, and those that are not over, the newest first.
 inline constexpr uint8_t kNewestAnnouncementIndex = 3;
 inline constexpr uint8_t kOpenAnnouncementIndex = 4;
+// By the change set that did what was announced, and by those that undid it.
+inline constexpr uint8_t kAnnouncedChangeSetIndex = 5;
+inline constexpr uint8_t kAnnouncedUndoIndex = 6;
 // Withdraw what others announced.
 inline constexpr char kWithdrawAny[] = "plans.withdraw-any";
 
 Kind AnnouncementKind();
+
+// For whom somebody acts: who calls, or on whose behalf a service does.
+const std::string& PersonOf(const CommitHeader& header);
+// Whether it is theirs: who acts announced or planned it.
+bool IsAsker(const store::v1::AnnouncementRow& row, const CommitHeader& header);
+// Whether somebody approved it who is not who announced it.
+bool HasSecondPerson(const store::v1::AnnouncementRow& row);
 
 // Whether it can still be approved, answered, executed or withdrawn, its time apart.
 bool IsOpen(v1::Announcement::State state);
@@ -46,8 +57,9 @@ absl::Status CheckMayGive(const store::v1::AnnouncementRow& row, const Context& 
 // nothing stands in the way.
 absl::Status CheckMayExecute(const Found& announcement, const View& view, const Context& context);
 
-// When the draft undoes the change set of an announcement, or undoes that undo: records it, and
-// tells the audience. After decide, for every command.
+// When the draft takes back something of the change set of an announcement, or of an undo of it:
+// records it, and tells everybody, once for each undoing change set. After decide, for every
+// command.
 absl::Status NoteUndone(Draft& draft, const Context& context);
 
 // What a plan does, in a line.
@@ -58,6 +70,9 @@ void DropTitlesAndToken(v1::Plan& plan);
 // Who is told what; each asks for notifications in the draft.
 absl::Status TellAudience(const Found& announcement, std::string_view kind, std::string message,
                           Draft& draft, const Context& context);
+// The audience and the askers; of a request also those who hold the command's permission.
+absl::Status TellEverybody(const Found& announcement, std::string_view kind, std::string message,
+                           Draft& draft, const Context& context);
 // The asker, who planned it and who approved it, but for who acts.
 absl::Status TellAskers(const Found& announcement, std::string_view kind, std::string message,
                         Draft& draft, const Context& context);
@@ -65,7 +80,7 @@ absl::Status TellAskers(const Found& announcement, std::string_view kind, std::s
 // That there is one; of a request also those who hold the command's permission.
 absl::Status TellBeginning(const Found& announcement, std::string message, Draft& draft,
                            const Context& context);
-// What came of it: the askers and, when something was done, everybody.
+// What came of it, to everybody.
 absl::Status TellEnd(const Found& announcement, Draft& draft, const Context& context);
 
 }  // namespace retrace::domain

@@ -22,24 +22,36 @@ using v1::Announcement;
 
 constexpr int kMostObjections = 50;
 constexpr int kMostAcknowledgements = 500;
+// Of a row. What is left to the most that a row may have is for its end, which nobody may hinder.
+constexpr size_t kMostAnnouncementBytes = 200 << 10;
 
 const Announcement& ShownOf(const Found& found) { return found.row->As<AnnouncementRow>().shown(); }
 
+// What is told of an announcement is told at once, not when a change set closes: by then it may
+// have been executed.
+absl::Status CheckAlone(const v1::CommandOptions& options) {
+  if (options.change_set() == 0) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::INVALID_FIELD, "Commands on announced plans stand in no change set.")
+      .Field("options.change_set", "Leave it out.");
+}
+
 absl::StatusOr<Found> FindOpen(const std::string& name, const v1::CommandOptions& options,
                                Draft& draft, const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckAlone(options));
   RETRACE_ASSIGN(Found found, FindLive(KindNumber::kAnnouncement, name, options, draft, context));
   RETRACE_RETURN_IF_ERROR(CheckOpen(found, context));
   draft.Target(found.entity);
   return found;
 }
 
-bool IsAsker(const Found& found, const Context& context) {
-  const std::string& actor = context.header.actor;
-  return actor == ShownOf(found).asker() || actor == ShownOf(found).planner();
+bool IsTheirs(const Found& found, const Context& context) {
+  return IsAsker(found.row->As<AnnouncementRow>(), context.header);
 }
 
 absl::Status CheckAsker(const Found& found, const Context& context) {
-  if (IsAsker(found, context)) {
+  if (IsTheirs(found, context)) {
     return absl::OkStatus();
   }
   const std::string& asker = ShownOf(found).asker();
@@ -96,7 +108,7 @@ std::string TextFor(const store::v1::PlanAnnounced& announced) {
 
 absl::Status ReadObjections(const Found& found, int64_t acknowledged, Draft& draft) {
   const int count = ShownOf(found).objections_size();
-  if (acknowledged == 0 || ShownOf(found).acknowledged_objections() == acknowledged) {
+  if (acknowledged == 0) {
     return absl::OkStatus();
   }
   if (acknowledged != count) {
@@ -106,9 +118,24 @@ absl::Status ReadObjections(const Found& found, int64_t acknowledged, Draft& dra
         .Field("acknowledge_objections", fmt::format("must be {}", count))
         .Next("Read them with GetAnnouncement.");
   }
+  if (ShownOf(found).acknowledged_objections() == count) {
+    return absl::OkStatus();
+  }
   auto read = std::make_shared<store::v1::AnnouncementObjectionsRead>();
   read->set_count(acknowledged);
   return draft.Emit(found.entity, std::move(read));
+}
+
+// Adds what somebody says of it, as long as there is room.
+absl::Status EmitAnswer(const Found& found, std::shared_ptr<const google::protobuf::Message> event,
+                        Draft& draft) {
+  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(event)));
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(found.entity));
+  if (row->resource->ByteSizeLong() <= kMostAnnouncementBytes) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::LIMIT_REACHED, "There is no more room in this announcement.")
+      .Next(fmt::format("Talk to {}.", ShownOf(found).asker()));
 }
 
 absl::Status Divisible(const Found& found) {
@@ -123,6 +150,7 @@ absl::Status Divisible(const Found& found) {
 
 absl::Status Decide(const store::v1::ResolvedAnnounce& resolved, Draft& draft,
                     const Context& context) {
+  RETRACE_RETURN_IF_ERROR(CheckAlone(resolved.options()));
   auto announced = std::make_shared<store::v1::PlanAnnounced>(resolved.announced());
   if (resolved.ttl_us() != 0) {
     announced->set_expire_time_us(context.header.time_us + resolved.ttl_us());
@@ -147,7 +175,7 @@ absl::Status Decide(const v1::AcknowledgeRequest& request, Draft& draft, const C
   RETRACE_ASSIGN(const Found found, FindOpen(request.name(), request.options(), draft, context));
   const auto& known = ShownOf(found).acknowledgements();
   if (std::any_of(known.begin(), known.end(), [&context](const auto& one) {
-        return one.principal() == context.header.actor;
+        return one.principal() == PersonOf(context.header);
       })) {
     return absl::OkStatus();
   }
@@ -155,7 +183,7 @@ absl::Status Decide(const v1::AcknowledgeRequest& request, Draft& draft, const C
     return Refusal(v1::LIMIT_REACHED,
                    fmt::format("{} people know of it already; no more are kept.", known.size()));
   }
-  return draft.Emit(found.entity, std::make_shared<store::v1::AnnouncementAcknowledged>());
+  return EmitAnswer(found, std::make_shared<store::v1::AnnouncementAcknowledged>(), draft);
 }
 
 absl::Status Decide(const v1::ObjectRequest& request, Draft& draft, const Context& context) {
@@ -167,13 +195,18 @@ absl::Status Decide(const v1::ObjectRequest& request, Draft& draft, const Contex
     return Refusal(v1::INVALID_FIELD, "An objection needs words.")
         .Field("words", "Say what speaks against it.");
   }
-  if (ShownOf(found).objections_size() >= kMostObjections) {
+  const auto& others = ShownOf(found).objections();
+  const auto mine = std::count_if(others.begin(), others.end(), [&context](const auto& one) {
+    return one.principal() == PersonOf(context.header);
+  });
+  if (others.size() >= kMostObjections || mine >= kMostObjectionsEach) {
     return Refusal(v1::LIMIT_REACHED,
-                   fmt::format("There are {} objections already.", kMostObjections))
+                   fmt::format("There are {} objections already, {} of them yours.", others.size(),
+                               mine))
         .Next(fmt::format("Talk to {}.", ShownOf(found).asker()));
   }
   std::string words = objected->words();
-  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(objected)));
+  RETRACE_RETURN_IF_ERROR(EmitAnswer(found, std::move(objected), draft));
   return TellAskers(found, "plans.objected", std::move(words), draft, context);
 }
 
@@ -184,12 +217,11 @@ absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
   RETRACE_RETURN_IF_ERROR(CheckMayGive(row, context));
   const bool requested = row.shown().state() == Announcement::REQUESTED;
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
-  if (row.shown().asker() == context.header.actor &&
-      (!requested || policy.require_second_person())) {
+  if (IsTheirs(found, context) && (!requested || policy.require_second_person())) {
     return Refusal(v1::SECOND_PERSON_REQUIRED, "Somebody else approves what you announced.")
         .Next("Ask another person who holds the command's permissions.");
   }
-  if (!requested && !row.shown().approver().empty()) {
+  if (!requested && HasSecondPerson(row)) {
     return absl::OkStatus();
   }
   auto approved = std::make_shared<store::v1::AnnouncementApproved>();
@@ -199,7 +231,7 @@ absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
                                       draft, context, *approved->mutable_planned()));
   }
   const std::string summary = SummaryOf(approved->planned().plan());
-  RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(approved)));
+  RETRACE_RETURN_IF_ERROR(EmitAnswer(found, std::move(approved), draft));
   RETRACE_RETURN_IF_ERROR(TellAskers(found, "plans.approved", summary, draft, context));
   return requested ? TellAudience(found, "plans.announced", summary, draft, context)
                    : absl::OkStatus();
@@ -229,7 +261,7 @@ absl::Status Decide(const v1::TakeOutRequest& request, Draft& draft, const Conte
         .Next("Withdraw it, and announce a command that matches less.");
   }
   if (taken_out->names_size() > 0) {
-    RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(taken_out)));
+    RETRACE_RETURN_IF_ERROR(EmitAnswer(found, std::move(taken_out), draft));
   }
   return ReadObjections(found, request.acknowledge_objections(), draft);
 }
@@ -238,12 +270,16 @@ absl::Status Decide(const v1::AcknowledgeObjectionsRequest& request, Draft& draf
                     const Context& context) {
   RETRACE_ASSIGN(const Found found, FindOpen(request.name(), request.options(), draft, context));
   RETRACE_RETURN_IF_ERROR(CheckAsker(found, context));
+  if (request.acknowledge_objections() == 0) {
+    return Refusal(v1::INVALID_FIELD, "How many objections were read?")
+        .Field("acknowledge_objections", "must be how many there are, at least 1");
+  }
   return ReadObjections(found, request.acknowledge_objections(), draft);
 }
 
 absl::Status Decide(const v1::WithdrawRequest& request, Draft& draft, const Context& context) {
   RETRACE_ASSIGN(const Found found, FindOpen(request.name(), request.options(), draft, context));
-  if (!IsAsker(found, context) && !context.may(kWithdrawAny)) {
+  if (!IsTheirs(found, context) && !context.may(kWithdrawAny)) {
     return Refusal(v1::PERMISSION_MISSING, fmt::format("{} announced it.", ShownOf(found).asker()))
         .With("permission", kWithdrawAny)
         .Next(fmt::format("Ask {} or an administrator to withdraw it.", ShownOf(found).asker()));
@@ -251,7 +287,7 @@ absl::Status Decide(const v1::WithdrawRequest& request, Draft& draft, const Cont
   auto ended = std::make_shared<store::v1::AnnouncementEnded>();
   ended->set_state(Announcement::WITHDRAWN);
   RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(ended)));
-  return TellAudience(found, "plans.withdrawn", context.header.reason, draft, context);
+  return TellEverybody(found, "plans.withdrawn", context.header.reason, draft, context);
 }
 
 absl::Status Decide(const v1::ExecuteRequest& request, Draft& draft, const Context& context) {
@@ -261,7 +297,7 @@ absl::Status Decide(const v1::ExecuteRequest& request, Draft& draft, const Conte
     return Refusal(v1::STATE_REFUSED, "It has no plan yet.")
         .Next("Approve it first: that plans it in your name.");
   }
-  if (!IsAsker(found, context) && ShownOf(found).approver().empty()) {
+  if (!IsTheirs(found, context) && !HasSecondPerson(found.row->As<AnnouncementRow>())) {
     RETRACE_RETURN_IF_ERROR(
         draft.Emit(found.entity, std::make_shared<store::v1::AnnouncementApproved>()));
   }

@@ -15,29 +15,52 @@
 namespace retrace::domain {
 namespace {
 
-const v1::Announcement& ShownOf(const Found& announcement) {
-  return announcement.row->As<store::v1::AnnouncementRow>().shown();
+const store::v1::AnnouncementRow& RowOf(const Found& announcement) {
+  return announcement.row->As<store::v1::AnnouncementRow>();
 }
+const v1::Announcement& ShownOf(const Found& announcement) { return RowOf(announcement).shown(); }
 
 // Those whose announcement it is, but for who acts.
 void AddAskers(const Found& announcement, const Context& context, v1::Audience& audience) {
   const v1::Announcement& shown = ShownOf(announcement);
-  for (const std::string& person :
-       std::set<std::string>{shown.asker(), shown.planner(), shown.approver()}) {
-    if (!person.empty() && person != context.header.actor) {
+  for (const std::string& person : std::set<std::string>{
+           shown.asker(), RowOf(announcement).planner_person(), shown.approver()}) {
+    if (!person.empty() && person != PersonOf(context.header)) {
       audience.add_recipients(PrincipalName(person));
     }
   }
 }
 
+// `key` tells several of a kind apart, as of Notice.
 absl::Status Tell(const Found& announcement, std::string_view kind, v1::Audience audience,
-                  std::string message, Draft& draft, const Context& context) {
+                  std::string message, Draft& draft, const Context& context, std::string key = {}) {
   Notice notice;
   notice.kind = std::string(kind);
+  notice.key = std::move(key);
   notice.audience = std::move(audience);
   notice.about = NameOf(context.header.tenant, announcement.entity);
   notice.message = std::move(message);
   return Notify(notice, draft, context);
+}
+
+// Tells it to the audience; of a request also to those who hold the command's permission.
+absl::Status TellWithHolders(const Found& announcement, std::string_view kind,
+                             v1::Audience audience, const std::string& message, Draft& draft,
+                             const Context& context) {
+  const v1::Announcement& shown = ShownOf(announcement);
+  if (shown.state() == v1::Announcement::REQUESTED) {
+    // Who holds the first permission holds the others, too, as roles are.
+    const std::string& needed = shown.permissions(0);
+    if (audience.permission().empty()) {
+      audience.set_permission(needed);
+    } else if (audience.permission() != needed) {
+      v1::Audience holders;
+      holders.set_permission(needed);
+      RETRACE_RETURN_IF_ERROR(Tell(announcement, kind, std::move(holders), message, draft, context,
+                                   announcement.entity.id + " holders"));
+    }
+  }
+  return Tell(announcement, kind, std::move(audience), message, draft, context);
 }
 
 }  // namespace
@@ -63,6 +86,13 @@ absl::Status TellAudience(const Found& announcement, std::string_view kind, std:
   return Tell(announcement, kind, ShownOf(announcement).to(), std::move(message), draft, context);
 }
 
+absl::Status TellEverybody(const Found& announcement, std::string_view kind, std::string message,
+                           Draft& draft, const Context& context) {
+  v1::Audience audience = ShownOf(announcement).to();
+  AddAskers(announcement, context, audience);
+  return TellWithHolders(announcement, kind, std::move(audience), message, draft, context);
+}
+
 absl::Status TellAskers(const Found& announcement, std::string_view kind, std::string message,
                         Draft& draft, const Context& context) {
   v1::Audience audience;
@@ -78,11 +108,7 @@ absl::Status TellBeginning(const Found& announcement, std::string message, Draft
   if (shown.state() != v1::Announcement::REQUESTED) {
     return TellAudience(announcement, "plans.announced", std::move(message), draft, context);
   }
-  // Who holds the first permission holds the others, too, as roles are.
-  v1::Audience audience = shown.to();
-  audience.set_permission(shown.permissions(0));
-  return Tell(announcement, "plans.requested", std::move(audience), std::move(message), draft,
-              context);
+  return TellWithHolders(announcement, "plans.requested", shown.to(), message, draft, context);
 }
 
 absl::Status TellEnd(const Found& announcement, Draft& draft, const Context& context) {
@@ -95,13 +121,8 @@ absl::Status TellEnd(const Found& announcement, Draft& draft, const Context& con
                        text.empty() ? "" : " ", text);
   }
   const bool executed = shown.state() == v1::Announcement::EXECUTED;
-  v1::Audience audience;
-  if (executed || result.change_set() != 0) {
-    audience = shown.to();
-  }
-  AddAskers(announcement, context, audience);
-  return Tell(announcement, executed ? "plans.executed" : "plans.failed", std::move(audience),
-              std::move(text), draft, context);
+  return TellEverybody(announcement, executed ? "plans.executed" : "plans.failed", std::move(text),
+                       draft, context);
 }
 
 }  // namespace retrace::domain

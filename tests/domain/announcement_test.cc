@@ -1,115 +1,18 @@
-// Announced plans, one by one: which moves there are, what is told, what undo means for them.
-#include "domain/announcement.h"
-
+// Announced plans, one by one: which moves there are, and what people say of them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/substitute.h"
-#include "domain/lifecycle.h"
-#include "domain/timer.h"
-#include "retrace/store/v1/timers.pb.h"
-#include "retrace/v1/announcements.pb.h"
-#include "tests/support/decider_test.h"
+#include "tests/domain/announcement_fixture.h"
 
 namespace retrace::domain {
 namespace {
 
-using retrace::testing::Reply;
-using retrace::testing::TestTenant;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
-using v1::Announcement;
-
-constexpr int64_t kDayUs = 24LL * 3600 * 1'000'000;
-
-class AnnouncementTest : public ::testing::Test {
- protected:
-  // A plan of ann's that is announced for a week; without `planner` a request.
-  Reply Announce(const std::string& planner = "ann", int64_t execute_after_us = 0,
-                 int64_t ttl_us = 7 * kDayUs) {
-    store::v1::ResolvedAnnounce resolved;
-    store::v1::PlanAnnounced& announced = *resolved.mutable_announced();
-    announced.set_method("retrace.v1.Customers.DeleteCustomer");
-    announced.set_target_method(announced.method());
-    announced.add_permissions("customers.delete");
-    announced.mutable_to()->add_teams("Sales");
-    announced.set_message("by Friday");
-    announced.set_divisible(true);
-    resolved.set_ttl_us(ttl_us);
-    resolved.set_execute_delay_us(execute_after_us);
-    if (!planner.empty()) {
-      *announced.mutable_planned() = PlanOf(planner);
-    }
-    return acme_.Do(resolved);
-  }
-  store::v1::AnnouncedPlan PlanOf(const std::string& planner) {
-    store::v1::AnnouncedPlan planned;
-    planned.mutable_token()->set_principal(planner);
-    planned.mutable_token()->set_nonce(absl::StrCat("nonce ", ++nonces_));
-    planned.mutable_token()->set_expire_time_us(acme_.time_us() + kDayUs);
-    planned.mutable_plan()->set_plan_token("a secret");
-    auto& count = *planned.mutable_plan()->add_counts();
-    count.set_kind("customers");
-    count.set_change("Deleted");
-    count.set_count(3);
-    return planned;
-  }
-  std::string Opened(int64_t execute_after_us = 0) {
-    const Reply reply = Announce("ann", execute_after_us);
-    EXPECT_TRUE(reply.ok()) << reply.status;
-    return reply.id();
-  }
-  const store::v1::AnnouncementRow& Row(const std::string& id) {
-    row_ = acme_.RowOf({KindNumber::kAnnouncement, id});
-    return row_->As<store::v1::AnnouncementRow>();
-  }
-  Announcement::State StateOf(const std::string& id) { return Row(id).shown().state(); }
-  static std::string Named(const std::string& id, const std::string& more = "") {
-    return absl::Substitute(R"pb(name: "tenants/acme/announcements/$0" $1)pb", id, more);
-  }
-  Reply Advance(const std::string& id, Announcement::State state, int64_t change_set) {
-    store::v1::AdvanceAnnouncement step;
-    step.set_announcement(id);
-    step.mutable_ended()->set_state(state);
-    step.mutable_ended()->mutable_result()->set_change_set(change_set);
-    return acme_.Record(step);
-  }
-  // An undo as the server decides it: what it causes is told in the same commit.
-  Reply Undo(Position position) {
-    v1::UndoRequest request;
-    request.set_parent("tenants/acme");
-    request.add_names(absl::StrCat("tenants/acme/commits/", position));
-    const store::v1::ResolvedUndo undo = acme_.Resolve(request);
-    return acme_.DoWith(request, [&](const auto&, Draft& draft, const Context& context) {
-      const absl::Status decided = Decide(undo, draft, context);
-      return decided.ok() ? NoteUndone(draft, context) : decided;
-    });
-  }
-  // Fires what is due; how many were.
-  size_t FireDue() {
-    const auto due = FindDue(acme_.view(), acme_.time_us(), 10);
-    size_t fired = 0;
-    for (const Due& one : *due) {
-      if (one.entity.kind != KindNumber::kAnnouncement) continue;
-      store::v1::Fire fire;
-      *fire.mutable_entity() = ToStored(one.entity);
-      fire.set_due_us(one.due_us);
-      const Reply reply = acme_.Record(fire);
-      EXPECT_TRUE(reply.ok()) << reply.status;
-      ++fired;
-    }
-    return fired;
-  }
-
-  TestTenant acme_;
-  RowPtr row_;
-  int nonces_ = 0;
-};
 
 TEST_F(AnnouncementTest, ThePlanIsKeptWithoutItsTokenAndLivesAsLongAsIt) {
   const Reply reply = Announce();
@@ -182,6 +85,82 @@ TEST_F(AnnouncementTest, AcknowledgedObjectionsDoNot) {
   EXPECT_EQ(StateOf(id), Announcement::EXECUTING);
 }
 
+TEST_F(AnnouncementTest, WhatIsClearedUpLateIsExecutedAtOnce) {
+  const std::string objected = Opened(kDayUs);
+  acme_.Must<v1::ObjectRequest>(Named(objected, R"pb(words: "no")pb"));
+  acme_.Pass(kDayUs);
+  FireDue();
+  EXPECT_EQ(Row(objected).shown().held_back(), "OBJECTIONS_EXIST");
+  acme_.Must<v1::AcknowledgeObjectionsRequest>(Named(objected, "acknowledge_objections: 1"));
+  EXPECT_EQ(Row(objected).shown().held_back(), "");
+  EXPECT_EQ(FireDue(), 1u);
+  EXPECT_EQ(StateOf(objected), Announcement::EXECUTING);
+  AskForASecondPerson();
+  const std::string alone = Opened(kDayUs);
+  acme_.Must<v1::ObjectRequest>(Named(alone, R"pb(words: "no")pb"));
+  acme_.Pass(kDayUs);
+  FireDue();
+  EXPECT_EQ(Row(alone).shown().held_back(), "SECOND_PERSON_REQUIRED");
+  ASSERT_TRUE(Approve(alone, "bob").ok());
+  // One thing less in its way.
+  EXPECT_EQ(FireDue(), 1u);
+  EXPECT_EQ(Row(alone).shown().held_back(), "OBJECTIONS_EXIST");
+  EXPECT_EQ(FireDue(), 0u);
+}
+
+TEST_F(AnnouncementTest, HowManyWereReadIsComparedWithHowManyThereAre) {
+  const std::string id = Opened();
+  const auto acknowledge = [&](int count) {
+    return acme_
+        .Do<v1::AcknowledgeObjectionsRequest>(
+            Named(id, absl::Substitute("acknowledge_objections: $0", count)))
+        .reason();
+  };
+  acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
+  EXPECT_EQ(acknowledge(1), v1::ERROR_REASON_UNSPECIFIED);
+  EXPECT_EQ(acknowledge(1), v1::ERROR_REASON_UNSPECIFIED);
+  acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "never")pb"));
+  EXPECT_EQ(acknowledge(1), v1::OBJECTIONS_EXIST);
+  EXPECT_EQ(acknowledge(0), v1::INVALID_FIELD);
+}
+
+TEST_F(AnnouncementTest, NobodyFilesAllObjections) {
+  const std::string id = Opened();
+  acme_.ActAs("bob");
+  for (int i = 0; i < kMostObjectionsEach; ++i) {
+    acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
+  }
+  EXPECT_EQ(acme_.Do<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb")).reason(),
+            v1::LIMIT_REACHED);
+  acme_.ActAs("sue");
+  acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
+}
+
+TEST_F(AnnouncementTest, AnswersLeaveRoomForItsEnd) {
+  const std::string id = Opened();
+  const auto person = [](int i) { return absl::StrCat(std::string(190, 'p'), i); };
+  for (int i = 0; i < 50; ++i) {
+    acme_.ActAs(person(i));
+    acme_.Must<v1::ObjectRequest>(
+        Named(id, absl::Substitute("words: '$0'", std::string(2000, 'w'))));
+  }
+  Reply reply;
+  for (int i = 0; i < 500 && reply.ok(); ++i) {
+    acme_.ActAs(person(i));
+    reply = acme_.Do<v1::AcknowledgeRequest>(Named(id));
+  }
+  EXPECT_EQ(reply.reason(), v1::LIMIT_REACHED);
+  acme_.ActAs("ann");
+  acme_.Must<v1::ExecuteRequest>(Named(id, "acknowledge_objections: 50"));
+  store::v1::AdvanceAnnouncement step;
+  step.set_announcement(id);
+  step.mutable_ended()->set_state(Announcement::FAILED);
+  for (int i = 0; i < 20; ++i) {
+    step.mutable_ended()->mutable_result()->add_differences(std::string(1000, 'd'));
+  }
+  EXPECT_TRUE(acme_.Record(step).ok());
+}
+
 TEST_F(AnnouncementTest, AnotherObjectionCountsAnew) {
   const std::string id = Opened();
   acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
@@ -241,21 +220,21 @@ TEST_F(AnnouncementTest, OnlyExistingEntitiesAreTakenOut) {
   EXPECT_EQ(Row(id).shown().taken_out_size(), 1);
 }
 
-TEST_F(AnnouncementTest, ItsUndoIsToldOnceAndTheUndoOfThat) {
+TEST_F(AnnouncementTest, ItStandsInNoChangeSet) {
   const std::string id = Opened();
-  acme_.Must<v1::ExecuteRequest>(Named(id));
-  const Reply done =
-      acme_.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
-                                                 customer { display_name: "Eve" })pb");
-  Advance(id, Announcement::EXECUTED, static_cast<int64_t>(done.position));
-  const Reply undone = Undo(done.position);
-  ASSERT_TRUE(undone.ok()) << undone.status;
-  EXPECT_THAT(undone.events, Contains(HasSubstr("plans.undone")));
-  EXPECT_EQ(Row(id).undone_by(), static_cast<int64_t>(undone.position));
-  const Reply redone = Undo(undone.position);
-  ASSERT_TRUE(redone.ok()) << redone.status;
-  EXPECT_THAT(redone.events, Contains(HasSubstr("plans.executed")));
-  EXPECT_EQ(Row(id).undone_by(), 0);
+  const Position open =
+      acme_.Must<v1::BeginChangeSetRequest>(R"pb(parent: "tenants/acme" title: "all")pb").position;
+  store::v1::ResolvedAnnounce announce = Resolved("ann");
+  announce.mutable_options()->set_change_set(static_cast<int64_t>(open));
+  EXPECT_EQ(testing::FaultyFields(acme_.Do(announce).status),
+            std::vector<std::string>{"options.change_set"});
+  const std::string joined = absl::Substitute("options { change_set: $0 }", open);
+  EXPECT_EQ(acme_.Do<v1::ObjectRequest>(Named(id, "words: 'no' " + joined)).reason(),
+            v1::INVALID_FIELD);
+  EXPECT_EQ(acme_.Do<v1::AcknowledgeRequest>(Named(id, joined)).reason(), v1::INVALID_FIELD);
+  EXPECT_EQ(acme_.Do<v1::ExecuteRequest>(Named(id, joined)).reason(), v1::INVALID_FIELD);
+  EXPECT_EQ(acme_.Do<v1::WithdrawRequest>(Named(id, joined)).reason(), v1::INVALID_FIELD);
+  EXPECT_EQ(StateOf(id), Announcement::OPEN);
 }
 
 TEST_F(AnnouncementTest, ReplayGivesTheSameRows) {
