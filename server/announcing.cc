@@ -1,13 +1,16 @@
 #include "server/announcing.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_join.h"
 #include "domain/announcement.h"
 #include "domain/context.h"
 #include "domain/decider.h"
@@ -16,6 +19,7 @@
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
+#include "google/rpc/error_details.pb.h"
 #include "retrace/v1/history.pb.h"
 #include "retrace/v1/operations.pb.h"
 #include "server/admission.h"
@@ -87,8 +91,8 @@ std::vector<std::string> PermissionsOf(const Rpc& rpc, const KeptCommand& kept) 
   return permissions;
 }
 
-bool HasAll(const Principal& principal,
-            const google::protobuf::RepeatedPtrField<std::string>& permissions) {
+template <typename Permissions>
+bool HasAll(const Principal& principal, const Permissions& permissions) {
   return std::all_of(permissions.begin(), permissions.end(),
                      [&](const std::string& one) { return principal.Has(one); });
 }
@@ -118,9 +122,52 @@ absl::Status CheckSame(const v1::Plan& plan, const store::v1::PlanToken& token) 
       .Next("Plan again, look at what differs, and announce the new plan.");
 }
 
+// When it executes itself: at a time, or so long after now; neither: it does not.
+struct Timer {
+  int64_t time_us = 0;
+  int64_t delay_us = 0;
+  bool is_set() const { return time_us != 0 || delay_us != 0; }
+};
+
+// The command decided as if the timer's time had come (unset: now), noting the permissions beyond
+// the method's that it takes.
+Command Watched(const Command& command, const Timer& timer, std::set<std::string>& taken) {
+  Command watched = command;
+  watched.decide = [&taken, timer, decide = command.decide](domain::Draft& draft,
+                                                            const domain::Context& context) {
+    domain::Context then = context;
+    then.header.time_us = std::max(then.header.time_us, timer.time_us) + timer.delay_us;
+    then.may = [&taken, &context](const std::string& permission) {
+      const bool may = context.may(permission);
+      if (may) {
+        taken.insert(permission);
+      }
+      return may;
+    };
+    return decide(draft, then);
+  };
+  return watched;
+}
+
+// The plan of one commit. PERMISSION_MISSING and its like also when only the timer would meet it.
+absl::StatusOr<v1::Plan> MakePlan(const Plans& plans, const Command& command, const Timer& timer,
+                                  std::set<std::string>& taken) {
+  RETRACE_ASSIGN(v1::Plan plan, plans.Make(Watched(command, {}, taken)));
+  if (timer.is_set()) {
+    const absl::Status then = plans.Make(Watched(command, timer, taken)).status();
+    // What else differs then is drift, which nobody knows now.
+    if (absl::IsPermissionDenied(then)) {
+      return then;
+    }
+  }
+  return plan;
+}
+
 // The plan of the caller that will be executed: that of the command's token, or one made now.
+// `taken` gets the permissions that deciding it took.
 absl::StatusOr<AnnouncedPlan> PlanFor(const Announcing& parts, const QueryCall& call,
-                                      const KeptCommand& kept) {
+                                      const KeptCommand& kept, const Timer& timer,
+                                      std::set<std::string>& taken) {
   const v1::CommandOptions options = kept.options();
   const bool starts_operation = kept.endpoint->method.starts_operation;
   if (options.plan_token().empty() && starts_operation) {
@@ -139,7 +186,7 @@ absl::StatusOr<AnnouncedPlan> PlanFor(const Announcing& parts, const QueryCall& 
   if (starts_operation) {
     RETRACE_ASSIGN(plan, PlanOfOperation(parts, *call.tenant, planned.token()));
   } else {
-    RETRACE_ASSIGN(plan, parts.plans->Make(command));
+    RETRACE_ASSIGN(plan, MakePlan(*parts.plans, command, timer, taken));
   }
   if (planned.has_token()) {
     RETRACE_RETURN_IF_ERROR(CheckSame(plan, planned.token()));
@@ -210,6 +257,69 @@ bool IsDivisible(const KeptCommand& kept) {
   return !domain::IsWhole(task);
 }
 
+// The permission that a refusal misses; empty: it names none.
+std::string MissingIn(const absl::Status& refusal) {
+  const google::rpc::Status details = domain::DetailsOf(refusal);
+  for (const google::protobuf::Any& any : details.details()) {
+    google::rpc::ErrorInfo info;
+    if (any.UnpackTo(&info) && info.metadata().contains("permission")) {
+      return info.metadata().at("permission");
+    }
+  }
+  return {};
+}
+
+// A request that somebody can approve.
+absl::Status CheckRequested(const Announcing& parts, const Tenant& tenant, const KeptCommand& kept,
+                            const std::vector<std::string>& needed) {
+  if (kept.endpoint->method.starts_operation &&
+      !static_cast<const v1::StartOperationRequest&>(*kept.request).operation().empty()) {
+    return BadCommand(
+        "names targets one by one, which nobody else can plan: to ask for it, say a filter");
+  }
+  const std::vector<PrincipalPtr> all = parts.rpc->principals().Entering(tenant.id);
+  if (std::any_of(all.begin(), all.end(),
+                  [&needed](const PrincipalPtr& one) { return HasAll(*one, needed); })) {
+    return absl::OkStatus();
+  }
+  return Refusal(v1::NOBODY_TO_TELL, "Nobody of the tenant may give this command or approve it.")
+      .Field("command", fmt::format("needs {}", absl::StrJoin(needed, ", ")))
+      .Next("Ask whoever runs the server for a role that may; `retraced roles` prints them.");
+}
+
+// Plans it in the caller's name; or, when it takes a permission that the caller lacks, makes it a
+// request that needs it.
+absl::Status PlanOrRequest(const Announcing& parts, const QueryCall& call, const KeptCommand& kept,
+                           store::v1::ResolvedAnnounce& resolved) {
+  PlanAnnounced& announced = *resolved.mutable_announced();
+  std::vector<std::string> needed = PermissionsOf(*parts.rpc, kept);
+  bool planned = HasAll(*call.principal, needed);
+  if (planned) {
+    const Timer timer{announced.execute_time_us(), resolved.execute_delay_us()};
+    std::set<std::string> taken;
+    absl::StatusOr<AnnouncedPlan> plan = PlanFor(parts, call, kept, timer, taken);
+    planned = plan.ok();
+    if (planned) {
+      *announced.mutable_planned() = *std::move(plan);
+    } else {
+      taken = {MissingIn(plan.status())};
+      if (!absl::IsPermissionDenied(plan.status()) || taken.contains("")) {
+        return plan.status();
+      }
+    }
+    // The decisive ones first: those who hold them are told of a request.
+    for (const std::string& permission : needed) {
+      taken.erase(permission);
+    }
+    std::copy(taken.begin(), taken.end(), std::inserter(needed, needed.begin()));
+  }
+  if (!planned) {
+    RETRACE_RETURN_IF_ERROR(CheckRequested(parts, *call.tenant, kept, needed));
+  }
+  announced.mutable_permissions()->Assign(needed.begin(), needed.end());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<store::v1::ResolvedAnnounce> ResolveAnnounce(const Announcing& parts,
@@ -225,13 +335,8 @@ absl::StatusOr<store::v1::ResolvedAnnounce> ResolveAnnounce(const Announcing& pa
   RETRACE_ASSIGN(const KeptCommand kept, OpenCommand(parts, call, request.command()));
   RETRACE_RETURN_IF_ERROR(
       CheckAudience(request.to(), *parts.ledger, *call.tenant, parts.rpc->principals(), "to"));
+  RETRACE_RETURN_IF_ERROR(PlanOrRequest(parts, call, kept, resolved));
   PlanAnnounced& announced = *resolved.mutable_announced();
-  for (std::string& permission : PermissionsOf(*parts.rpc, kept)) {
-    announced.add_permissions(std::move(permission));
-  }
-  if (HasAll(*call.principal, announced.permissions())) {
-    RETRACE_ASSIGN(*announced.mutable_planned(), PlanFor(parts, call, kept));
-  }
   ClearForKeeping(kept.options());
   announced.mutable_command()->PackFrom(*kept.request);
   announced.set_method(kept.endpoint->method.name);
@@ -273,7 +378,9 @@ absl::StatusOr<store::v1::ResolvedApprove> ResolveApprove(const Announcing& part
   options.set_plan_token(request.plan_token());
   options.set_acknowledged_count(request.acknowledged_count());
   *options.mutable_acknowledged_warnings() = request.acknowledged_warnings();
-  RETRACE_ASSIGN(*resolved.mutable_planned(), PlanFor(parts, call, *kept));
+  const Timer timer{TimeUtil::TimestampToMicroseconds(row.shown().execute_time()), 0};
+  std::set<std::string> taken;
+  RETRACE_ASSIGN(*resolved.mutable_planned(), PlanFor(parts, call, *kept, timer, taken));
   return resolved;
 }
 

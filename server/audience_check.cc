@@ -35,12 +35,17 @@ Entries EntriesOf(const v1::Audience& audience) {
   if (!audience.permission().empty()) {
     add("permission").set_permission(audience.permission());
   }
+  if (audience.webhooks()) {
+    add("webhooks").set_webhooks(true);
+  }
   return entries;
 }
 
 absl::Status Nobody(const std::string& field) {
   return domain::Refusal(v1::NOBODY_TO_TELL, fmt::format("{} reaches nobody.", field))
-      .Field(field, "must name somebody who can be told: by e-mail, or in the app as a principal")
+      .Field(field,
+             "must name somebody who can be told: by e-mail, in the app as a principal, or by a "
+             "webhook")
       .Next("Name members, teams, roles or principals that there are.");
 }
 
@@ -50,7 +55,7 @@ absl::Status CheckAudience(const v1::Audience& audience, Ledger& ledger, Tenant&
                            const Principals& principals, std::string_view field) {
   const Addressing addressing({&ledger, nullptr, &principals, /*mail=*/true});
   const Entries entries = EntriesOf(audience);
-  if (entries.empty() && !audience.webhooks()) {
+  if (entries.empty()) {
     return Nobody(std::string(field));
   }
   for (const auto& [entry, alone] : entries) {

@@ -1,11 +1,14 @@
 // Announced plans over real gRPC, for tests, with a clock that they move.
 #pragma once
 
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "domain/announcement.h"
 #include "domain/commands.h"
@@ -43,6 +46,32 @@ class AnnouncementsTest : public OperationsTest {
     tenants_ = v1::Tenants::NewStub(Channel());
   }
 
+  // Another token: of a service, or of somebody who has one.
+  void AddService(const std::string& id, const std::string& role,
+                  Principal::Kind kind = Principal::Kind::kService) {
+    TokenEntry entry;
+    entry.principal = id;
+    entry.kind = kind;
+    entry.roles = {role};
+    entry.tenants = {"acme"};
+    const auto token = AddToken(directory_.Below("tokens.toml"), entry);
+    ASSERT_TRUE(token.ok()) << token.status();
+    tokens_.emplace(id, *token);
+    ASSERT_TRUE(principals_->Refresh().ok());
+  }
+  void ReplaceInTokens(const std::string& before, const std::string& after) {
+    const std::string file = directory_.Below("tokens.toml");
+    std::stringstream text;
+    text << std::ifstream(file).rdbuf();
+    std::ofstream(file, std::ios::trunc) << absl::StrReplaceAll(text.str(), {{before, after}});
+    const absl::StatusOr<bool> changed = principals_->Refresh();
+    ASSERT_TRUE(changed.ok() && *changed) << changed.status();
+  }
+  void AskForASecondPerson() {
+    SetPolicy("require_second_person",
+              [](v1::Policy& policy) { policy.set_require_second_person(true); });
+  }
+
   void CreateMember(const std::string& id, const std::string& team) {
     v1::CreateMemberRequest request;
     request.set_parent(kParent);
@@ -68,6 +97,22 @@ class AnnouncementsTest : public OperationsTest {
     request.set_name(name);
     request.mutable_related()->set_all(v1::RelatedRecords::DELETE);
     request.mutable_options()->set_reason("they left");
+    return request;
+  }
+
+  // Deletes it as somebody; the change set.
+  int64_t Delete(const std::string& name, const std::string& as) {
+    v1::DeleteCustomerResponse reply;
+    const grpc::Status status = customers_->DeleteCustomer(As(as).get(), Deleting(name), &reply);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return reply.outcome().change_set();
+  }
+  static v1::UndoRequest Undoing(int64_t change_set, v1::UndoMode mode = v1::STRICT) {
+    v1::UndoRequest request;
+    request.set_parent(kParent);
+    request.add_names(fmt::format("{}/changeSets/{}", kParent, change_set));
+    request.set_mode(mode);
+    request.mutable_options()->set_reason("wrong");
     return request;
   }
 
@@ -99,6 +144,12 @@ class AnnouncementsTest : public OperationsTest {
                         const std::string& as = "administrator") {
     Announcement shown;
     return ErrorOf(TryAnnounce(request, shown, as)).reason;
+  }
+
+  static v1::AnnounceRequest ByTimer(const google::protobuf::Message& command, int64_t hours) {
+    v1::AnnounceRequest request = Announcing(command);
+    *request.mutable_execute_delay() = google::protobuf::util::TimeUtil::HoursToDuration(hours);
+    return request;
   }
 
   // A plan of an operation, and the request that does it.
