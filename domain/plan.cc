@@ -291,7 +291,8 @@ std::string DescribeDrift(const Draft& planned, const EntityRef& then, const Dra
   std::set<std::string> paths;
   for (const v1::FieldChange& change :
        Differences(a.before->resource.get(), b.before->resource.get())) {
-    paths.insert(change.path());
+    // Not which member: a member may be as personal as a value.
+    paths.insert(change.path().substr(0, change.path().find('[')));
   }
   if (paths.empty()) {
     return "something else would happen to it than planned";

@@ -1,7 +1,9 @@
 #include "server/announcement_execution.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "domain/announcement.h"
@@ -34,10 +36,24 @@ constexpr int kMostDifferences = 20;
 // How long resolving a command may take, e.g. finding the commits of an undo.
 constexpr absl::Duration kReading = absl::Minutes(5);
 
-// A fault that may be over when the same is tried again.
+// What may be over when the same is tried again: a fault, or a refusal that is not about the
+// command.
 bool MayPass(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
-         domain::ReasonOf(status) == v1::BUSY;
+  switch (domain::ReasonOf(status)) {
+    case v1::ERROR_REASON_UNSPECIFIED:
+    case v1::INTERNAL_ERROR:
+    case v1::BUSY:
+    case v1::CLOCK_JUMPED:
+    case v1::DEADLINE_PASSED:
+    case v1::CALLER_CANCELLED:
+    case v1::QUEUE_FULL:
+    case v1::DISK_FULL:
+    case v1::NOT_SERVING:
+    case v1::OUTCOME_UNKNOWN:
+      return !status.ok();
+    default:
+      return false;
+  }
 }
 
 class Execution {
@@ -68,16 +84,19 @@ class Execution {
     return view.Get(entity);
   }
 
-  // The principal of that id, if it holds all that the command needs.
+  // The principal of that id, if it holds all that the command needs. A token of theirs that may
+  // less takes nothing away, and two that may each a part of it are not enough.
   PrincipalPtr WhoMay(const std::string& id) const {
-    PrincipalPtr found;
-    for (const std::string& permission : row_.shown().permissions()) {
-      found = parts_.rpc->principals().FindById(id, tenant_.id, permission);
-      if (found == nullptr) {
-        return nullptr;
+    const auto& needed = row_.shown().permissions();
+    for (const std::string& permission : needed) {
+      PrincipalPtr found = parts_.rpc->principals().FindById(id, tenant_.id, permission);
+      if (found != nullptr &&
+          std::all_of(needed.begin(), needed.end(),
+                      [&found](const std::string& one) { return found->Has(one); })) {
+        return found;
       }
     }
-    return found;
+    return nullptr;
   }
 
   absl::StatusOr<PrincipalPtr> CheckPeople() const {
@@ -92,7 +111,7 @@ class Execution {
     const RowView view(parts_.ledger->rows(), tenant_.number, tenant_.visible);
     RETRACE_ASSIGN(const v1::Policy policy, domain::PolicyOf(view));
     if (policy.require_second_person() &&
-        (shown.approver() == shown.asker() || WhoMay(shown.approver()) == nullptr)) {
+        (!domain::HasSecondPerson(row_) || WhoMay(row_.approver_principal()) == nullptr)) {
       return Refusal(v1::SECOND_PERSON_REQUIRED,
                      "Nobody else approved it who may still give the command.")
           .Next("Announce it again, and ask somebody who may to approve it.");
@@ -114,14 +133,40 @@ class Execution {
     return *std::move(kept);
   }
 
+  std::string RequestId() const { return fmt::format("announced-{}", id_); }
+
+  // The command again after it was done: its request id gets the first answer, whatever the people
+  // may by now.
+  Command Repeat(const KeptCommand& kept) const {
+    auto planner = std::make_shared<Principal>();
+    planner->id = row_.shown().planner();
+    Command command = CommandFor(*kept.endpoint, *kept.request);
+    command.tenant = &tenant_;
+    command.principal = std::move(planner);
+    command.options.set_request_id(RequestId());
+    command.decide = [](domain::Draft&, const domain::Context&) {
+      return absl::InternalError("a command that was done is decided again");
+    };
+    return command;
+  }
+
   absl::StatusOr<CommandResult> Send() const {
+    RETRACE_ASSIGN(
+        const RowPtr done,
+        Read({KindNumber::kRequest, domain::RequestRowId(row_.shown().planner(), RequestId())}));
     QueryCall call;
-    RETRACE_ASSIGN(call.principal, CheckPeople());
+    if (done == nullptr) {
+      RETRACE_ASSIGN(call.principal, CheckPeople());
+    }
+    RETRACE_ASSIGN(const KeptCommand kept, OpenCommand());
+    if (done != nullptr) {
+      return SubmitAndAwait(*parts_.sequencer, Repeat(kept));
+    }
     call.tenant = &tenant_;
     call.deadline = call.start + kReading;
-    RETRACE_ASSIGN(const KeptCommand kept, OpenCommand());
+    call.cancelled = parts_.stopping;
     RETRACE_ASSIGN(Command command, MakeCommand(kept, call, row_.shown().taken_out()));
-    command.options.set_request_id(fmt::format("announced-{}", id_));
+    command.options.set_request_id(RequestId());
     if (command.options.on_behalf_of().empty() && row_.shown().asker() != row_.shown().planner()) {
       command.options.set_on_behalf_of(row_.shown().asker());
     }
@@ -150,15 +195,15 @@ class Execution {
     AdvanceAnnouncement step;
     step.mutable_ended()->set_state(Announcement::FAILED);
     Announcement::Result& result = *step.mutable_ended()->mutable_result();
-    const v1::ErrorReason reason = domain::ReasonOf(why);
-    result.set_reason(
-        v1::ErrorReason_Name(reason == v1::ERROR_REASON_UNSPECIFIED ? v1::INTERNAL_ERROR : reason));
+    result.set_reason(v1::ErrorReason_Name(domain::ReasonOf(why)));
     result.set_message(domain::WithoutValues(why));
     const google::rpc::Status details = domain::DetailsOf(why);
     for (const google::protobuf::Any& any : details.details()) {
       google::rpc::PreconditionFailure unmet;
       if (!any.UnpackTo(&unmet)) continue;
       for (const auto& violation : unmet.violations()) {
+        // Only these are without values, which would outlive a purge here.
+        if (violation.type() != "DRIFT") continue;
         if (result.differences_size() == kMostDifferences) break;
         result.add_differences(fmt::format("{}: {}", violation.subject(), violation.description()));
       }

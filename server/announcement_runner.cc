@@ -1,6 +1,9 @@
 #include "server/announcement_runner.h"
 
+#include <algorithm>
+#include <atomic>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -8,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "domain/announcement.h"
 #include "domain/operation_row.h"
@@ -17,8 +21,9 @@
 namespace retrace::server {
 namespace {
 
-// How often it looks, when anything was committed since; and again after a fault.
+// How often it looks, when anything was committed since; and again after a fault, then ever later.
 constexpr absl::Duration kLook = absl::Milliseconds(250);
+constexpr absl::Duration kLongestPause = absl::Minutes(1);
 constexpr size_t kMostFound = 1000;
 
 }  // namespace
@@ -26,6 +31,7 @@ constexpr size_t kMostFound = 1000;
 class AnnouncementRunner::Loop {
  public:
   explicit Loop(const ExecutionParts& parts) : parts_(parts) {
+    parts_.stopping = gone_;
     thread_ = std::thread([this] { Run(); });
   }
 
@@ -34,6 +40,7 @@ class AnnouncementRunner::Loop {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
     }
+    gone_->store(true);
     thread_.join();
   }
 
@@ -55,32 +62,44 @@ class AnnouncementRunner::Loop {
     }
   }
 
-  bool Stopping() {
-    absl::MutexLock lock(&mutex_);
-    return stopping_;
-  }
+  // What waits after a fault. One that waits keeps no other from going on.
+  struct Waiting {
+    std::string fault;
+    absl::Duration pause = absl::ZeroDuration();
+    absl::Time next = absl::InfinitePast();
+  };
 
   // True when something has to be tried again.
   bool LookAtAll() {
     bool again = false;
     for (Tenant* tenant : parts_.ledger->tenants().All()) {
       for (const std::string& id : FindExecuting(*tenant)) {
-        if (Stopping()) {
+        if (gone_->load()) {
           return false;
         }
-        const absl::Status status = GoOnExecuting(parts_, *tenant, id);
-        if (!status.ok()) {
+        const auto waiting = waiting_.find(id);
+        if (waiting != waiting_.end() && absl::Now() < waiting->second.next) {
           again = true;
-          Tell(*tenant, id, domain::WithoutValues(status));
+          continue;
+        }
+        const absl::Status status = GoOnExecuting(parts_, *tenant, id);
+        if (status.ok()) {
+          waiting_.erase(id);
+        } else {
+          again = true;
+          Wait(*tenant, id, domain::WithoutValues(status));
         }
       }
     }
     return again;
   }
 
-  // Once for each fault, however often it is met again.
-  void Tell(const Tenant& tenant, const std::string& id, const std::string& fault) {
-    if (std::exchange(told_[id], fault) != fault) {
+  // Tells each fault once, however often it is met again.
+  void Wait(const Tenant& tenant, const std::string& id, const std::string& fault) {
+    Waiting& waiting = waiting_[id];
+    waiting.pause = std::min(std::max(kLook, waiting.pause * 2), kLongestPause);
+    waiting.next = absl::Now() + waiting.pause;
+    if (std::exchange(waiting.fault, fault) != fault) {
       Log(LogLevel::kWarn, "an announced plan waits",
           {{"tenant", tenant.id}, {"announcement", id}, {"fault", fault}});
     }
@@ -103,8 +122,9 @@ class AnnouncementRunner::Loop {
     return ids;
   }
 
-  const ExecutionParts parts_;
-  std::map<std::string, std::string> told_;  // the thread's
+  ExecutionParts parts_;
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+  std::map<std::string, Waiting> waiting_;  // the thread's
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

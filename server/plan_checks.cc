@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "domain/operation_row.h"
 #include "domain/plan.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
@@ -169,7 +170,7 @@ absl::Status CheckPlanned(const Command& command, const Draft& draft,
     }
     return Drifted(
         token, 0,
-        {{v1::ErrorReason_Name(domain::ReasonOf(decided)), std::string(decided.message())}},
+        {{v1::ErrorReason_Name(domain::ReasonOf(decided)), domain::WithoutValues(decided)}},
         ": it would be refused now");
   }
   if (OutcomeDigest(draft) == token.digest()) {

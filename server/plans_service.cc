@@ -54,9 +54,13 @@ absl::StatusOr<v1::ListAnnouncementsResponse> List(Backend& backend, const Query
       request.show_closed() ? domain::kNewestAnnouncementIndex : domain::kOpenAnnouncementIndex, "",
       ""};
   store::v1::PageToken token;
-  token.set_position(call.tenant->visible);
-  if (!request.page_token().empty()) {
+  Moment moment;
+  if (request.page_token().empty()) {
+    RETRACE_ASSIGN(moment, ResolveAsOf(*backend.ledger, *call.tenant, request.as_of()));
+    token.set_position(moment.position);
+  } else {
     RETRACE_ASSIGN(token, OpenPageToken(*backend.ledger, call, request, request.page_token()));
+    RETRACE_ASSIGN(moment, MomentAt(*backend.ledger, *call.tenant, token.position()));
     range.lower = domain::EncodeNumber(1 - ReadNumber<int64_t>(token.id()).value_or(1));
   }
   const RowView view(backend.ledger->rows(), call.tenant->number, token.position());
@@ -71,7 +75,6 @@ absl::StatusOr<v1::ListAnnouncementsResponse> List(Backend& backend, const Query
                      SealPageToken(*backend.ledger, call, request, token));
     }
   }
-  RETRACE_ASSIGN(Moment moment, MomentAt(*backend.ledger, *call.tenant, token.position()));
   *response.mutable_answered() = std::move(moment.answered);
   return response;
 }
