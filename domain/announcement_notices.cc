@@ -15,6 +15,8 @@
 namespace retrace::domain {
 namespace {
 
+constexpr std::string_view kExecuted = "plans.executed";
+
 const store::v1::AnnouncementRow& RowOf(const Found& announcement) {
   return announcement.row->As<store::v1::AnnouncementRow>();
 }
@@ -40,6 +42,10 @@ absl::Status Tell(const Found& announcement, std::string_view kind, v1::Audience
   notice.audience = std::move(audience);
   notice.about = NameOf(context.header.tenant, announcement.entity);
   notice.message = std::move(message);
+  // The end is told by a commit of the server's own; what it did, and may be undone, is another.
+  if (kind == kExecuted) {
+    notice.change_set = static_cast<Position>(ShownOf(announcement).result().change_set());
+  }
   return Notify(notice, draft, context);
 }
 
@@ -121,7 +127,7 @@ absl::Status TellEnd(const Found& announcement, Draft& draft, const Context& con
                        text.empty() ? "" : " ", text);
   }
   const bool executed = shown.state() == v1::Announcement::EXECUTED;
-  return TellEverybody(announcement, executed ? "plans.executed" : "plans.failed", std::move(text),
+  return TellEverybody(announcement, executed ? kExecuted : "plans.failed", std::move(text),
                        draft, context);
 }
 

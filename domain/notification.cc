@@ -258,6 +258,7 @@ absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context
   notification.set_kind(notice.kind);
   *notification.mutable_audience() = notice.audience;
   notification.set_about(notice.about);
+  notification.set_change_set(static_cast<int64_t>(notice.change_set));
   notification.set_message(notice.message);
   notification.set_corrects(notice.corrects);
   notification.set_count(notice.count);

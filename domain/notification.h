@@ -51,6 +51,8 @@ struct Notice {
   // Entities that it tells of, as far as they are shown, and how many there are.
   std::vector<v1::NotifiedEntity> entities;
   int64_t count = 0;
+  // The change set that it tells of, and that may be undone; 0: the one that asks for it.
+  Position change_set = 0;
   // Name of the notification that it corrects.
   std::string corrects;
 };

@@ -275,20 +275,22 @@ class AnnouncementsTest : public OperationsTest {
     return reply.commit();
   }
   // Notifications of a kind that were asked for, as rows.
-  int CountOf(const std::string& kind) {
+  // Notifications of the kind, as they were asked for.
+  std::vector<v1::Notification> Asked(const std::string& kind) {
     Tenant& acme = *ledger_->tenants().Find("acme");
-    int count = 0;
+    std::vector<v1::Notification> all;
     for (eventstore::Position at = 1; at <= acme.visible; ++at) {
       const auto commit = ledger_->ReadCommit(acme, at);
       EXPECT_TRUE(commit.ok());
       for (const domain::DraftEvent& event : commit->events) {
         if (event.event->GetDescriptor()->name() != "NotificationRequested") continue;
         const auto& asked = static_cast<const store::v1::NotificationRequested&>(*event.event);
-        count += asked.notification().kind() == kind ? 1 : 0;
+        if (asked.notification().kind() == kind) all.push_back(asked.notification());
       }
     }
-    return count;
+    return all;
   }
+  size_t CountOf(const std::string& kind) { return Asked(kind).size(); }
 
   std::unique_ptr<v1::Plans::Stub> plans_;
   std::unique_ptr<v1::Members::Stub> members_;

@@ -30,7 +30,7 @@ TEST_F(AnnouncementsTest, ItIsToldAnsweredAndExecuted) {
   EXPECT_EQ(shown.plan().plan_token(), "");
   EXPECT_EQ(shown.plan().samples(0).title(), "gold 0");
   EXPECT_EQ(shown.reason(), "they left");
-  EXPECT_EQ(CountOf("plans.announced"), 1);
+  EXPECT_EQ(CountOf("plans.announced"), 1u);
   EXPECT_TRUE(Acknowledge(name).ok());
   EXPECT_TRUE(Acknowledge(name).ok());
   shown = Executed(name);
@@ -41,7 +41,8 @@ TEST_F(AnnouncementsTest, ItIsToldAnsweredAndExecuted) {
   EXPECT_EQ(commit.actor(), "administrator");
   EXPECT_EQ(commit.reason(), "they left");
   EXPECT_EQ(commit.on_behalf_of(), "");
-  EXPECT_EQ(CountOf("plans.executed"), 1);
+  ASSERT_EQ(CountOf("plans.executed"), 1u);
+  EXPECT_EQ(Asked("plans.executed")[0].change_set(), shown.result().change_set());
   // It can be undone like any other; those who were told hear of that, too.
   v1::UndoRequest undo;
   undo.set_parent(kParent);
@@ -51,11 +52,11 @@ TEST_F(AnnouncementsTest, ItIsToldAnsweredAndExecuted) {
   ASSERT_TRUE(history_->Undo(As("administrator").get(), undo, &undone).ok());
   EXPECT_FALSE(IsDeleted(ann));
   EXPECT_EQ(Get(name).undone_by(), undone.outcome().change_set());
-  EXPECT_EQ(CountOf("plans.undone"), 1);
+  EXPECT_EQ(CountOf("plans.undone"), 1u);
   undo.set_names(0, fmt::format("{}/changeSets/{}", kParent, undone.outcome().change_set()));
   ASSERT_TRUE(history_->Undo(As("administrator").get(), undo, &undone).ok());
   EXPECT_EQ(Get(name).undone_by(), 0);
-  EXPECT_EQ(CountOf("plans.executed"), 2);
+  EXPECT_EQ(CountOf("plans.executed"), 2u);
 }
 
 TEST_F(AnnouncementsTest, ThePlanIsKeptForAWeek) {
@@ -71,7 +72,7 @@ TEST_F(AnnouncementsTest, ThePlanIsKeptForAWeek) {
   EXPECT_THAT(failed.result().differences(), ElementsAre(HasSubstr("level")));
   EXPECT_EQ(failed.result().change_set(), 0);
   EXPECT_FALSE(IsDeleted(names[1]));
-  EXPECT_EQ(CountOf("plans.failed"), 1);
+  EXPECT_EQ(CountOf("plans.failed"), 1u);
 }
 
 TEST_F(AnnouncementsTest, AfterItsTimeNothingCanBeSaid) {
@@ -85,7 +86,7 @@ TEST_F(AnnouncementsTest, AfterItsTimeNothingCanBeSaid) {
   EXPECT_EQ(Get(name).state(), Announcement::EXPIRED);
   EXPECT_EQ(ErrorOf(Object(name, "no")).reason, "ANNOUNCEMENT_CLOSED");
   EXPECT_EQ(ErrorOf(Acknowledge(name)).reason, "ANNOUNCEMENT_CLOSED");
-  EXPECT_EQ(CountOf("plans.expired"), 1);
+  EXPECT_EQ(CountOf("plans.expired"), 1u);
   EXPECT_FALSE(IsDeleted(ann));
 }
 
@@ -139,7 +140,7 @@ TEST_F(AnnouncementsTest, BadInputIsRefused) {
   CreateDeal(ann);
   EXPECT_EQ(RefusalOf(Announcing(Deleting(ann))), "ACKNOWLEDGEMENT_REQUIRED");
   EXPECT_EQ(RefusalOf(Announcing(Deletion("*"))), "PLAN_REQUIRED");
-  EXPECT_EQ(CountOf("plans.announced"), 0);
+  EXPECT_EQ(CountOf("plans.announced"), 0u);
 }
 
 TEST_F(AnnouncementsTest, ObjectionsAreAcknowledgedFirst) {
@@ -149,12 +150,12 @@ TEST_F(AnnouncementsTest, ObjectionsAreAcknowledgedFirst) {
   const std::string name = Announce(request).name();
   EXPECT_EQ(ErrorOf(Object(name, "  ")).reason, "INVALID_FIELD");
   ASSERT_TRUE(Object(name, "she is mine").ok());
-  EXPECT_EQ(CountOf("plans.objected"), 1);
+  EXPECT_EQ(CountOf("plans.objected"), 1u);
   // The timer leaves it, and tells why.
   Pass(2 * kDayUs);
   EXPECT_EQ(Get(name).state(), Announcement::OPEN);
   EXPECT_EQ(Get(name).held_back(), "OBJECTIONS_EXIST");
-  EXPECT_EQ(CountOf("plans.failed"), 1);
+  EXPECT_EQ(CountOf("plans.failed"), 1u);
   EXPECT_EQ(ErrorOf(Execute(name)).reason, "OBJECTIONS_EXIST");
   EXPECT_EQ(ErrorOf(Execute(name, "administrator", 2)).reason, "OBJECTIONS_EXIST");
   ASSERT_TRUE(Object(name, "and still is").ok());
@@ -191,7 +192,7 @@ TEST_F(AnnouncementsTest, TheTimerExecutesWhatIsLeft) {
   Run(Planned(Undo(shown.result().change_set())));
   EXPECT_FALSE(IsDeleted(names[4]));
   EXPECT_NE(Get(name).undone_by(), 0);
-  EXPECT_EQ(CountOf("plans.undone"), 1);
+  EXPECT_EQ(CountOf("plans.undone"), 1u);
 }
 
 TEST_F(AnnouncementsTest, WhatIsTakenOutIsNotTakenAlong) {
@@ -240,7 +241,7 @@ TEST_F(AnnouncementsTest, ARequestIsApprovedByWhoMay) {
   Announcement shown = Get(name, "agent");
   EXPECT_EQ(shown.state(), Announcement::REQUESTED);
   EXPECT_FALSE(shown.has_plan());
-  EXPECT_EQ(CountOf("plans.requested"), 1);
+  EXPECT_EQ(CountOf("plans.requested"), 1u);
   // Nobody gets rights by asking.
   EXPECT_EQ(ErrorOf(Execute(name, "agent")).reason, "PERMISSION_MISSING");
   EXPECT_EQ(ErrorOf(Approve(name, "agent")).reason, "PERMISSION_MISSING");
@@ -250,7 +251,7 @@ TEST_F(AnnouncementsTest, ARequestIsApprovedByWhoMay) {
   EXPECT_EQ(shown.state(), Announcement::OPEN);
   EXPECT_EQ(shown.planner(), "administrator");
   EXPECT_EQ(shown.plan().entity_count(), 1);
-  EXPECT_EQ(CountOf("plans.approved"), 1);
+  EXPECT_EQ(CountOf("plans.approved"), 1u);
   EXPECT_EQ(ErrorOf(Execute(name, "agent")).reason, "PERMISSION_MISSING");
   shown = Executed(name);
   EXPECT_EQ(shown.state(), Announcement::EXECUTED) << shown.DebugString();
@@ -326,7 +327,7 @@ TEST_F(AnnouncementsTest, WithdrawnIsOver) {
   ASSERT_TRUE(Withdraw(name).ok());
   EXPECT_EQ(ErrorOf(Withdraw(name)).reason, "ANNOUNCEMENT_CLOSED");
   EXPECT_EQ(ErrorOf(Execute(name)).reason, "ANNOUNCEMENT_CLOSED");
-  EXPECT_EQ(CountOf("plans.withdrawn"), 1);
+  EXPECT_EQ(CountOf("plans.withdrawn"), 1u);
   // Who may withdraw what others announced.
   const std::string theirs = Announce(Announcing(Deleting(ann)), "agent").name();
   EXPECT_TRUE(Withdraw(theirs).ok());
