@@ -146,11 +146,10 @@ absl::Status AddNamed(const Tenant& tenant, const v1::Audience& audience, const 
   return absl::OkStatus();
 }
 
-// Somebody who was told, or may have been.
+// Somebody who was told, or may have been, whatever became of it when it was sent once more.
 bool WasTold(const v1::Delivery& delivery) {
-  return delivery.channel() == v1::INBOX
-             ? delivery.has_read_time()
-             : delivery.state() == v1::Delivery::SENT || delivery.may_have_arrived();
+  return delivery.channel() == v1::INBOX ? delivery.has_read_time()
+                                         : delivery.has_send_time() || delivery.may_have_arrived();
 }
 
 }  // namespace
@@ -190,29 +189,40 @@ absl::StatusOr<bool> Addressing::AddressClosed(Tenant& tenant, Position change_s
                  view.Find({KindNumber::kNotification, domain::kGatheringIndex,
                             domain::EncodeNumber(number), domain::EncodeNumber(number + 1)},
                            kMostGathering));
-  bool changed = false;
-  for (const domain::IndexHit& hit : hits) {
-    RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, hits.size()));
-    changed = changed || made;
-  }
-  return changed;
+  // What is left to be addressed later is held as the whole is.
+  RETRACE_ASSIGN(const v1::Policy policy, domain::PolicyOf(view));
+  const auto above = static_cast<size_t>(policy.hold_notifications_above());
+  const size_t least_left = hits.size() > above ? above + 1 : 1;
+  size_t made = 0;
+  RETRACE_RETURN_IF_ERROR(AddressEach(tenant, hits, hits.size(), least_left, made));
+  return made > 0;
 }
 
 // What was held and may leave now.
 absl::StatusOr<bool> Addressing::AddressResolved(Tenant& tenant) const {
-  bool changed = false;
+  size_t made = 0;
   for (const std::string state : {"GATHERING", "READY"}) {
     const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
     RETRACE_ASSIGN(
         const auto hits,
         view.Find({KindNumber::kNotification, domain::kNotificationStateIndex, state, state + '\0'},
                   kMostUnaddressed));
-    for (const domain::IndexHit& hit : hits) {
-      RETRACE_ASSIGN(const bool made, Address(tenant, hit.id, 1));
-      changed = changed || made;
-    }
+    RETRACE_RETURN_IF_ERROR(AddressEach(tenant, hits, /*together=*/1, /*least_left=*/1, made));
   }
-  return changed;
+  return made > 0;
+}
+
+absl::Status Addressing::AddressEach(Tenant& tenant, const std::vector<domain::IndexHit>& hits,
+                                     size_t together, size_t least_left, size_t& made) const {
+  for (size_t i = 0; i < hits.size(); ++i) {
+    if (made >= parts_.most_at_once && hits.size() - i >= least_left) {
+      return absl::UnavailableError(
+          fmt::format("{} notifications were addressed; there are more", made));
+    }
+    RETRACE_ASSIGN(const bool one, Address(tenant, hits[i].id, together));
+    made += one ? 1 : 0;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,

@@ -60,9 +60,9 @@ class NotifyingTest : public ::testing::Test {
                                              ledger.tenants(), options);
   }
   // Follows when it is told to (Follow), and by itself.
-  void StartFollower() {
-    addressing_ = std::make_unique<Addressing>(
-        Addressing::Parts{&small_.ledger(), sequencer_.get(), principals_.get(), /*mail=*/true});
+  void StartFollower(bool mail = true, size_t most_at_once = 1000) {
+    addressing_ = std::make_unique<Addressing>(Addressing::Parts{
+        &small_.ledger(), sequencer_.get(), principals_.get(), mail, most_at_once});
     FollowerOptions options;
     options.name = domain::kNotificationFollower;
     options.wants = &Addressing::Wants;
