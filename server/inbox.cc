@@ -16,7 +16,9 @@
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "retrace/v1/members.pb.h"
+#include "server/envelope.h"
 #include "server/lists.h"
+#include "server/log_walk.h"
 #include "server/message.h"
 #include "server/message_values.h"
 #include "server/moment.h"
@@ -134,6 +136,27 @@ absl::StatusOr<std::vector<std::string>> RecipientsOf(const Ledger& ledger, cons
   return recipients;
 }
 
+// Whether these commits are about any notification or delivery: to look at them costs less than to
+// read an inbox again.
+absl::StatusOr<bool> TouchInboxes(Ledger& ledger, const Tenant& tenant, eventstore::Position first,
+                                  eventstore::Position last) {
+  LogWalk walk(ledger.log(), tenant.number, first, last, /*backwards=*/false);
+  Envelope commit;
+  while (true) {
+    RETRACE_ASSIGN(const eventstore::StoredCommit* stored, walk.Next());
+    if (stored == nullptr) {
+      return false;
+    }
+    RETRACE_RETURN_IF_ERROR(ReadEnvelope(stored->bytes, /*with_events=*/true, commit));
+    for (const Envelope::Event& event : commit.events) {
+      if (event.kind == static_cast<uint32_t>(KindNumber::kDelivery) ||
+          event.kind == static_cast<uint32_t>(KindNumber::kNotification)) {
+        return true;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ListMyNotificationsResponse> Inbox::Answer(
@@ -216,6 +239,28 @@ absl::StatusOr<store::v1::ResolvedPreferences> Inbox::Resolve(
   return resolved;
 }
 
+absl::StatusOr<v1::WatchMyNotificationsResponse> Inbox::ChangesSince(
+    const QueryCall& call, eventstore::Position told, eventstore::Position visible) const {
+  const RowView view(ledger_.rows(), call.tenant->number, visible);
+  v1::WatchMyNotificationsResponse message;
+  RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
+  message.set_position(static_cast<int64_t>(visible));
+  message.set_unread_count(unread);
+  if (told == 0) {
+    return message;
+  }
+  RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, "", kMostWatched));
+  for (auto hit = hits.rbegin(); hit != hits.rend(); ++hit) {
+    RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit->id));
+    if (entry.has_value() && (entry->delivery->head.update_position() > told ||
+                              entry->notification->head.update_position() > told)) {
+      RETRACE_RETURN_IF_ERROR(
+          Show(ledger_, principals_, *call.tenant, view, *entry, *message.add_items()));
+    }
+  }
+  return message;
+}
+
 absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
   const Tenant& tenant = *call.tenant;
   eventstore::Position told = 0;  // everything up to here was told; 0: nothing yet
@@ -225,26 +270,19 @@ absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
     const uint64_t changes = ledger_.tenants().changes();
     const eventstore::Position visible = tenant.visible;
     if (told == 0 || visible > told) {
-      const RowView view(ledger_.rows(), tenant.number, visible);
-      v1::WatchMyNotificationsResponse message;
-      RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
-      message.set_position(static_cast<int64_t>(visible));
-      RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, "", kMostWatched));
-      for (auto hit = hits.rbegin(); told != 0 && hit != hits.rend(); ++hit) {
-        RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit->id));
-        if (entry.has_value() && (entry->delivery->head.update_position() > told ||
-                                  entry->notification->head.update_position() > told)) {
-          RETRACE_RETURN_IF_ERROR(
-              Show(ledger_, principals_, tenant, view, *entry, *message.add_items()));
+      bool touched = told == 0;
+      if (!touched) {
+        RETRACE_ASSIGN(touched, TouchInboxes(ledger_, tenant, told + 1, visible));
+      }
+      if (touched) {
+        RETRACE_ASSIGN(const v1::WatchMyNotificationsResponse message,
+                       ChangesSince(call, told, visible));
+        if (told == 0 || message.items_size() > 0 || message.unread_count() != told_unread) {
+          RETRACE_RETURN_IF_ERROR(writer.Write(message));
+          told_unread = message.unread_count();
         }
       }
-      const bool first = told == 0;
-      message.set_unread_count(unread);
       told = std::max<eventstore::Position>(visible, 1);
-      if (first || message.items_size() > 0 || unread != told_unread) {
-        RETRACE_RETURN_IF_ERROR(writer.Write(message));
-        told_unread = unread;
-      }
       absl::SleepFor(kRest);
     }
     ledger_.tenants().WaitForChange(changes, kLook);

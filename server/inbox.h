@@ -28,6 +28,11 @@ class Inbox {
       const QueryCall& call, const v1::UpdateMyPreferencesRequest& request) const;
 
  private:
+  // What a watch that was told up to a position (0: nothing) tells next.
+  absl::StatusOr<v1::WatchMyNotificationsResponse> ChangesSince(const QueryCall& call,
+                                                                eventstore::Position told,
+                                                                eventstore::Position visible) const;
+
   Ledger& ledger_;
   const Principals& principals_;
 };

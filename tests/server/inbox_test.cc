@@ -1,0 +1,87 @@
+// Watching an inbox: each change is told, and nothing else.
+#include "server/inbox.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "tests/server/notifying_fixture.h"
+
+namespace retrace::server {
+namespace {
+
+using ::testing::SizeIs;
+
+// Keeps what a watch writes, until it is ended.
+class Watched : public StreamWriter {
+ public:
+  absl::Status Write(const google::protobuf::Message& message) override {
+    absl::MutexLock lock(&mutex_);
+    messages_.push_back(static_cast<const v1::WatchMyNotificationsResponse&>(message));
+    return absl::OkStatus();
+  }
+  absl::Status Alive() const override {
+    absl::MutexLock lock(&mutex_);
+    return ended_ ? absl::CancelledError("ended") : absl::OkStatus();
+  }
+  void End() {
+    absl::MutexLock lock(&mutex_);
+    ended_ = true;
+  }
+  // The next one; fails the test when none comes.
+  v1::WatchMyNotificationsResponse Await() {
+    const auto any = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !messages_.empty(); };
+    absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&any), absl::Seconds(60))) {
+      ADD_FAILURE() << "nothing is told";
+      return {};
+    }
+    auto message = std::move(messages_.front());
+    messages_.erase(messages_.begin());
+    return message;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<v1::WatchMyNotificationsResponse> messages_ ABSL_GUARDED_BY(mutex_);
+};
+
+class InboxTest : public NotifyingTest {};
+
+TEST_F(InboxTest, AWatchTellsWhatComesIsReadAndIsTakenBack) {
+  const Inbox inbox(small_.ledger(), *principals_);
+  const QueryCall call = small_.Call("WatchMyNotifications", "anna");
+  Watched watched;
+  std::thread watching([&] { EXPECT_TRUE(absl::IsCancelled(inbox.Watch(call, watched))); });
+  EXPECT_EQ(watched.Await().unread_count(), 0);
+  // Commits of others' business come between, and before each change.
+  NewCustomer("Beta", "");
+  const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
+  NewCustomer("Gamma", "");
+  v1::WatchMyNotificationsResponse told = watched.Await();
+  EXPECT_EQ(told.unread_count(), 1);
+  ASSERT_THAT(told.items(), SizeIs(1));
+  EXPECT_EQ(told.items(0).notification().kind(), "customers.deleted");
+  NewCustomer("Delta", "");
+  MarkRead("anna", told.items(0).name());
+  told = watched.Await();
+  EXPECT_EQ(told.unread_count(), 0);
+  ASSERT_THAT(told.items(), SizeIs(1));
+  EXPECT_TRUE(told.items(0).has_read_time());
+  Undo(change_set);
+  for (bool restored = false; !restored && !HasFailure();) {
+    told = watched.Await();
+    for (const v1::InboxItem& item : told.items()) {
+      restored = restored || item.notification().kind() == "customers.restored";
+    }
+  }
+  watched.End();
+  watching.join();
+}
+
+}  // namespace
+}  // namespace retrace::server
