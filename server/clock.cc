@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -15,6 +16,9 @@
 
 namespace retrace::server {
 namespace {
+
+// Longer than it takes from one Save to the next.
+constexpr int64_t kServesOnUs = 600LL * 1'000'000;
 
 int64_t BootTimeMicros() {
   timespec now{};
@@ -54,6 +58,10 @@ absl::StatusOr<std::unique_ptr<Clock>> Clock::Open(const std::string& data_direc
     return OtherClock(data_directory, test);
   }
   std::unique_ptr<Clock> clock(new Clock(file, test, kept.advanced_us(), kept.uptime_us()));
+  // It ended before this one began.
+  const int64_t now_us = clock->WallMicros();
+  clock->unrecorded_until_us_ =
+      kept.unrecorded_until_us() == 0 ? now_us : std::min(kept.unrecorded_until_us(), now_us);
   RETRACE_RETURN_IF_ERROR(clock->Save());
   return clock;
 }
@@ -77,21 +85,27 @@ absl::Status Clock::Advance(int64_t microseconds) {
   }
   absl::MutexLock lock(&mutex_);
   const int64_t advanced_us = advanced_us_ + microseconds;
-  RETRACE_RETURN_IF_ERROR(Write(advanced_us));
+  RETRACE_RETURN_IF_ERROR(Write(advanced_us, WallMicros() + microseconds + kServesOnUs));
   advanced_us_ = advanced_us;
   return absl::OkStatus();
 }
 
 absl::Status Clock::Save() {
   absl::MutexLock lock(&mutex_);
-  return Write(advanced_us_);
+  return Write(advanced_us_, WallMicros() + kServesOnUs);
 }
 
-absl::Status Clock::Write(int64_t advanced_us) {
+absl::Status Clock::End() {
+  absl::MutexLock lock(&mutex_);
+  return Write(advanced_us_, unrecorded_until_us_);
+}
+
+absl::Status Clock::Write(int64_t advanced_us, int64_t unrecorded_until_us) {
   store::v1::ClockFile kept;
   kept.set_test(test_);
   kept.set_advanced_us(advanced_us);
   kept.set_uptime_us(UptimeMicros());
+  kept.set_unrecorded_until_us(unrecorded_until_us);
   std::string text;
   google::protobuf::TextFormat::PrintToString(kept, &text);
   return eventstore::FromRocks(

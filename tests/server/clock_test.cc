@@ -45,6 +45,25 @@ TEST_F(ClockTest, ATestClockIsMovedAndStaysWhereItIs) {
   EXPECT_LT((*clock)->UptimeMicros(), uptime + 31 * kDayUs);
 }
 
+TEST_F(ClockTest, KnowsUpToWhenWhatWasDoneMayBeUnrecorded) {
+  auto clock = Open(true);
+  ASSERT_TRUE(clock.ok()) << clock.status();
+  MakeLog();
+  const int64_t first = (*clock)->UnrecordedUntilMicros();
+  ASSERT_TRUE((*clock)->Advance(kDayUs).ok());
+  ASSERT_TRUE((*clock)->End().ok());
+  clock = Open(true);
+  EXPECT_EQ((*clock)->UnrecordedUntilMicros(), first) << "it ended in order";
+  const int64_t served = (*clock)->WallMicros();
+  clock = Open(true);
+  EXPECT_GE((*clock)->UnrecordedUntilMicros(), served) << "it was killed";
+  const int64_t killed = (*clock)->UnrecordedUntilMicros();
+  EXPECT_LE(killed, (*clock)->WallMicros());
+  ASSERT_TRUE((*clock)->End().ok());
+  clock = Open(true);
+  EXPECT_EQ((*clock)->UnrecordedUntilMicros(), killed) << "what the one before it did is still so";
+}
+
 TEST_F(ClockTest, TheSystemsClockIsNotMoved) {
   auto clock = Open(false);
   ASSERT_TRUE(clock.ok()) << clock.status();
