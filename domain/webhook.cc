@@ -265,7 +265,8 @@ absl::Status Decide(const store::v1::DisableWebhook& command, Draft& draft,
                     const Context& context) {
   const EntityRef entity{KindNumber::kWebhook, command.webhook()};
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
-  if (row == nullptr || !row->live() || row->As<Webhook>().state() == Webhook::DISABLED) {
+  if (row == nullptr || !row->live() || row->As<Webhook>().state() == Webhook::DISABLED ||
+      row->head.revision() != command.revision()) {
     return absl::OkStatus();
   }
   draft.Target(entity);

@@ -405,7 +405,7 @@ ExitCode Assembly::Stop() {
   scrub_.reset();
   sweeper_.reset();
   follower_->Stop();
-  deliverer_->Stop();
+  const bool all_recorded = deliverer_->Stop();
   timers_->Stop();
   backup_schedule_->Stop();
   sequencer_->Drain();
@@ -419,7 +419,8 @@ ExitCode Assembly::Stop() {
   follower_.reset();
   backup_schedule_.reset();
   sequencer_.reset();
-  if (const absl::Status saved = clock_->Save(); !saved.ok()) {
+  const absl::Status saved = all_recorded ? clock_->End() : clock_->Save();
+  if (!saved.ok()) {
     return FailStorage("keeping the clock", saved);
   }
   const absl::Status flushed = ledger_->rows().Flush();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
 
 #include "absl/random/random.h"
 #include "absl/time/clock.h"
@@ -10,22 +12,17 @@
 #include "domain/follower.h"
 #include "domain/index_values.h"
 #include "domain/notification.h"
-#include "domain/notification_kinds.h"
 #include "domain/recipient.h"
-#include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "domain/webhook.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
-#include "retrace/store/v1/webhooks.pb.h"
+#include "server/delivery_mail.h"
 #include "server/logging.h"
-#include "server/message.h"
-#include "server/message_values.h"
 #include "server/outbound/retry_schedule.h"
 #include "server/submit.h"
 #include "server/system_log.h"
-#include "server/unsubscribe.h"
 #include "server/webhooks.h"
 
 namespace retrace::server {
@@ -40,10 +37,8 @@ constexpr absl::Duration kLook = absl::Milliseconds(200);
 constexpr int kRestPerLook = 10;
 // Deliveries that are read from the index at once.
 constexpr size_t kPage = 2'000;
-// Deliveries of one destination that are held in memory; further ones wait in their rows.
-constexpr size_t kMostQueued = 500;
-constexpr size_t kMostPostsPerEndpoint = 4;
-constexpr std::string_view kMail = "mail/";
+// Results that could not be recorded, above which nothing more is sent: a restart sends it again.
+constexpr size_t kMostUnrecorded = 100;
 // Between two tries to record what came of an attempt.
 constexpr absl::Duration kShortestWait = absl::Milliseconds(500);
 constexpr absl::Duration kLongestWait = absl::Minutes(1);
@@ -58,15 +53,13 @@ bool IsAboutAddress(const SendResult& result) {
                      [&result](std::string_view code) { return result.detail.ends_with(code); });
 }
 
-store::v1::RecordAttempt AttemptAt(const std::string& id, const v1::Delivery& delivery,
-                                   const v1::Notification& notification,
-                                   eventstore::Position seen) {
-  store::v1::RecordAttempt attempt;
-  attempt.set_seen_position(static_cast<int64_t>(seen));
-  attempt.set_delivery(id);
-  attempt.set_attempt(delivery.attempt_count() + 1);
-  attempt.set_taken_back_count(notification.taken_back_count());
-  return attempt;
+absl::StatusOr<v1::Follower> FollowerIn(const domain::View& view) {
+  RETRACE_ASSIGN(const RowPtr row, view.Get(domain::FollowerRef(domain::kNotificationFollower)));
+  return row == nullptr ? v1::Follower() : row->As<v1::Follower>();
+}
+
+bool IsHeld(const domain::Row& row, const v1::Follower& follower) {
+  return static_cast<int64_t>(row.head.update_position()) <= follower.held_position();
 }
 
 bool IsDue(const domain::Row& row, int64_t now_us) {
@@ -88,23 +81,25 @@ Deliverer::Deliverer(const Parts& parts, DelivererOptions options)
     : parts_(parts),
       options_(std::move(options)),
       started_us_(parts.clock->WallMicros()),
+      queues_(options_.outbox.mails_at_once, options_.outbox.posts_at_once),
       outbox_(std::make_unique<Outbox>(options_.outbox)),
       thread_([this] { Run(); }) {}
 
 Deliverer::~Deliverer() { Stop(); }
 
-void Deliverer::Stop() {
+bool Deliverer::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
   if (thread_.joinable()) {
     thread_.join();
+    outbox_.reset();  // breaks off what is under way
+    RecordEnded(absl::InfiniteFuture());
   }
-  outbox_.reset();  // breaks off what is under way
-  RecordEnded();
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &Deliverer::AllRecorded));
+  return again_.empty();
 }
 
 Deliverer::Counts Deliverer::counts() const {
@@ -123,7 +118,7 @@ void Deliverer::Run() {
         return;
       }
     }
-    RecordEnded();
+    RecordEnded(absl::Now());
     if (absl::Now() < next_look_) {
       StartWaiting();
       continue;
@@ -141,44 +136,44 @@ void Deliverer::Run() {
   }
 }
 
-size_t Deliverer::MostUnderWay(const std::string& destination) const {
-  return destination.starts_with(kMail) ? options_.outbox.mails_at_once : kMostPostsPerEndpoint;
-}
-
 absl::Status Deliverer::LookForDue(Tenant& tenant) {
   if (parts_.is_open && !parts_.is_open(tenant)) {
     return absl::OkStatus();
   }
   const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
   const std::string end = domain::EncodeNumber(parts_.clock->WallMicros() + 1);
-  RETRACE_ASSIGN(const RowPtr row, view.Get(domain::FollowerRef(domain::kNotificationFollower)));
-  const v1::Follower follower = row == nullptr ? v1::Follower() : row->As<v1::Follower>();
+  RETRACE_ASSIGN(const v1::Follower follower, FollowerIn(view));
   if (follower.paused()) {
     return absl::OkStatus();
   }
-  std::string begin;
-  std::string last;  // of the page before
-  while (true) {
+  // What waits behind a destination that takes nothing is come to all the same, look by look.
+  Cursor& at = looked_[&tenant];
+  const size_t page = std::min(kPage, options_.entries_per_look);
+  for (size_t read = 0; read < options_.entries_per_look && !IsStopping(); read += page) {
     RETRACE_ASSIGN(
         const auto hits,
-        view.Find({KindNumber::kDelivery, domain::kNextAttemptIndex, begin, end}, kPage));
+        view.Find({KindNumber::kDelivery, domain::kNextAttemptIndex, at.value, end}, page));
     for (const domain::IndexHit& hit : hits) {
-      if (hit.value != begin || hit.id > last) {
-        RETRACE_RETURN_IF_ERROR(Enqueue(tenant, hit.id, view, follower.held_position()));
+      if (hit.value != at.value || hit.id > at.id) {
+        RETRACE_RETURN_IF_ERROR(Enqueue(tenant, hit.id, view, follower));
       }
     }
-    // A page of nothing but one moment is gone over once; what is behind it waits for its turn.
-    if (hits.size() < kPage || hits.back().value == begin) {
+    if (hits.size() < page) {
+      at = Cursor();  // from the beginning next time
       return absl::OkStatus();
     }
-    begin = hits.back().value;
-    last = hits.back().id;
+    // Of a moment with more than a page the rest waits for its turn.
+    const bool one_moment = hits.back().value == at.value;
+    at = one_moment ? Cursor{at.value + '\0', ""} : Cursor{hits.back().value, hits.back().id};
+    RecordEnded(absl::Now());
+    StartWaiting();
   }
+  return absl::OkStatus();
 }
 
 absl::Status Deliverer::Enqueue(Tenant& tenant, const std::string& id, const RowView& view,
-                                int64_t held_position) {
-  const Key key{&tenant, id};
+                                const v1::Follower& follower) {
+  const DeliveryKey key{&tenant, id};
   {
     absl::MutexLock lock(&mutex_);
     if (known_.contains(key)) {
@@ -186,256 +181,230 @@ absl::Status Deliverer::Enqueue(Tenant& tenant, const std::string& id, const Row
     }
   }
   RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, id}));
-  if (row == nullptr || static_cast<int64_t>(row->head.update_position()) <= held_position) {
+  if (row == nullptr || IsHeld(*row, follower)) {
     return absl::OkStatus();
   }
   const auto& delivery = row->As<v1::Delivery>();
-  const std::string name = delivery.channel() == v1::WEBHOOK
-                               ? delivery.recipient()
-                               : fmt::format("{}{}", kMail, tenant.id);
-  Destination& destination = destinations_[name];
-  if (destination.queue.size() >= kMostQueued) {
-    return absl::OkStatus();
+  const bool is_post = delivery.channel() == v1::WEBHOOK;
+  if (queues_.Add({&tenant, is_post ? delivery.recipient() : ""}, key)) {
+    absl::MutexLock lock(&mutex_);
+    known_.insert(key);
   }
-  destination.queue.push_back(key);
-  absl::MutexLock lock(&mutex_);
-  known_.insert(key);
   return absl::OkStatus();
 }
 
 void Deliverer::StartWaiting() {
-  std::map<std::string, size_t> freed;
+  std::map<Destination, size_t> freed;
   {
     absl::MutexLock lock(&mutex_);
     freed.swap(freed_);
   }
   for (const auto& [destination, places] : freed) {
-    destinations_[destination].under_way -= places;
+    queues_.GiveBack(destination, places);
   }
-  for (auto& [name, destination] : destinations_) {
-    while (!destination.queue.empty() && destination.under_way < MostUnderWay(name)) {
-      const Key key = std::move(destination.queue.front());
-      destination.queue.pop_front();
-      ++destination.under_way;
-      Start(key, name);
+  while (HasRoom()) {
+    std::optional<DeliveryQueues::Taken> next = queues_.Take();
+    if (!next.has_value()) {
+      return;
     }
+    Attempt attempt;
+    attempt.key = std::move(next->key);
+    attempt.destination = std::move(next->destination);
+    attempt.record.set_delivery(attempt.key.id);
+    Start(std::move(attempt));
   }
-  std::erase_if(destinations_, [](const auto& one) {
-    return one.second.queue.empty() && one.second.under_way == 0;
-  });
 }
 
-void Deliverer::Start(const Key& key, const std::string& destination) {
-  const absl::Status status = TryToStart(key, destination);
+bool Deliverer::IsStopping() const {
+  absl::MutexLock lock(&mutex_);
+  return stopping_;
+}
+
+bool Deliverer::HasRoom() const {
+  absl::MutexLock lock(&mutex_);
+  return !stopping_ && again_.size() <= kMostUnrecorded;
+}
+
+void Deliverer::Start(Attempt attempt) {
+  const absl::Status status = TryToStart(attempt);
   if (status.ok()) {
     return;
   }
   const std::string fault(status.message());
   Log(LogLevel::kWarn, "a delivery could not be tried",
-      {{"tenant", key.tenant->id}, {"delivery", key.id}, {"fault", fault}});
-  // What cannot be read or composed may be mended.
-  const bool for_good = absl::IsInvalidArgument(status) || absl::IsDataLoss(status);
-  if (for_good) {
-    EndWithout(key, destination, v1::Delivery::FAILED, fault);
+      {{"tenant", attempt.key.tenant->id}, {"delivery", attempt.key.id}, {"fault", fault}});
+  if (absl::IsInvalidArgument(status) || absl::IsDataLoss(status)) {
+    EndWithout(attempt, v1::Delivery::FAILED, fault);
+  } else if (attempt.record.attempt() == 0) {
+    Forget(attempt);  // not even its row can be read
   } else {
-    Forget(key, destination);
+    // It may pass, and is tried as often as what the other side does not take.
+    End(std::move(attempt), {.kind = SendResult::kRetry, .detail = fault});
   }
 }
 
-absl::Status Deliverer::TryToStart(const Key& key, const std::string& destination) {
-  const Tenant& tenant = *key.tenant;
+absl::Status Deliverer::TryToStart(Attempt& attempt) {
+  const Tenant& tenant = *attempt.key.tenant;
   const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
-  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, key.id}));
-  RETRACE_ASSIGN(const RowPtr followed,
-                 view.Get(domain::FollowerRef(domain::kNotificationFollower)));
-  const v1::Follower follower = followed == nullptr ? v1::Follower() : followed->As<v1::Follower>();
-  const int64_t now_us = parts_.clock->WallMicros();
-  if (row == nullptr || !IsDue(*row, now_us) || follower.paused() ||
-      static_cast<int64_t>(row->head.update_position()) <= follower.held_position()) {
-    Forget(key, destination);
+  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, attempt.key.id}));
+  RETRACE_ASSIGN(const v1::Follower follower, FollowerIn(view));
+  if (row == nullptr || !IsDue(*row, parts_.clock->WallMicros()) || follower.paused() ||
+      IsHeld(*row, follower)) {
+    Forget(attempt);
     return absl::OkStatus();
   }
   const auto& delivery = row->As<v1::Delivery>();
-  RETRACE_ASSIGN(const RowPtr notification,
+  attempt.record.set_attempt(delivery.attempt_count() + 1);
+  attempt.record.set_seen_position(static_cast<int64_t>(view.position()));
+  RETRACE_ASSIGN(const RowPtr notification_row,
                  view.Get({KindNumber::kNotification, domain::IdOfName(delivery.notification())}));
-  if (notification == nullptr) {
+  if (notification_row == nullptr) {
     return absl::DataLossError(fmt::format("{} is missing.", delivery.notification()));
   }
+  const auto& notification = notification_row->As<v1::Notification>();
+  attempt.record.set_taken_back_count(notification.taken_back_count());
   if (static_cast<int64_t>(row->head.update_position()) <= follower.skipped_position()) {
-    EndWithout(key, destination, v1::Delivery::SKIPPED, "an administrator skipped what was held");
+    EndWithout(attempt, v1::Delivery::SKIPPED, "an administrator skipped what was held");
     return absl::OkStatus();
   }
-  if (!domain::Stands(notification->As<v1::Notification>())) {
+  if (!domain::Stands(notification)) {
     // A server that was killed may have sent it without recording that.
-    const bool tried_before =
-        TimeUtil::TimestampToMicroseconds(delivery.next_attempt_time()) < started_us_;
-    EndWithout(key, destination, v1::Delivery::CANCELLED, "undone before it left", tried_before);
+    const bool tried_before = TimeUtil::TimestampToMicroseconds(delivery.next_attempt_time()) <=
+                              parts_.clock->UnrecordedUntilMicros();
+    EndWithout(attempt, v1::Delivery::CANCELLED, "undone before it left", tried_before);
     return absl::OkStatus();
   }
   RETRACE_ASSIGN(const bool wanted, domain::MayReach(delivery.recipient(), delivery.channel(),
                                                      delivery.kind(), view, tenant.id));
   if (!wanted) {
-    EndWithout(key, destination, v1::Delivery::SUPPRESSED,
+    EndWithout(attempt, v1::Delivery::SUPPRESSED,
                "the recipient opted out, or the contact point is suppressed");
     return absl::OkStatus();
   }
-  return delivery.channel() == v1::WEBHOOK
-             ? SendPost(key, destination, *row, *notification)
-             : SendMail(key, destination, *row, notification->As<v1::Notification>());
+  return delivery.channel() == v1::WEBHOOK ? SendPost(attempt, *row, *notification_row)
+                                           : SendMail(attempt, *row, notification);
 }
 
-absl::Status Deliverer::SendMail(const Key& key, const std::string& destination,
-                                 const domain::Row& delivery_row,
+absl::Status Deliverer::SendMail(Attempt& attempt, const domain::Row& delivery_row,
                                  const v1::Notification& notification) {
-  const Tenant& tenant = *key.tenant;
-  const auto& delivery = delivery_row.As<v1::Delivery>();
-  const Ledger& ledger = *parts_.ledger;
-  const RowView view(ledger.rows(), tenant.number, tenant.visible);
-  RETRACE_ASSIGN(const std::string address,
-                 AddressOf(ledger, *parts_.principals, tenant, delivery.recipient()));
-  if (address.empty()) {
-    EndWithout(key, destination, v1::Delivery::FAILED, "the recipient has no address");
+  const MailParts parts{.ledger = parts_.ledger,
+                        .principals = parts_.principals,
+                        .public_url = options_.public_url,
+                        .message_domain = options_.outbox.mail.sender.from.Domain()};
+  RETRACE_ASSIGN(std::optional<OutgoingMail> mail,
+                 MailOf(parts, *attempt.key.tenant, attempt.key.id, delivery_row, notification));
+  if (!mail.has_value()) {
+    EndWithout(attempt, v1::Delivery::FAILED, "the recipient has no address");
     return absl::OkStatus();
   }
-  RETRACE_ASSIGN(const std::string language,
-                 LanguageOf(ledger, *parts_.principals, tenant, delivery.recipient()));
-  RETRACE_ASSIGN(MessageValues values,
-                 ValuesOf(ledger, *parts_.principals, tenant, delivery.notification(), notification,
-                          delivery.recipient()));
-  const domain::NotificationKind* kind = domain::FindNotificationKind(notification.kind());
-  if (!options_.public_url.empty() && kind != nullptr && !kind->transactional) {
-    RETRACE_ASSIGN(const std::string token, UnsubscribeToken(*parts_.ledger, tenant, key.id));
-    values.unsubscribe_url = fmt::format("{}/u/{}", options_.public_url, token);
-  }
-  WrittenMessage message = Compose(view, language, values);
-  if (!message.fault.empty()) {
-    Log(LogLevel::kWarn, "a template is broken",
-        {{"tenant", tenant.id}, {"kind", notification.kind()}, {"fault", message.fault}});
-  }
-  const auto message_id = [this, &tenant](const std::string& id, int64_t create_time_us) {
-    return fmt::format("{}.{}.{:x}@{}", id, tenant.number, create_time_us,
-                       options_.outbox.mail.sender.from.Domain());
-  };
-  OutgoingMail mail;
-  mail.to = {values.recipient_name, address};
-  mail.subject = std::move(message.subject);
-  mail.text = std::move(message.text);
-  mail.html = std::move(message.html);
-  mail.time_us = delivery_row.head.create_time_us();
-  // Ids and positions alone may come again after a recovery; the time makes the difference.
-  mail.message_id = message_id(key.id, delivery_row.head.create_time_us());
-  mail.unsubscribe_url = values.unsubscribe_url;
-  if (!notification.corrects().empty()) {
-    const domain::EntityRef before = domain::DeliveryRef(domain::IdOfName(notification.corrects()),
-                                                         v1::EMAIL, delivery.recipient());
-    RETRACE_ASSIGN(const RowPtr told, view.Get(before));
-    if (told != nullptr) {
-      mail.references.push_back(message_id(before.id, told->head.create_time_us()));
-    }
-  }
-  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification, view.position());
-  outbox_->Send(std::move(mail), [this, key, destination, attempt](SendResult result) {
-    End(key, destination, result, attempt, v1::EMAIL, 0);
-  });
+  outbox_->Send(*std::move(mail),
+                [this, attempt](const SendResult& result) { End(attempt, result); });
   return absl::OkStatus();
 }
 
-absl::Status Deliverer::SendPost(const Key& key, const std::string& destination,
-                                 const domain::Row& delivery_row,
+absl::Status Deliverer::SendPost(Attempt& attempt, const domain::Row& delivery_row,
                                  const domain::Row& notification_row) {
-  const Tenant& tenant = *key.tenant;
+  const Tenant& tenant = *attempt.key.tenant;
   const auto& delivery = delivery_row.As<v1::Delivery>();
   const auto& notification = notification_row.As<v1::Notification>();
   const RowView view(parts_.ledger->rows(), tenant.number, tenant.visible);
   const domain::EntityRef entity{KindNumber::kWebhook, domain::IdOfName(delivery.recipient())};
   RETRACE_ASSIGN(const RowPtr webhook, view.Get(entity));
   if (webhook == nullptr || !domain::Takes(*webhook, delivery.kind())) {
-    EndWithout(key, destination, v1::Delivery::SUPPRESSED, "the webhook takes nothing now");
+    EndWithout(attempt, v1::Delivery::SUPPRESSED, "the webhook takes nothing now");
     return absl::OkStatus();
   }
   const WebhookDelivery sent{
       .webhook = entity,
       .endpoint = webhook->As<v1::Webhook>(),
-      .id = fmt::format("{}.{:x}", key.id, delivery_row.head.create_time_us()),
+      .id = fmt::format("{}.{:x}", attempt.key.id, delivery_row.head.create_time_us()),
       .notification_name = delivery.notification(),
       .notification = notification,
       .notification_time_us = notification_row.head.create_time_us()};
   RETRACE_ASSIGN(OutgoingPost post,
                  PostOf(parts_.ledger->keys(), tenant, sent, parts_.clock->WallMicros(),
                         absl::ToUnixMicros(absl::Now())));
-  store::v1::RecordAttempt attempt = AttemptAt(key.id, delivery, notification, view.position());
   // A try is made once, and tells nothing of what else the endpoint takes.
-  const bool is_try = delivery.kind() == domain::kWebhookTested;
-  const int64_t since_us = is_try ? 0 : delivery_row.head.create_time_us();
+  attempt.once = delivery.kind() == domain::kWebhookTested;
+  attempt.since_us = attempt.once ? 0 : delivery_row.head.create_time_us();
+  attempt.webhook_revision = webhook->head.revision();
   outbox_->Send(std::move(post),
-                [this, key, destination, attempt, since_us, is_try](SendResult result) {
-                  if (is_try && result.kind != SendResult::kSent)
-                    result.kind = SendResult::kRefused;
-                  End(key, destination, result, attempt, v1::WEBHOOK, since_us);
-                });
+                [this, attempt](const SendResult& result) { End(attempt, result); });
   return absl::OkStatus();
 }
 
-void Deliverer::End(const Key& key, const std::string& destination, const SendResult& result,
-                    store::v1::RecordAttempt attempt, v1::Channel channel, int64_t since_us) {
-  const bool over = result.kind == SendResult::kSent || result.kind == SendResult::kRefused ||
-                    result.kind == SendResult::kGone;
+void Deliverer::End(Attempt attempt, const SendResult& result) {
+  const bool is_post = !attempt.destination.webhook.empty();
+  absl::MutexLock lock(&mutex_);
+  ++freed_[attempt.destination];
+  // That we stop is no fault of the other side: what was not sent stays due as it is, and a lost
+  // answer is asked for again.
+  if (stopping_ && result.kind == SendResult::kRetry && result.code == 0) {
+    known_.erase(attempt.key);
+    return;
+  }
+  const bool broken_off = stopping_ && result.kind == SendResult::kUnknown;
+  const bool over = attempt.once || result.kind == SendResult::kSent ||
+                    result.kind == SendResult::kRefused || result.kind == SendResult::kGone;
   absl::BitGen random;
   const std::optional<int64_t> after =
       over ? std::nullopt
-           : NextAttemptAfter(channel == v1::EMAIL ? SendChannel::kMail : SendChannel::kWebhook,
-                              attempt.attempt(), absl::Uniform(random, 0.0, 1.0),
-                              result.retry_after_us);
-  attempt.set_state(StateAfter(result, after.has_value()));
-  attempt.set_result(result.detail);
-  attempt.set_may_have_arrived(result.kind == SendResult::kUnknown);
-  attempt.set_address_refused(channel == v1::EMAIL && IsAboutAddress(result));
+           : NextAttemptAfter(is_post ? SendChannel::kWebhook : SendChannel::kMail,
+                              broken_off ? 1 : attempt.record.attempt(),
+                              absl::Uniform(random, 0.0, 1.0), result.retry_after_us);
+  store::v1::RecordAttempt& record = attempt.record;
+  record.set_state(StateAfter(result, after.has_value()));
+  record.set_result(result.detail);
+  record.set_may_have_arrived(result.kind == SendResult::kUnknown);
+  record.set_address_refused(!is_post && IsAboutAddress(result));
   if (after.has_value()) {
-    attempt.set_next_attempt_us(parts_.clock->WallMicros() + *after);
+    record.set_next_attempt_us(parts_.clock->WallMicros() + *after);
   }
-  absl::MutexLock lock(&mutex_);
-  counts_.sent += attempt.state() == v1::Delivery::SENT ? 1 : 0;
-  counts_.retried += attempt.state() == v1::Delivery::PENDING ? 1 : 0;
-  counts_.failed += attempt.state() == v1::Delivery::FAILED ? 1 : 0;
-  ++freed_[destination];
-  int64_t& arrived_us = arrived_us_[destination];
+  counts_.sent += record.state() == v1::Delivery::SENT ? 1 : 0;
+  counts_.retried += record.state() == v1::Delivery::PENDING ? 1 : 0;
+  counts_.failed += record.state() == v1::Delivery::FAILED ? 1 : 0;
+  // What arrived before the start is not known: it counts as if something had.
+  int64_t& arrived_us = arrived_us_.try_emplace(attempt.destination, started_us_).first->second;
   if (result.kind == SendResult::kSent) {
     arrived_us = parts_.clock->WallMicros();
   }
   // An endpoint that says so, or that took nothing since, gets nothing more.
-  const bool dead = attempt.state() == v1::Delivery::FAILED && arrived_us < since_us;
-  const bool disable = channel == v1::WEBHOOK && (result.kind == SendResult::kGone || dead);
-  const std::string webhook = disable ? domain::IdOfName(destination) : std::string();
-  ended_.push_back({.key = key, .attempt = std::move(attempt), .disabled_webhook = webhook});
+  const bool dead = record.state() == v1::Delivery::FAILED && arrived_us < attempt.since_us;
+  Ended ended{.key = attempt.key, .record = record};
+  if (attempt.since_us > 0 && (result.kind == SendResult::kGone || dead)) {
+    ended.disable.set_webhook(domain::IdOfName(attempt.destination.webhook));
+    ended.disable.set_reason(result.detail);
+    ended.disable.set_revision(attempt.webhook_revision);
+  }
+  ended_.push_back(std::move(ended));
 }
 
-void Deliverer::Forget(const Key& key, const std::string& destination) {
+void Deliverer::Forget(const Attempt& attempt) {
+  queues_.GiveBack(attempt.destination);
   absl::MutexLock lock(&mutex_);
-  ++freed_[destination];
-  known_.erase(key);
+  known_.erase(attempt.key);
 }
 
-void Deliverer::EndWithout(const Key& key, const std::string& destination,
-                           v1::Delivery::State state, std::string why, bool may_have_arrived) {
-  store::v1::RecordAttempt attempt;
-  attempt.set_delivery(key.id);
-  attempt.set_state(state);
-  attempt.set_result(std::move(why));
-  attempt.set_may_have_arrived(may_have_arrived);
+void Deliverer::EndWithout(const Attempt& attempt, v1::Delivery::State state, std::string why,
+                           bool may_have_arrived) {
+  store::v1::RecordAttempt record;
+  record.set_delivery(attempt.key.id);
+  record.set_state(state);
+  record.set_result(std::move(why));
+  record.set_may_have_arrived(may_have_arrived);
   absl::MutexLock lock(&mutex_);
-  ++freed_[destination];
+  ++freed_[attempt.destination];
   counts_.suppressed += state == v1::Delivery::SUPPRESSED ? 1 : 0;
-  ended_.push_back({.key = key, .attempt = std::move(attempt)});
+  ended_.push_back({.key = attempt.key, .record = std::move(record)});
 }
 
-void Deliverer::RecordEnded() {
+void Deliverer::RecordEnded(absl::Time by) {
   std::vector<Ended> ended;
   {
     absl::MutexLock lock(&mutex_);
     ended.swap(ended_);
-    const absl::Time now = absl::Now();
     const auto due = std::stable_partition(again_.begin(), again_.end(),
-                                           [now](const Ended& one) { return one.try_time > now; });
+                                           [by](const Ended& one) { return one.try_time > by; });
     std::move(due, again_.end(), std::back_inserter(ended));
     again_.erase(due, again_.end());
     recording_ += ended.size();
@@ -454,14 +423,9 @@ void Deliverer::Record(Ended ended) {
   command.cost = kCost;
   const auto shared = std::make_shared<Ended>(std::move(ended));
   command.decide = [shared](domain::Draft& draft, const domain::Context& context) -> absl::Status {
-    RETRACE_RETURN_IF_ERROR(domain::Decide(shared->attempt, draft, context));
-    if (shared->disabled_webhook.empty()) {
-      return absl::OkStatus();
-    }
-    store::v1::DisableWebhook disable;
-    disable.set_webhook(shared->disabled_webhook);
-    disable.set_reason(shared->attempt.result());
-    return domain::Decide(disable, draft, context);
+    RETRACE_RETURN_IF_ERROR(domain::Decide(shared->record, draft, context));
+    return shared->disable.webhook().empty() ? absl::OkStatus()
+                                             : domain::Decide(shared->disable, draft, context);
   };
   command.done = [this, shared](const CommandResult& result) {
     if (!result.status.ok() && shared->wait == absl::ZeroDuration()) {

@@ -6,9 +6,8 @@
 // once, with the same Message-ID or webhook-id.
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,8 +22,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "retrace/store/v1/notifications.pb.h"
+#include "retrace/store/v1/webhooks.pb.h"
 #include "retrace/v1/notifications.pb.h"
 #include "server/clock.h"
+#include "server/delivery_queues.h"
 #include "server/ledger.h"
 #include "server/outbound/outbox.h"
 #include "server/principals.h"
@@ -38,6 +39,8 @@ struct DelivererOptions {
   // Under which the public reaches the HTTP edge, e.g. "https://crm.example.com"; empty: mail has
   // no links.
   std::string public_url;
+  // What one look reads of a tenant's deliveries that are due; the next one goes on from there.
+  size_t entries_per_look = 10'000;
 };
 
 // Thread-safe. Runs on threads of its own from the first moment on.
@@ -57,7 +60,8 @@ class Deliverer {
   Deliverer(const Deliverer&) = delete;
   Deliverer& operator=(const Deliverer&) = delete;
 
-  void Stop();
+  // False when something was sent and could not be recorded.
+  bool Stop();
 
   struct Counts {
     uint64_t sent = 0, retried = 0, failed = 0, suppressed = 0;
@@ -66,63 +70,73 @@ class Deliverer {
   Counts counts() const;
 
  private:
-  // A delivery that is due, in memory until what came of it is recorded.
-  struct Key {
-    Tenant* tenant = nullptr;
-    std::string id;
-    auto operator<=>(const Key&) const = default;
-  };
-  struct Destination {
-    std::deque<Key> queue;
-    size_t under_way = 0;
+  // Something that is tried, and what is recorded of it.
+  struct Attempt {
+    DeliveryKey key;
+    Destination destination;
+    store::v1::RecordAttempt record;
+    bool once = false;  // not made again, whatever comes of it
+    // Of a webhook to be disabled if nothing has arrived there since this moment, by the clock; 0:
+    // nothing of the kind.
+    int64_t since_us = 0;
+    uint64_t webhook_revision = 0;
   };
   // An attempt that ended; waits to be recorded.
   struct Ended {
-    Key key;
-    store::v1::RecordAttempt attempt;
-    std::string disabled_webhook;                // id; empty: none is disabled because of it
+    DeliveryKey key;
+    store::v1::RecordAttempt record;
+    store::v1::DisableWebhook disable;           // without a webhook: none is, because of it
     absl::Time try_time = absl::InfinitePast();  // when it is recorded
     absl::Duration wait;                         // after a refusal
+  };
+  // Up to where a tenant's index was read.
+  struct Cursor {
+    std::string value;
+    std::string id;
   };
 
   void Run();
   absl::Status LookForDue(Tenant& tenant);
   absl::Status Enqueue(Tenant& tenant, const std::string& id, const RowView& view,
-                       int64_t held_position);
-  size_t MostUnderWay(const std::string& destination) const;
+                       const v1::Follower& follower);
   void StartWaiting();
   // Sends it, or records at once why not.
-  void Start(const Key& key, const std::string& destination);
-  absl::Status TryToStart(const Key& key, const std::string& destination);
-  absl::Status SendMail(const Key& key, const std::string& destination,
-                        const domain::Row& delivery_row, const v1::Notification& notification);
-  absl::Status SendPost(const Key& key, const std::string& destination,
-                        const domain::Row& delivery_row, const domain::Row& notification_row);
-  void End(const Key& key, const std::string& destination, const SendResult& result,
-           store::v1::RecordAttempt attempt, v1::Channel channel, int64_t since_us);
-  void EndWithout(const Key& key, const std::string& destination, v1::Delivery::State state,
-                  std::string why, bool may_have_arrived = false);
+  void Start(Attempt attempt);
+  absl::Status TryToStart(Attempt& attempt);
+  absl::Status SendMail(Attempt& attempt, const domain::Row& delivery_row,
+                        const v1::Notification& notification);
+  absl::Status SendPost(Attempt& attempt, const domain::Row& delivery_row,
+                        const domain::Row& notification_row);
+  void End(Attempt attempt, const SendResult& result);
+  // It is not tried, and that is recorded.
+  void EndWithout(const Attempt& attempt, v1::Delivery::State state, std::string why,
+                  bool may_have_arrived = false);
   // It is no more this look's business.
-  void Forget(const Key& key, const std::string& destination);
-  void RecordEnded();
+  void Forget(const Attempt& attempt);
+  // Records what is to be recorded by then.
+  void RecordEnded(absl::Time by);
   void Record(Ended ended);
+  bool IsStopping() const;
+  // Whether anything more may be sent.
+  bool HasRoom() const;
   bool AllRecorded() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return recording_ == 0; }
   bool HasEnded() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !ended_.empty(); }
 
   const Parts parts_;
   const DelivererOptions options_;
-  // The running thread's.
-  std::map<std::string, Destination> destinations_;
-  absl::Time next_look_ = absl::InfinitePast();
   const int64_t started_us_;
+  // The running thread's.
+  DeliveryQueues queues_;
+  std::map<const Tenant*, Cursor> looked_;
+  absl::Time next_look_ = absl::InfinitePast();
 
   mutable absl::Mutex mutex_;
-  std::set<Key> known_ ABSL_GUARDED_BY(mutex_);
+  std::set<DeliveryKey> known_ ABSL_GUARDED_BY(mutex_);  // in memory until it is recorded
   std::vector<Ended> ended_ ABSL_GUARDED_BY(mutex_);
   std::vector<Ended> again_ ABSL_GUARDED_BY(mutex_);  // could not be recorded yet
-  std::map<std::string, size_t> freed_ ABSL_GUARDED_BY(mutex_);
+  std::map<Destination, size_t> freed_ ABSL_GUARDED_BY(mutex_);
   // When something last arrived there, by the clock.
-  std::map<std::string, int64_t> arrived_us_ ABSL_GUARDED_BY(mutex_);
+  std::map<Destination, int64_t> arrived_us_ ABSL_GUARDED_BY(mutex_);
   size_t recording_ ABSL_GUARDED_BY(mutex_) = 0;
   Counts counts_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -43,9 +43,14 @@ class WebhookTest : public ::testing::Test {
   Reply Do(const std::string& id, const std::string& more = "") {
     return acme_.Do<Request>(fmt::format("name: 'tenants/acme/webhooks/{}' {}", id, more));
   }
-  Reply Disable(const std::string& id) {
+  uint64_t RevisionOf(const std::string& id) const {
+    return acme_.RowOf({KindNumber::kWebhook, id})->head.revision();
+  }
+  Reply Disable(const std::string& id) { return Disable(id, RevisionOf(id)); }
+  Reply Disable(const std::string& id, uint64_t tried_revision) {
     store::v1::DisableWebhook command;
     command.set_webhook(id);
+    command.set_revision(tried_revision);
     command.set_reason("answered 410");
     return acme_.Record(command);
   }
@@ -118,6 +123,19 @@ TEST_F(WebhookTest, IsPausedDisabledAndResumed) {
   EXPECT_EQ(Show(id).disable_reason(), "");
   EXPECT_FALSE(Show(id).has_disable_time());
   EXPECT_THAT(Do<v1::ResumeWebhookRequest>(id).events, IsEmpty());
+}
+
+TEST_F(WebhookTest, IsNotDisabledForWhatItWasBefore) {
+  const std::string id = Made();
+  const uint64_t tried = RevisionOf(id);
+  ASSERT_TRUE(acme_
+                  .Do<v1::UpdateWebhookRequest>(
+                      fmt::format("webhook {{ name: 'tenants/acme/webhooks/{}' url: "
+                                  "'https://example.com/new' }} update_mask {{ paths: 'url' }}",
+                                  id))
+                  .ok());
+  EXPECT_THAT(Disable(id, tried).events, IsEmpty());
+  EXPECT_EQ(Show(id).state(), Webhook::ACTIVE);
 }
 
 TEST_F(WebhookTest, MovesAreTakenBack) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -55,9 +56,15 @@ class NotifyingTest : public ::testing::Test {
     SequencerOptions options;
     options.wall_us = [this] { return clock_->WallMicros(); };
     options.monotonic_us = [this] { return clock_->MonotonicMicros(); };
+    options.disk_full = [this] { return IsDiskFull(); };
     Ledger& ledger = small_.ledger();
     sequencer_ = std::make_unique<Sequencer>(ledger.log(), ledger.keys(), ledger.rows(),
                                              ledger.tenants(), options);
+  }
+  // Asked for each command; then it is refused.
+  bool IsDiskFull() {
+    refusals_ += disk_full_ ? 1 : 0;
+    return disk_full_;
   }
   // Follows when it is told to (Follow), and by itself.
   void StartFollower(bool mail = true, size_t most_at_once = 1000) {
@@ -100,11 +107,12 @@ class NotifyingTest : public ::testing::Test {
   }
 
   template <typename Request>
-  CommandResult TryAs(const std::string& actor, const Request& request) {
+  CommandResult TryAs(const std::string& actor, const Request& request,
+                      const std::string& tenant = "acme") {
     auto principal = std::make_shared<Principal>();
     principal->id = actor;
     Command command;
-    command.tenant = &small_.tenant();
+    command.tenant = &small_.tenant(tenant);
     command.principal = std::move(principal);
     command.method = request.GetDescriptor()->full_name();
     if constexpr (requires { request.options(); }) command.options = request.options();
@@ -114,8 +122,9 @@ class NotifyingTest : public ::testing::Test {
     return SubmitAndAwait(*sequencer_, std::move(command));
   }
   template <typename Request>
-  CommandResult Do(const Request& request, const std::string& actor = "boss") {
-    CommandResult result = TryAs(actor, request);
+  CommandResult Do(const Request& request, const std::string& actor = "boss",
+                   const std::string& tenant = "acme") {
+    CommandResult result = TryAs(actor, request, tenant);
     EXPECT_TRUE(result.status.ok()) << result.status;
     return result;
   }
@@ -200,6 +209,8 @@ class NotifyingTest : public ::testing::Test {
   testing::TempDirectory directory_;
   testing::SmallLedger small_;
   std::unique_ptr<Clock> clock_;
+  std::atomic<bool> disk_full_{false};
+  std::atomic<int> refusals_{0};  // because of that
   std::unique_ptr<Principals> principals_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<Addressing> addressing_;
