@@ -58,7 +58,18 @@ void ConnectUnary::Finish(const grpc::Status& status) {
     reply.body = Gzip(reply.body);
     reply.With("Content-Encoding", "gzip");
   }
+  // Who is told that a command was not done sends it again.
+  if (IsQuery() && !exchange_->HasRoomFor(reply.body.size())) {
+    reply = ErrorReply(503, "unavailable",
+                       "Too many large answers are on their way; try again in a moment.")
+                .With("Retry-After", "1");
+  }
   connect_.Send(exchange_, std::move(reply));
+}
+
+bool ConnectUnary::IsQuery() const {
+  const Endpoint* endpoint = connect_.rpc_.Find(asked_.method->full_name());
+  return endpoint != nullptr && endpoint->answer != nullptr;
 }
 
 Reply ConnectUnary::ReplyOf(const grpc::Status& status) const {

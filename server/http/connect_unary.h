@@ -20,6 +20,7 @@ class ConnectUnary : public std::enable_shared_from_this<ConnectUnary> {
   ConnectUnary(const Connect& connect, ExchangePtr exchange, Connect::Asked asked);
   void Finish(const grpc::Status& status);
   Reply ReplyOf(const grpc::Status& status) const;
+  bool IsQuery() const;
 
   const Connect& connect_;
   const ExchangePtr exchange_;

@@ -395,8 +395,15 @@ void Connection::WriteFront() {
   Outgoing& front = outgoing_.front();
   // Once for each piece, not for each byte that a slow client takes of it.
   if (state_ == State::kAnswering && front.written >= front.timed) {
+    const Limits& limits = server_.limits();
+    const absl::Time now = absl::Now();
+    if (front.timed == 0) {
+      front.deadline = now + limits.write_time +
+                       absl::Seconds(static_cast<double>(front.bytes.size()) /
+                                     static_cast<double>(limits.write_bytes_per_second));
+    }
     front.timed = front.written + kWrittenAtOnce;
-    Arm(server_.limits().write_time);
+    Arm(std::min(limits.write_time, front.deadline - now));
   }
   const auto bytes = net::buffer(front.bytes.data() + front.written,
                                  std::min(front.bytes.size() - front.written, kWrittenAtOnce));

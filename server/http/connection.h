@@ -69,7 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string bytes;
     std::function<void(bool ok)> done;
     size_t written = 0;
-    size_t timed = 0;  // up to where the time for writing counts
+    size_t timed = 0;                              // up to where the time for writing counts
+    absl::Time deadline = absl::InfiniteFuture();  // of all of it
   };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 

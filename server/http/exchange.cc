@@ -39,17 +39,15 @@ void Exchange::Send(Reply reply) {
   answered_ = true;
   std::shared_ptr<HeldBytes> held;
   if (reply.body.size() > kLargeReply) {
-    held = std::make_shared<HeldBytes>();
-    if (!held->GrowTo(replies_, reply.body.size())) {
-      held = nullptr;
-      reply = ErrorReply(503, "unavailable",
-                         "Too many large answers are on their way; try again in a moment.")
-                  .With("Retry-After", "1");
-    }
+    held = std::make_shared<HeldBytes>(replies_, reply.body.size());
   }
   connection_->Post([reply = std::move(reply), held = std::move(held)](Connection& on) mutable {
     on.SendReply(std::move(reply), std::move(held));
   });
+}
+
+bool Exchange::HasRoomFor(size_t bytes) const {
+  return bytes <= kLargeReply || replies_.HasRoomFor(bytes);
 }
 
 void Exchange::Begin(Reply head) {

@@ -29,7 +29,10 @@ class ByteAccount {
     held_ -= bytes;
     return false;
   }
+  // More than the bound, if need be.
+  void TakeAnyway(size_t bytes) { held_ += bytes; }
   void GiveBack(size_t bytes) { held_ -= bytes; }
+  bool HasRoomFor(size_t bytes) const { return held_ + bytes <= max_; }
 
  private:
   const size_t max_;
@@ -40,6 +43,10 @@ class ByteAccount {
 class HeldBytes {
  public:
   HeldBytes() = default;
+  // Takes them, whether the account has them or not.
+  HeldBytes(ByteAccount& account, size_t bytes) : account_(&account), bytes_(bytes) {
+    account.TakeAnyway(bytes);
+  }
   ~HeldBytes() { GiveBack(); }
   HeldBytes(HeldBytes&& other) noexcept { *this = std::move(other); }
   HeldBytes& operator=(HeldBytes&& other) noexcept {
@@ -72,7 +79,7 @@ class HeldBytes {
 // answer closes the connection. When the client has gone, answers go nowhere.
 class Exchange {
  public:
-  // `body`: of the request. Large replies are of `replies`.
+  // `body`: of the request. Large replies are counted in `replies`.
   Exchange(Request request, HeldBytes body, std::shared_ptr<Connection> connection,
            ByteAccount& replies, OpenExchanges& open);
   ~Exchange();
@@ -81,8 +88,10 @@ class Exchange {
 
   const Request& request() const { return request_; }
 
-  // 503 instead, when too many large replies are on their way already.
   void Send(Reply reply);
+  // False when too many large replies are on their way for one of so many bytes besides: answer 503
+  // then, unless what was asked for is done already. Such a reply is sent all the same.
+  bool HasRoomFor(size_t bytes) const;
   // The head of a reply whose body is written piece by piece: with a Content-Length, or of unknown
   // length. Its body is left out.
   void Begin(Reply head);

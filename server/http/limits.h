@@ -12,7 +12,8 @@ struct Limits {
   size_t header_bytes = 8 << 10;  // request line and headers: 431
   size_t headers = 64;            // 431
   size_t body_bytes = 4 << 20;    // as sent, and again when unpacked: 413
-  // Bodies that are held at once, of all connections, and as much again of large replies: 503.
+  // Bodies that are held at once, of all connections, and as much again of large replies: 503 (but
+  // for the reply of a command, which is done by then).
   size_t all_body_bytes = 64 << 20;
   // What may be read ahead of the next requests while one is answered.
   size_t ahead_bytes = 16 << 10;
@@ -23,8 +24,10 @@ struct Limits {
   absl::Duration body_time = absl::Seconds(30);
   // Between requests, and before the first one: the connection is closed without a word.
   absl::Duration idle_time = absl::Seconds(60);
-  // For a client to take what is written to it.
+  // For a client to take the next piece of what is written to it; and, with as much time as this
+  // many bytes a second take, all of it.
   absl::Duration write_time = absl::Seconds(30);
+  size_t write_bytes_per_second = 32 << 10;
   absl::Duration handshake_time = absl::Seconds(10);
 };
 

@@ -45,7 +45,9 @@ class HttpServerTest : public ::testing::Test {
         held_.push_back(std::move(exchange));
       } else if (request.path == "/drop") {
         return;
-      } else if (request.path == "/large") {
+      } else if (request.path == "/large" && !exchange->HasRoomFor(kLarge)) {
+        exchange->Send(ErrorReply(503, "unavailable", "There is no room."));
+      } else if (request.path == "/large" || request.path == "/done") {
         exchange->Send(TextReply(200, std::string(kLarge, 'x')));
       } else if (request.path.ends_with(".txt")) {
         StaticFiles(directory_.path()).Answer(exchange);
@@ -254,6 +256,8 @@ TEST_F(HttpServerTest, RefusesMoreLargeRepliesThanItHolds) {
   slow.Send(HttpRequest("GET", "/large"));
   EXPECT_EQ(slow.ReadHead().status, 200);
   EXPECT_EQ(HttpClient(port()).Call(HttpRequest("GET", "/large")).status, 503);
+  EXPECT_EQ(HttpClient(port()).Call(HttpRequest("GET", "/done")).body.size(), kLarge)
+      << "what was done is not denied";
   ExpectServes();
   slow.Close();
   while (server_->counts().connections > 0) absl::SleepFor(absl::Milliseconds(1));
