@@ -19,6 +19,8 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr char kGroup[] = "Told beforehand";
+// Until when it can be done, where nothing else is said.
+constexpr char kUntil[] = "7d";
 
 // `7d`, `90m` and what else absl reads.
 bool ParseSpan(absl::string_view text, absl::Duration& span) {
@@ -108,7 +110,7 @@ void AddAnnounceFlags(CLI::App& verb, AnnounceFlags& flags) {
 
 absl::Status CheckAnnounceFlags(const AnnounceFlags& flags) {
   if (!flags.announce && flags.given()) {
-    return absl::InvalidArgumentError("--to, --message and --at go with --announce");
+    return absl::InvalidArgumentError("--to, --message, --until and --at go with --announce");
   }
   if (flags.announce && flags.to.empty()) {
     return absl::InvalidArgumentError("say --to whom it is announced, e.g. --to team:Sales");
@@ -128,7 +130,8 @@ absl::Status Announce(Session& session, const google::protobuf::Message& command
   request.mutable_command()->PackFrom(*kept);
   request.set_message(flags.message);
   for (const std::string& who : flags.to) AddRecipient(*tenant, who, *request.mutable_to());
-  const absl::StatusOr<When> until = ParseWhen(session, flags.until, "--until");
+  const absl::StatusOr<When> until =
+      ParseWhen(session, flags.until.empty() ? kUntil : flags.until, "--until");
   if (!until.ok()) return until.status();
   if (until->time.has_value()) *request.mutable_expire_time() = *until->time;
   if (until->span.has_value()) *request.mutable_ttl() = *until->span;

@@ -15,11 +15,13 @@ struct AnnounceFlags {
   bool announce = false;
   std::vector<std::string> to;
   std::string message;
-  // A time, or how long from now.
-  std::string until = "7d";
+  // A time, or how long from now; empty: 7d.
+  std::string until;
   std::string at;
 
-  bool given() const { return announce || !to.empty() || !message.empty() || !at.empty(); }
+  bool given() const {
+    return announce || !to.empty() || !message.empty() || !until.empty() || !at.empty();
+  }
 };
 
 void AddAnnounceFlags(CLI::App& verb, AnnounceFlags& flags);

@@ -40,6 +40,7 @@ struct Flags {
   int64_t acknowledge_objections = 0;
   int64_t limit = 50;
   bool all = false;
+  bool closed = false;
   bool no_wait = false;
   PlanFlags plan;
 };
@@ -111,8 +112,8 @@ void PrintLines(const Announcement& shown, std::ostream& out, const TableStyle& 
     AddLine(lines, i < shown.acknowledged_objections() ? "objection (acknowledged)" : "objection",
             absl::StrCat(objection.principal(), ": ", objection.words()));
   }
-  if (shown.taken_out_size() > 0) {
-    AddLine(lines, "taken out", absl::StrCat(shown.taken_out_size()));
+  if (shown.taken_out_count() > 0) {
+    AddLine(lines, "taken out", absl::StrCat(shown.taken_out_count()));
   }
   AddLine(lines, "result", ResultText(shown));
   if (shown.undone_by() != 0) {
@@ -128,7 +129,7 @@ absl::Status RunList(Session& session, const Flags& flags) {
   if (!tenant.ok()) return tenant.status();
   v1::ListAnnouncementsRequest request;
   request.set_parent(*tenant);
-  request.set_show_closed(flags.all);
+  request.set_show_closed(flags.closed);
   RowOutput rows(*style,
                  {{"ID", "name"},
                   {"STATE", "state"},
@@ -139,17 +140,19 @@ absl::Status RunList(Session& session, const Flags& flags) {
                   {"UNTIL", "expire_time"},
                   {"AT", "execute_time"}},
                  *Announcement::descriptor(), session.out());
-  for (int64_t left = flags.limit; left > 0;) {
+  bool more = true;
+  for (int64_t left = flags.all ? INT64_MAX : flags.limit; left > 0 && more;) {
     request.set_page_size(static_cast<int32_t>(std::min(left, kLargestPage)));
     const auto reply =
         session.Ask<v1::ListAnnouncementsResponse>("Plans.ListAnnouncements", request);
     if (!reply.ok()) return reply.status();
     for (const auto& announcement : reply->announcements()) rows.Add(announcement);
     left -= reply->announcements_size();
-    if (reply->next_page_token().empty()) break;
+    more = !reply->next_page_token().empty();
     request.set_page_token(reply->next_page_token());
   }
   rows.Finish();
+  if (more) session.err() << "there are more: --all or --limit N\n";
   return absl::OkStatus();
 }
 
@@ -255,6 +258,8 @@ absl::Status RunApprove(Session& session, const Flags& flags) {
     if (absl::Status status = PlanRequested(session, *shown, flags, request); !status.ok()) {
       return status;
     }
+  } else if (session.can_ask() && !flags.plan.yes && shown->has_plan()) {
+    if (absl::Status status = ConfirmPlan(session, shown->plan()); !status.ok()) return status;
   }
   return Send<v1::ApproveResponse>(session, flags, "Plans.Approve", request);
 }
@@ -263,9 +268,9 @@ absl::Status RunApprove(Session& session, const Flags& flags) {
 absl::Status StatusOf(const Announcement& shown) {
   const Announcement::Result& result = shown.result();
   if (shown.state() == Announcement::FAILED) {
-    return absl::FailedPreconditionError(absl::StrCat(result.message(),
-                                                      result.differences_size() == 0 ? "" : "\n",
-                                                      absl::StrJoin(result.differences(), "\n")));
+    std::string why = absl::StrCat(result.message(), result.differences_size() == 0 ? "" : "\n",
+                                   absl::StrJoin(result.differences(), "\n"));
+    return result.change_set() == 0 ? RefusedError(std::move(why)) : PartialError(std::move(why));
   }
   const int64_t not_done = result.refused_count() + result.drifted_count();
   if (not_done == 0) return absl::OkStatus();
@@ -341,8 +346,9 @@ absl::Status PrintAnnouncement(Session& session, const Announcement& shown, bool
 
 void AddAnnouncementVerbs(CLI::App& noun, Session& session) {
   Verb list = Add(noun, session, "list", "those that are not over, newest first",
-                  "retrace plans list --all", RunList);
-  list.app->add_flag("--all", list.flags->all, "those that are over, too");
+                  "retrace plans list --closed", RunList);
+  list.app->add_flag("--closed", list.flags->closed, "those that are over, too");
+  list.app->add_flag("--all", list.flags->all, "all of them, however many");
   list.app->add_option("--limit", list.flags->limit, "how many at most (50)")
       ->option_text("N")
       ->check(AtLeastOne());

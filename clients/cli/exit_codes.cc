@@ -37,6 +37,7 @@ constexpr std::array<Explained, 12> kCodes = {{
 // Marks errors of this program that have an exit code of their own.
 constexpr char kPartialMark[] = "retrace.cli/partial";
 constexpr char kFileMark[] = "retrace.cli/file";
+constexpr char kRefusedMark[] = "retrace.cli/refused";
 
 absl::Status Marked(std::string message, const char* mark) {
   absl::Status status = absl::FailedPreconditionError(message);
@@ -109,14 +110,17 @@ std::string ExitCodesHelp() {
 
 absl::Status PartialError(std::string message) { return Marked(std::move(message), kPartialMark); }
 absl::Status FileError(std::string message) { return Marked(std::move(message), kFileMark); }
+absl::Status RefusedError(std::string message) { return Marked(std::move(message), kRefusedMark); }
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return ExitCode::kOk;
   if (client::IsFromServer(status)) return ServerCode(status.code());
   if (status.GetPayload(kPartialMark)) return ExitCode::kPartial;
   if (status.GetPayload(kFileMark)) return ExitCode::kFile;
+  if (status.GetPayload(kRefusedMark)) return ExitCode::kPrecondition;
   if (status.code() == absl::StatusCode::kUnavailable) return ExitCode::kUnavailable;
   if (status.code() == absl::StatusCode::kNotFound) return ExitCode::kNotFound;
+  if (status.code() == absl::StatusCode::kPermissionDenied) return ExitCode::kNotAllowed;
   return ExitCode::kUsage;
 }
 

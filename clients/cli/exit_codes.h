@@ -33,6 +33,10 @@ absl::Status PartialError(std::string message);
 // A local file could not be read or written: exit code 11.
 absl::Status FileError(std::string message);
 
+// What the server was asked for and could not do, told by a reply in place of an error: exit
+// code 8.
+absl::Status RefusedError(std::string message);
+
 // For a status as commands return it. Errors of this program are usage errors unless made by the
 // functions above.
 ExitCode ExitCodeOf(const absl::Status& status);
