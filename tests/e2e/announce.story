@@ -103,3 +103,13 @@ state         OPEN
 planner       root
 state         EXECUTED
 root,sue,retrace.v1.Members.DeleteMember,he left
+
+# --until alone does nothing: without --announce it would be done at once.
+$ retrace customers create --organization-name Drift --external-id D-1 > /dev/null 2>&1; retrace customers delete ext:D-1 --related delete --reason "they left" --until 8d --yes
+retrace: --to, --message, --until and --at go with --announce
+[exit 2]
+
+# Only who may give the command may approve it, or see it.
+$ retrace --token-file sue members delete sue --reason "I go" --announce --to principal:bob -o json 2> /dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["name"])' > id; retrace --token-file bob plans approve $(cat id) --yes
+retrace: you may not give the command that is asked for, so you cannot approve it
+[exit 9]
