@@ -11,6 +11,7 @@
 #include "domain/recipient.h"
 #include "domain/resource.h"
 #include "domain/stable_id.h"
+#include "domain/text_excerpt.h"
 #include "fmt/format.h"
 #include "google/protobuf/util/time_util.h"
 #include "retrace/store/v1/notifications.pb.h"
@@ -24,6 +25,7 @@ using google::protobuf::util::TimeUtil;
 using v1::Delivery;
 
 constexpr uint8_t kStateIndex = 3;
+constexpr size_t kMostResultBytes = 1000;
 
 void Attempt(const store::v1::DeliveryAttempted& event, const CommitHeader& header,
              Delivery& delivery) {
@@ -124,7 +126,7 @@ absl::Status Suppress(const Delivery& delivery, const store::v1::RecordAttempt& 
   evidence.set_source("BOUNCE");
   *evidence.mutable_time() = TimeUtil::MicrosecondsToTimestamp(context.header.time_us);
   evidence.set_actor(context.header.actor);
-  evidence.set_reason(attempt.result());
+  evidence.set_reason(WholeUtf8(attempt.result(), kMostResultBytes));
   // By now the member may have another address.
   event->set_refused_position(attempt.seen_position() != 0
                                   ? static_cast<uint64_t>(attempt.seen_position())
@@ -241,7 +243,7 @@ absl::Status Decide(const store::v1::RecordAttempt& attempt, Draft& draft, const
   auto event = std::make_shared<store::v1::DeliveryAttempted>();
   event->set_state(attempt.state());
   event->set_attempt(attempt.attempt() == 0 ? delivery.attempt_count() : attempt.attempt());
-  event->set_result(attempt.result());
+  event->set_result(WholeUtf8(attempt.result(), kMostResultBytes));
   event->set_next_attempt_us(attempt.state() == Delivery::PENDING ? attempt.next_attempt_us() : 0);
   event->set_may_have_arrived(attempt.may_have_arrived());
   RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(event)));

@@ -6,6 +6,7 @@
 #include "domain/operation.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
+#include "domain/text_excerpt.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/v1/history.pb.h"
@@ -238,7 +239,7 @@ OperationItem Item(const std::string& name, OperationItem::Result result,
   OperationItem item;
   item.set_name(name);
   item.set_result(result);
-  item.set_message(std::string(message.substr(0, kLongestMessage)));
+  item.set_message(WholeUtf8(message, kLongestMessage));
   return item;
 }
 

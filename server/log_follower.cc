@@ -13,6 +13,7 @@
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
+#include "domain/text_excerpt.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/notifications.pb.h"
 #include "server/log_walk.h"
@@ -57,7 +58,7 @@ v1::Follower::Parked Parked(const std::string& entity, Position position,
   v1::Follower::Parked parked;
   parked.set_entity(entity);
   parked.set_position(static_cast<int64_t>(position));
-  parked.set_fault(std::string(fault.message().substr(0, kMostFaultBytes)));
+  parked.set_fault(domain::WholeUtf8(std::string(fault.message()), kMostFaultBytes));
   return parked;
 }
 

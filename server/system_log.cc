@@ -5,6 +5,7 @@
 
 #include "domain/commands.h"
 #include "domain/status_macros.h"
+#include "domain/text_excerpt.h"
 #include "retrace/store/v1/entities.pb.h"
 #include "retrace/store/v1/row.pb.h"
 #include "server/row_view.h"
@@ -12,6 +13,8 @@
 
 namespace retrace::server {
 namespace {
+
+constexpr size_t kMostDescriptionBytes = 16 << 10;
 
 // Submits a command that records `event` and waits for its answer.
 template <typename Event>
@@ -44,15 +47,15 @@ PrincipalPtr ServerItself() {
 
 absl::StatusOr<v1::Outcome> RecordAct(Sequencer& sequencer, const Tenants& tenants,
                                       PrincipalPtr principal, std::string method, std::string act,
-                                      std::string description) {
+                                      std::string_view description) {
   store::v1::AdministrativeActDone done;
   done.set_act(std::move(act));
-  done.set_description(std::move(description));
+  done.set_description(domain::WholeUtf8(description, kMostDescriptionBytes));
   return Record(sequencer, tenants, std::move(principal), std::move(method), std::move(done));
 }
 
 absl::StatusOr<bool> RecordEpoch(Ledger& ledger, Sequencer& sequencer, std::string_view cause,
-                                 std::string description) {
+                                 std::string_view description) {
   const Tenant& system = *ledger.tenants().system();
   const RowView view(ledger.rows(), system.number, system.visible);
   RETRACE_ASSIGN(const domain::RowPtr row, view.Get({domain::KindNumber::kServer, "server"}));
@@ -66,7 +69,7 @@ absl::StatusOr<bool> RecordEpoch(Ledger& ledger, Sequencer& sequencer, std::stri
     }
     began.set_cause(std::string(cause));
   }
-  began.set_description(std::move(description));
+  began.set_description(domain::WholeUtf8(description, kMostDescriptionBytes));
   RETRACE_ASSIGN(const v1::Outcome outcome,
                  Record(sequencer, ledger.tenants(), ServerItself(), "retraced", std::move(began)));
   static_cast<void>(outcome);

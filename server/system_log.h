@@ -18,12 +18,12 @@ PrincipalPtr ServerItself();
 // Records that an operator did `act` (e.g. "BACKUP") through `method`. Blocks until it is durable.
 absl::StatusOr<v1::Outcome> RecordAct(Sequencer& sequencer, const Tenants& tenants,
                                       PrincipalPtr principal, std::string method, std::string act,
-                                      std::string description);
+                                      std::string_view description);
 
 // Records the log's epoch if the tenant `system` does not know of it yet: after creation, recovery
 // or accepted loss. `cause` is "RECOVERED" or "ACCEPTED_LOSS"; a log without commits gets
 // "CREATED". True when something was recorded. Blocks.
 absl::StatusOr<bool> RecordEpoch(Ledger& ledger, Sequencer& sequencer, std::string_view cause,
-                                 std::string description);
+                                 std::string_view description);
 
 }  // namespace retrace::server

@@ -41,7 +41,7 @@ class LogFollowerTest : public NotifyingTest {
       const std::string id(event.id);
       if (before) before(id);
       absl::MutexLock lock(&mutex_);
-      if (poison_.contains(id)) return absl::InternalError("cannot handle this");
+      if (poison_.contains(id)) return absl::InternalError("cannot handle caf\xe9");
       if (unavailable_.contains(tenant.id)) return absl::UnavailableError("not now");
       handled_[id].push_back(commit.position);
       order_.push_back(id);
@@ -122,7 +122,7 @@ TEST_F(LogFollowerTest, APoisonEventParksItsEntityOnly) {
   EXPECT_THAT(Handled(good), SizeIs(2));
   ASSERT_THAT(Row().parked(), SizeIs(1));
   EXPECT_EQ(Row().parked(0).entity(), bad);
-  EXPECT_EQ(Row().parked(0).fault(), "cannot handle this");
+  EXPECT_EQ(Row().parked(0).fault(), "cannot handle caf?");
   // Administrators are told.
   EXPECT_THAT(Notifications("kind = \"followers.parked\""), SizeIs(1));
 
