@@ -11,21 +11,47 @@
 namespace retrace::domain {
 namespace {
 
-constexpr std::string_view kStyle = "style";
-constexpr std::array<std::string_view, 5> kRefused = {"embed", "iframe", "object", "plaintext",
-                                                      "script"};
+// What holds a script or another document, or is read by rules of its own.
+constexpr std::array<std::string_view, 16> kRefused = {
+    "applet",   "base",     "embed",  "frame",     "frameset", "iframe", "math",     "noembed",
+    "noframes", "noscript", "object", "plaintext", "script",   "svg",    "textarea", "xmp"};
+// What is text as far as its own end.
+constexpr std::array<std::string_view, 2> kRaw = {"style", "title"};
+constexpr std::array<std::string_view, 9> kAddresses = {"action",     "background", "cite",
+                                                        "formaction", "href",       "longdesc",
+                                                        "poster",     "src",        "xlink:href"};
+constexpr std::array<std::string_view, 5> kSchemes = {"#", "http://", "https://",
+                                                      "mailto:", "tel:"};
 
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+template <size_t size>
+bool IsIn(const std::array<std::string_view, size>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
 // What a browser reads at one place.
 struct Place {
-  enum Where { kContent, kTagName, kTag, kQuoted, kComment, kStyleSheet };
+  enum Where {
+    kContent,
+    kTagName,
+    kTag,        // between attributes
+    kAttribute,  // in the name of one
+    kNamed,      // behind it
+    kEquals,     // behind `=`
+    kQuoted,
+    kBare,  // a value without quotes
+    kComment,
+    kDeclaration,  // and what else ends at the first `>`
+    kRaw,
+  };
   Where where = kContent;
-  char quote = 0;      // of kQuoted
-  char last = 0;       // of kTag: the last character that is not blank
-  std::string name{};  // of the tag, in lower case; with `/` of one that closes
+  char quote = 0;           // of kQuoted
+  std::string name{};       // of the tag, in lower case; with `/` of one that closes
+  std::string attribute{};  // in lower case
+  std::string address{};    // the value as far as it was read, of one that is an address
   bool operator==(const Place&) const = default;
 };
 
@@ -54,8 +80,8 @@ class Reader {
         ReadLiteral(node);
         continue;
       }
-      if (place_.where == Place::kTagName) {
-        Fault(node.offset, "The name of a tag cannot depend on anything.");
+      if (place_.where == Place::kTagName || place_.where == Place::kAttribute) {
+        Fault(node.offset, "The name of a tag or an attribute cannot depend on anything.");
       }
       if (node.type == TemplateNode::kValue) {
         CheckValue(node);
@@ -73,6 +99,7 @@ class Reader {
 
   void CheckValue(const TemplateNode& node) {
     const bool fits = place_.where == Place::kContent ||
+                      (place_.where == Place::kRaw && place_.name == "title") ||
                       (place_.where == Place::kQuoted && node.name->name == "unsubscribe_url");
     if (!fits) {
       Fault(node.offset,
@@ -85,33 +112,25 @@ class Reader {
   void ReadLiteral(const TemplateNode& node) {
     const std::string_view literal = node.text;
     for (size_t i = 0; i < literal.size() && !fault_; ++i) {
+      const char c = literal[i];
       switch (place_.where) {
         case Place::kContent:
           i += BeginMarkup(literal.substr(i));
           break;
         case Place::kTagName:
-          ReadTagName(literal[i], node.offset + i);
-          break;
-        case Place::kTag:
-          ReadTag(literal[i]);
-          break;
-        case Place::kQuoted:
-          if (literal[i] == place_.quote) {
-            place_.where = Place::kTag;
-            place_.last = place_.quote;
-            place_.quote = 0;
-          }
+          ReadTagName(c, node.offset + i);
           break;
         case Place::kComment:
-          if (literal[i] == '>' && EndsComment(literal.substr(0, i))) {
-            place_ = {};
-          }
+          if (c == '>' && EndsComment(literal.substr(0, i))) place_ = {};
           break;
-        case Place::kStyleSheet:
-          if (literal.substr(i, 2) == "</") {
-            place_ = {.where = Place::kTagName};
-          }
+        case Place::kDeclaration:
+          if (c == '>') place_ = {};
           break;
+        case Place::kRaw:
+          if (EndsRaw(literal.substr(i))) place_ = {.where = Place::kTagName};
+          break;
+        default:
+          ReadTag(c, node.offset + i);
       }
     }
   }
@@ -126,11 +145,12 @@ class Reader {
       // `<!-->` is a comment, too.
       return 1;
     }
-    const char next = rest.size() > 1 ? rest[1] : 0;
-    if (next == 0 || IsLetter(next) || next == '/') {
+    const char next = rest.size() > 1 ? rest[1] : 'a';
+    const char after = next == '/' && rest.size() > 2 ? rest[2] : 'a';
+    if (IsLetter(next) || (next == '/' && IsLetter(after))) {
       place_ = {.where = Place::kTagName};
-    } else if (next == '!' || next == '?') {
-      place_ = {.where = Place::kTag};
+    } else if (next == '!' || next == '?' || next == '/') {
+      place_ = {.where = Place::kDeclaration};
     }
     return 0;
   }
@@ -139,28 +159,112 @@ class Reader {
     return before.ends_with("--") || before.ends_with("--!");
   }
 
+  // Whether the closing tag begins here.
+  bool EndsRaw(std::string_view rest) const {
+    if (!rest.starts_with("</")) {
+      return false;
+    }
+    std::string name;
+    for (const char c : rest.substr(2, place_.name.size())) {
+      name += Lower(c);
+    }
+    const std::string_view behind = rest.substr(std::min(rest.size(), 2 + name.size()), 1);
+    return name == place_.name &&
+           (behind.empty() || IsBlank(behind[0]) || behind == "/" || behind == ">");
+  }
+
   void ReadTagName(char c, size_t offset) {
     if (!IsBlank(c) && c != '>' && (c != '/' || place_.name.empty())) {
       place_.name += Lower(c);
       return;
     }
-    if (std::find(kRefused.begin(), kRefused.end(), place_.name) != kRefused.end()) {
+    if (IsIn(kRefused, place_.name)) {
       Fault(offset - place_.name.size(),
             fmt::format("A message has no <{}>: mail programs do not show it.", place_.name));
     }
     place_.where = Place::kTag;
-    ReadTag(c);
+    ReadTag(c, offset);
   }
 
-  void ReadTag(char c) {
-    if (c == '>') {
-      const bool styles = place_.name == kStyle;
-      place_ = {.where = styles ? Place::kStyleSheet : Place::kContent};
-    } else if ((c == '"' || c == '\'') && place_.last == '=') {
-      place_.where = Place::kQuoted;
-      place_.quote = c;
-    } else if (!IsBlank(c)) {
-      place_.last = c;
+  // As the HTML standard reads tags: what looks like a quote is one only behind `name=`.
+  void ReadTag(char c, size_t offset) {
+    switch (place_.where) {
+      case Place::kQuoted:
+        return c == place_.quote ? EndAttribute(offset) : AddToValue(c);
+      case Place::kBare:
+        return IsBlank(c) || c == '>' ? EndAttributeAt(c, offset) : AddToValue(c);
+      case Place::kEquals:
+        if (c == '>') return EndAttributeAt(c, offset);
+        if (!IsBlank(c)) {
+          place_.where = c == '"' || c == '\'' ? Place::kQuoted : Place::kBare;
+          place_.quote = place_.where == Place::kQuoted ? c : 0;
+          if (place_.quote == 0) AddToValue(c);
+        }
+        return;
+      case Place::kAttribute:
+      case Place::kNamed:
+        if (c == '=') {
+          place_.where = Place::kEquals;
+        } else if (c == '>' || c == '/') {
+          EndAttributeAt(c, offset);
+        } else if (IsBlank(c)) {
+          place_.where = Place::kNamed;
+        } else if (place_.where == Place::kNamed) {
+          EndAttributeAt(c, offset);
+        } else {
+          AddToName(c, offset);
+        }
+        return;
+      default:
+        if (c == '>') {
+          EndTag();
+        } else if (!IsBlank(c) && c != '/') {
+          place_.where = Place::kAttribute;
+          AddToName(c, offset);
+        }
+    }
+  }
+
+  void AddToName(char c, size_t offset) {
+    if (c == '=' || c == '"' || c == '\'' || c == '<') {
+      Fault(offset, fmt::format("{} cannot stand in the name of an attribute.", c));
+    }
+    place_.attribute += Lower(c);
+  }
+
+  void AddToValue(char c) {
+    if (IsIn(kAddresses, place_.attribute) && !(place_.address.empty() && IsBlank(c))) {
+      place_.address += Lower(c);
+    }
+  }
+
+  void EndAttribute(size_t offset) {
+    const std::string_view address = place_.address;
+    const bool leads_out = address.empty() || std::any_of(kSchemes.begin(), kSchemes.end(),
+                                                          [&](std::string_view scheme) {
+                                                            return address.starts_with(scheme);
+                                                          });
+    if (place_.attribute.starts_with("on")) {
+      Fault(offset, fmt::format("A message does nothing by itself: {} cannot be an attribute.",
+                                place_.attribute));
+    } else if (!leads_out) {
+      Fault(offset, fmt::format("{} must begin with https://, http://, mailto:, tel: or #.",
+                                place_.attribute));
+    }
+    place_ = {.where = Place::kTag, .name = std::move(place_.name)};
+  }
+
+  // At a character that is none of it.
+  void EndAttributeAt(char c, size_t offset) {
+    EndAttribute(offset);
+    ReadTag(c, offset);
+  }
+
+  void EndTag() {
+    if (IsIn(kRaw, place_.name)) {
+      place_ = {.where = Place::kRaw, .name = std::move(place_.name)};
+    } else {
+      place_ = {};
     }
   }
 

@@ -206,10 +206,11 @@ class Parser {
 
   void OpenSection(const Tag& tag, const TemplateName& name) {
     // Sections of sections of entities would show ten times ten, and so on.
-    const bool repeated = name.type == Type::kList && tag.sigil == '#' &&
-                          std::any_of(open_.begin() + 1, open_.end(), [](const TemplateNode& node) {
-                            return node.name->type == Type::kList;
-                          });
+    const bool repeated =
+        name.type == Type::kList && tag.sigil == '#' &&
+        std::any_of(open_.begin() + 1, open_.end(), [](const TemplateNode& node) {
+          return node.type == TemplateNode::kSection && node.name->type == Type::kList;
+        });
     if (repeated) {
       Fault(tag.begin, fmt::format("{} stands within itself.", name.name));
       return;

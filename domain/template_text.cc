@@ -1,5 +1,7 @@
 #include "domain/template_text.h"
 
+#include <unicode/utf8.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -40,19 +42,51 @@ constexpr std::array kNames = {
 static_assert(std::is_sorted(kNames.begin(), kNames.end(),
                              [](const auto& a, const auto& b) { return a.name < b.name; }));
 
-bool IsSpaceOrControl(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; }
+// What a character does to the line that it stands in.
+enum class Shape {
+  kShown,
+  kSpace,   // blank, or a control character
+  kBreak,   // ends the line
+  kHidden,  // turns around what is behind it
+};
+
+Shape ShapeOf(UChar32 c) {
+  constexpr UChar32 kNextLine = 0x85, kLineSeparator = 0x2028, kParagraphSeparator = 0x2029;
+  if (c == '\n' || c == '\r' || c == kNextLine || c == kLineSeparator || c == kParagraphSeparator) {
+    return Shape::kBreak;
+  }
+  if ((c >= 0 && c <= 0x20) || (c >= 0x7f && c <= 0x9f)) {
+    return Shape::kSpace;
+  }
+  const bool turns = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+  return turns ? Shape::kHidden : Shape::kShown;
+}
+
+// Calls visit(bytes of a character, its shape).
+template <typename Visit>
+void EachCharacter(std::string_view text, Visit visit) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  for (size_t offset = 0; offset < text.size();) {
+    const size_t begin = offset;
+    UChar32 c = 0;
+    U8_NEXT(bytes, offset, text.size(), c);
+    visit(text.substr(begin, offset - begin), ShapeOf(c));
+  }
+}
 
 // Control characters out, but for line breaks and tabs.
 std::string Lines(std::string_view text) {
   std::string lines;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool ends_line = text[i] == '\n' || (text[i] == '\r' && text.substr(i + 1, 1) != "\n");
-    if (ends_line) {
+  bool after_return = false;
+  EachCharacter(text, [&](std::string_view character, Shape shape) {
+    const bool pair = after_return && character == "\n";
+    if (shape == Shape::kBreak && !pair) {
       lines += '\n';
-    } else if (!IsSpaceOrControl(text[i]) || text[i] == ' ' || text[i] == '\t') {
-      lines += text[i];
+    } else if (shape == Shape::kShown || character == " " || character == "\t") {
+      lines += character;
     }
-  }
+    after_return = character == "\r";
+  });
   return lines;
 }
 
@@ -140,6 +174,11 @@ class Renderer {
 std::span<const TemplateName> TemplateNames() { return kNames; }
 
 TemplateText::TemplateText(std::string_view text, TemplateForm form) : form_(form) {
+  // What some editors begin a file with is no part of it.
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   const size_t most = form == TemplateForm::kSubject ? kMostSubjectBytes
                       : form == TemplateForm::kText  ? kMostTextBytes
                                                      : kMostHtmlBytes;
@@ -196,13 +235,13 @@ std::string EscapeHtml(std::string_view text) {
 
 std::string OneLine(std::string_view text) {
   std::string line;
-  for (const char c : text) {
-    if (!IsSpaceOrControl(c)) {
-      line += c;
-    } else if (!line.empty() && line.back() != ' ') {
+  EachCharacter(text, [&line](std::string_view character, Shape shape) {
+    if (shape == Shape::kShown) {
+      line += character;
+    } else if (shape != Shape::kHidden && !line.empty() && line.back() != ' ') {
       line += ' ';
     }
-  }
+  });
   if (!line.empty() && line.back() == ' ') {
     line.pop_back();
   }

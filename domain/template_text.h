@@ -97,7 +97,8 @@ class TemplateText {
 
 // `&`, `<`, `>` and quotes as entities.
 std::string EscapeHtml(std::string_view text);
-// Runs of white space and control characters as one space, none at the ends.
+// Runs of white space and control characters as one space, none at the ends; without characters
+// that turn the direction of what follows. ASCII or not.
 std::string OneLine(std::string_view text);
 
 }  // namespace retrace::domain

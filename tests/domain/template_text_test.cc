@@ -76,6 +76,33 @@ TEST(TemplateTextTest, EscapesByForm) {
   EXPECT_EQ(Shown("  {{actor}}  ", TemplateForm::kSubject, {}), "");
 }
 
+// NEL, line and paragraph separators end lines, too; overrides would turn around what follows.
+TEST(TemplateTextTest, KeepsOneLineOneLineInAnyScript) {
+  TemplateValues values = Sample();
+  values.texts["actor"] = "a\u0085b\u2028c\u2029d\u009be";
+  values.texts["reason"] = "a\u0085b\u2028c\u2029\u202edx\u2066y\u2069.";
+  EXPECT_EQ(Shown("{{actor}}", TemplateForm::kText, values), "a b c d e");
+  EXPECT_EQ(Shown("{{actor}}", TemplateForm::kSubject, values), "a b c d e");
+  EXPECT_EQ(Shown("{{actor}}", TemplateForm::kHtml, values), "a b c d e");
+  EXPECT_EQ(Shown("{{reason}}", TemplateForm::kText, values), "a\nb\nc\ndxy.");
+  EXPECT_EQ(Shown("{{reason}}", TemplateForm::kHtml, values), "a<br>\nb<br>\nc<br>\ndxy.");
+  values.texts["actor"] = "\u202egpj.exe\u202c 北京 é\u00a0x";
+  EXPECT_EQ(Shown("{{actor}}", TemplateForm::kText, values), "gpj.exe 北京 é\u00a0x");
+}
+
+TEST(TemplateTextTest, PassesOverAByteOrderMark) {
+  EXPECT_EQ(Shown("\ufeff{{! remark }}\nHello"), "Hello");
+  EXPECT_EQ(FaultOf("\ufeff{{titel}}"), "1:1 There is no \"titel\"; perhaps title is meant.");
+}
+
+TEST(TemplateTextTest, ListsWhereThereMayBeNone) {
+  const std::string text =
+      "{{^entities}}none{{#entities}}{{title}}{{/entities}}{{/entities}}{{#entities}}."
+      "{{^entities}}x{{/entities}}{{/entities}}";
+  EXPECT_EQ(Shown(text), "..");
+  EXPECT_EQ(Shown(text, TemplateForm::kText, {}), "none");
+}
+
 TEST(TemplateTextTest, SaysWhereItIsWrong) {
   EXPECT_EQ(FaultOf("a\n北京{{titlle}}"), "2:3 There is no \"titlle\"; perhaps title is meant.");
   EXPECT_EQ(FaultOf("{{titel}}"), "1:1 There is no \"titel\"; perhaps title is meant.");
@@ -142,6 +169,55 @@ TEST(TemplateTextTest, KeepsValuesOutOfTags) {
   EXPECT_THAT(html("{{#more}}<p {{/more}}>"), ::testing::StartsWith("1:1 The section more must"));
   EXPECT_THAT(html("<a x='{{#more}}'{{/more}}>"), ::testing::StartsWith("1:7 The section more"));
   EXPECT_THAT(html("<p"), ::testing::StartsWith("1:3 The markup ends inside"));
+}
+
+// What runs by itself, or leads where no page is.
+TEST(TemplateTextTest, KeepsScriptsOut) {
+  const auto fault = [](std::string_view text) { return FaultOf(text, TemplateForm::kHtml); };
+  for (const char* text : {
+           "<img src=https://x/y onerror=alert(1)>",
+           "<img/ONERROR = 'alert(1)'>",
+           "<p onclick>x</p>",
+           "<p x='1'onload=\"alert(1)\">x</p>",
+           "<a href=\"javascript:alert(1)\">x</a>",
+           "<a href=' JavaScript:alert(1)'>x</a>",
+           "<a href=\"java\nscript:alert(1)\">x</a>",
+           "<a href=\"&#106;avascript:alert(1)\">x</a>",
+           "<a href=javascript:alert(1)>x</a>",
+           "<a href=\"javascript:{{unsubscribe_url}}\">x</a>",
+           "<a href=\"{{#more}}https:{{/more}}javascript:x\">x</a>",
+           "<img src=\"data:text/html,x\">",
+           "<svg onload=alert(1)></svg>",
+           "<svg></svg>",
+           "<base href=\"https://x/\">",
+           "<textarea></textarea>",
+       }) {
+    EXPECT_NE(fault(text), "") << text;
+  }
+  EXPECT_EQ(fault("<a href=\"https://x/?a=1&amp;b=2\" class=on>x</a><a href=mailto:a@b.c>y</a>"
+                  "<a href='#top'>z</a><img src=HTTPS://x/y.png alt=\"one\"><a name href>w</a>"),
+            "");
+}
+
+// As browsers read it: a quote is one only behind the `=` of a name, and text is text until its own
+// end.
+TEST(TemplateTextTest, ReadsTagsAsBrowsersDo) {
+  const auto fault = [](std::string_view text) { return FaultOf(text, TemplateForm::kHtml); };
+  for (const char* text : {
+           "<a =\"><a href=\"> {{title}}\">x</a>",
+           "<a \"=\"><a href=\"> {{title}}\">x</a>",
+           "<style></a>{{title}}</style>",
+           "<style></styles>{{title}}</style>",
+           "<title>\"<a x='</title><a x='>{{title}}'>",
+           "<!x a=\"><p title=\">{{title}}\">",
+           "</ a=\"><p title=\">{{title}}\">",
+           "<p a=b\"><p title=\">{{title}}\">",
+       }) {
+    EXPECT_NE(fault(text), "") << text;
+  }
+  EXPECT_EQ(fault("<style></a> > b { }</STYLE >{{title}}<title>{{count}} gone</title>"
+                  "<!DOCTYPE html PUBLIC \"x\">{{title}}<p a = b c d='e>'>{{title}}</p>"),
+            "");
 }
 
 class Random {
@@ -275,7 +351,7 @@ RC_GTEST_PROP(TemplateTextPropertyTest, ReadsAnything, (uint64_t seed)) {
 // Tags, comments and style sheets.
 std::vector<std::string> Markup(const std::string& shown) {
   static const std::regex markup(
-      R"(<!--(?:>|[^]*?-->)|<style[^>]*>[^]*?</style|<[A-Za-z/!](?:="[^"]*"|='[^']*'|[^>])*>)");
+      R"(<!--(?:>|[^]*?-->)|<style[^>]*>[^]*?</style|<(?:[!?]|/[^A-Za-z])[^>]*>|</?[A-Za-z](?:="[^"]*"|='[^']*'|[^>])*>)");
   return {std::sregex_token_iterator(shown.begin(), shown.end(), markup), {}};
 }
 
