@@ -1,6 +1,10 @@
 #include "eventstore/backup.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -204,6 +208,11 @@ absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOpt
   constexpr std::string_view kNext = "Remove it and try again.";
   absl::Status made = FromRocks(MakeDirectories(env, options.directory), doing, kNext);
   if (!made.ok()) return made;
+  // Nobody else's while it is empty: files of the copy are open to whom the log's are.
+  if (options.env == nullptr && chmod(options.directory.c_str(), 0700) != 0) {
+    return absl::UnavailableError(
+        fmt::format("{}: it cannot be closed to others: {}", doing, std::strerror(errno)));
+  }
   const std::string copy = options.directory + kLogDirectory;
   made = log.Checkpoint(copy);
   if (!made.ok()) return made;
@@ -236,14 +245,22 @@ absl::StatusOr<BackupManifest> Backup(const RocksCommitLog& log, const BackupOpt
   return manifest;
 }
 
-absl::StatusOr<BackupManifest> VerifyBackup(const std::string& directory, rocksdb::Env* env,
-                                            const Stopping& stopping) {
+absl::StatusOr<BackupManifest> VerifyFiles(const std::string& directory, rocksdb::Env* env,
+                                           const Stopping& stopping) {
   env = EnvOrDefault(env);
   absl::StatusOr<BackupManifest> manifest = ReadManifest(directory, env);
   if (!manifest.ok()) return manifest.status();
   if (absl::Status status = CheckFiles(env, directory, *manifest, stopping); !status.ok()) {
     return status;
   }
+  return manifest;
+}
+
+absl::StatusOr<BackupManifest> VerifyBackup(const std::string& directory, rocksdb::Env* env,
+                                            const Stopping& stopping) {
+  env = EnvOrDefault(env);
+  absl::StatusOr<BackupManifest> manifest = VerifyFiles(directory, env, stopping);
+  if (!manifest.ok()) return manifest.status();
   absl::StatusOr<LogEnd> end = ReadCopy(env, directory + kLogDirectory, stopping);
   if (!end.ok()) return end.status();
   BackupManifest found;

@@ -20,7 +20,7 @@
 namespace retrace::eventstore {
 
 struct BackupOptions {
-  // Where to; must not exist. Best on another disk.
+  // Where to; must not exist; made its owner's only. Best on another disk.
   std::string directory;
   // Of the rows being served; recorded only.
   std::string layout_stamp;
@@ -42,6 +42,12 @@ absl::StatusOr<store::v1::BackupManifest> Backup(const RocksCommitLog& log,
 // heads are those of the manifest. Changes nothing. DATA_LOSS names what is wrong;
 // FAILED_PRECONDITION: not a finished backup, or a newer build made it.
 absl::StatusOr<store::v1::BackupManifest> VerifyBackup(
+    const std::string& directory, rocksdb::Env* env = nullptr,
+    const std::function<bool()>& stopping = nullptr);
+
+// The half of it that finds what rots: every file is there and has its hash, so the backup is still
+// what was verified when it was made. The errors are the same.
+absl::StatusOr<store::v1::BackupManifest> VerifyFiles(
     const std::string& directory, rocksdb::Env* env = nullptr,
     const std::function<bool()>& stopping = nullptr);
 

@@ -401,6 +401,9 @@ absl::Status LogDatabase::Verify(const std::map<TenantNumber, Head>& heads,
                                  head.position));
     }
   }
+  if (stopping != nullptr && stopping()) {
+    return absl::CancelledError("the verification was stopped");
+  }
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   return Translate(db_->VerifyFileChecksums(options), "verifying the files of");

@@ -323,8 +323,9 @@ std::map<TenantNumber, Head> WitnessedLog::PublishedHeads() const {
   return heads;
 }
 
-// DATA_LOSS unless `log` holds, sound, all of `published`.
-absl::Status VerifyHolds(const LogDatabase& log, const std::map<TenantNumber, Head>& published) {
+// DATA_LOSS unless `log` has the last commits of all of `published`. Returns where it ends.
+absl::StatusOr<LogEnd> FindHeads(const LogDatabase& log,
+                                 const std::map<TenantNumber, Head>& published) {
   absl::StatusOr<std::optional<LogEnd>> end = log.ReadEnd();
   if (!end.ok()) return end.status();
   if (!end->has_value()) {
@@ -350,10 +351,13 @@ absl::Status VerifyHolds(const LogDatabase& log, const std::map<TenantNumber, He
                       log.directory(), tenant, head.position));
     }
   }
-  return log.Verify((*end)->heads);
+  return **std::move(end);
 }
 
-absl::Status WitnessedLog::Verify() const { return VerifyHolds(log_, PublishedHeads()); }
+absl::Status WitnessedLog::Verify() const {
+  absl::StatusOr<LogEnd> end = FindHeads(log_, PublishedHeads());
+  return end.ok() ? log_.Verify(end->heads) : end.status();
+}
 
 absl::Status WitnessedLog::Checkpoint(const std::string& directory) const {
   const std::map<TenantNumber, Head> published = PublishedHeads();
@@ -366,7 +370,7 @@ absl::Status WitnessedLog::Checkpoint(const std::string& directory) const {
   absl::StatusOr<std::unique_ptr<LogDatabase>> copy =
       LogDatabase::Open(env_, directory, DatabaseMode::kReadOnly);
   if (!copy.ok()) return copy.status();
-  return VerifyHolds(**copy, published);
+  return FindHeads(**copy, published).status();
 }
 
 }  // namespace

@@ -58,8 +58,9 @@ class RocksCommitLog : public CommitLog {
   static absl::StatusOr<Epoch> BeginEpoch(RocksCommitLogOptions options);
 
   // Writes a consistent, openable copy of the log into `directory`, which must not exist. Synced;
-  // verified by opening it before OK is returned. Serving goes on meanwhile. The copy holds
-  // everything that was durable when the call began.
+  // opened, and every tenant's last commit found, before OK is returned; what lies before those is
+  // not read. Serving goes on meanwhile. The copy holds everything that was durable when the call
+  // began.
   virtual absl::Status Checkpoint(const std::string& directory) const = 0;
 
   // Reads every commit of every tenant and checks sums, positions and batch chain. OK or DATA_LOSS

@@ -11,11 +11,13 @@
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
+#include "domain/text_excerpt.h"
 #include "eventstore/disk_space.h"
 #include "google/protobuf/util/time_util.h"
 #include "retrace/v1/admin.pb.h"
 #include "server/backup_schedule.h"
 #include "server/backups.h"
+#include "server/logging.h"
 #include "server/moment.h"
 #include "server/release.h"
 #include "server/services.h"
@@ -133,10 +135,13 @@ absl::StatusOr<v1::BackupResponse> Backup(Backend& backend, const QueryCall& cal
     shown->set_position(static_cast<int64_t>(head.position()));
   }
   reply.set_bytes(BytesOf(manifest));
-  RETRACE_ASSIGN(const v1::Outcome recorded,
-                 RecordAct(*backend.sequencer, backend.ledger->tenants(), call.principal,
-                           call.method, "BACKUP", DescribeBackup(id, manifest)));
-  static_cast<void>(recorded);
+  const auto recorded = RecordAct(*backend.sequencer, backend.ledger->tenants(), call.principal,
+                                  call.method, "BACKUP", DescribeBackup(id, manifest));
+  if (!recorded.ok()) {
+    // It is there and good, whatever is said of it.
+    const std::string fault(recorded.status().message());
+    Log(LogLevel::kWarn, "a backup is not recorded", {{"backup", id}, {"fault", fault}});
+  }
   return reply;
 }
 
@@ -145,12 +150,18 @@ absl::StatusOr<v1::GetBackupsResponse> GetBackups(Backend& backend) {
   RETRACE_ASSIGN(const std::vector<FoundBackup> found, FindBackups(backend.backups));
   for (const FoundBackup& one : found) {
     v1::BackupSummary& shown = *reply.add_backups();
-    shown.set_backup_id(one.id);
-    shown.set_directory(absl::StrCat(backend.backups.log, "/", one.id));
+    const std::string& place = one.has_log ? backend.backups.log : backend.backups.keys;
+    shown.set_backup_id(domain::WholeUtf8(one.id, one.id.size()));
+    shown.set_directory(absl::StrCat(place, "/", shown.backup_id()));
     shown.set_scheduled(IsReservedId(one.id));
     shown.set_has_keys(one.has_keys);
+    shown.set_under_way(one.under_way);
+    if (one.under_way) {
+      continue;
+    }
     if (!one.manifest.ok()) {
-      shown.set_fault(std::string(one.manifest.status().message()));
+      const std::string fault(one.manifest.status().message());
+      shown.set_fault(domain::WholeUtf8(fault, fault.size()));
       continue;
     }
     *shown.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(one.manifest->time_us());

@@ -10,8 +10,8 @@
 
 #include "absl/time/clock.h"
 #include "domain/status_macros.h"
+#include "domain/text_excerpt.h"
 #include "eventstore/backup.h"
-#include "eventstore/disk_space.h"
 #include "fmt/format.h"
 #include "server/logging.h"
 #include "server/system_log.h"
@@ -27,6 +27,7 @@ constexpr int64_t kShortestWaitUs = 60LL * 1'000'000;
 constexpr int64_t kLongestWaitUs = 3600LL * 1'000'000;
 constexpr int64_t kDayUs = 24LL * 3600 * 1'000'000;
 constexpr int kNiceness = 10;
+constexpr size_t kMostFaultBytes = 1000;
 constexpr char kMethod[] = "retraced.Backup";
 
 // The file that makes a backup one goes first: what a crash leaves is no backup any more.
@@ -90,7 +91,11 @@ void BackupSchedule::CatchUp() {
     Begin();
     begun_ = true;
   }
-  if (IsStopping() || !IsDue()) {
+  if (IsStopping()) {
+    return;
+  }
+  TellAll();
+  if (!IsDue()) {
     return;
   }
   const absl::Status made = Make();
@@ -116,24 +121,28 @@ void BackupSchedule::Begin() {
   BackupState good;
   good.since = LogBegan();
   for (const std::string& id : FindScheduled(options_.places.log, epoch_)) {
-    const absl::Status found = VerifyLog(id);
+    const absl::StatusOr<store::v1::BackupManifest> found = VerifyLog(id);
     if (IsStopping()) return;
     if (!found.ok()) {
-      NoteDamage(options_.places.log + "/" + id, found);
+      NoteDamage(options_.places.log + "/" + id, found.status());
     } else if (id <= keys) {
       good.last_id = id;
-      good.since = TimeOfScheduled(id);
-      const auto manifest = eventstore::ReadManifest(options_.places.log + "/" + id);
-      good.bytes = manifest.ok() ? BytesOf(*manifest) : 0;
+      good.since = absl::FromUnixMicros(found->time_us());
+      good.bytes = BytesOf(*found);
       break;
     }
+  }
+  const absl::Time now = absl::FromUnixMicros(clock_.WallMicros());
+  if (good.since > now) {
+    // The clock was ahead then, or is behind now: nobody knows how old it is.
+    good.since = now - options_.every;
   }
   {
     absl::MutexLock lock(&state_mutex_);
     state_.last_id = good.last_id;
     state_.since = good.since;
     state_.bytes = good.bytes;
-    state_.next = std::max(good.since + options_.every, absl::FromUnixMicros(clock_.WallMicros()));
+    state_.next = std::max(good.since + options_.every, now);
   }
   ListKept();
 }
@@ -141,24 +150,13 @@ void BackupSchedule::Begin() {
 void BackupSchedule::RemoveUnfinished() {
   const BackupPlaces& places = options_.places;
   for (const std::string& id : FindScheduled(places.log, epoch_)) {
-    if (!fs::exists(fs::path(places.log) / id / "SHA256SUMS")) {
+    std::error_code unseen;
+    if (!fs::exists(fs::path(places.log) / id / "SHA256SUMS", unseen) && !unseen) {
       RemoveBackup(places.log + "/" + id);
       RemoveBackup(places.keys + "/" + id);
     }
   }
-  // What RocksDB calls a copy while it makes it.
-  std::error_code ignored;
-  std::vector<fs::path> half_made;
-  for (fs::directory_iterator each(places.keys, ignored), end; !ignored && each != end;
-       each.increment(ignored)) {
-    const fs::path& path = each->path();
-    if (path.extension() == ".tmp" && IsScheduledId(path.stem().string(), epoch_)) {
-      half_made.push_back(path);
-    }
-  }
-  for (const fs::path& path : half_made) {
-    fs::remove_all(path, ignored);
-  }
+  RemoveHalfMadeKeys(places);
 }
 
 absl::Time BackupSchedule::LogBegan() const {
@@ -190,36 +188,22 @@ std::string BackupSchedule::NewId() const {
   return ScheduledId(time, epoch_);
 }
 
-// A copy must not take the space that commands still need.
-absl::Status BackupSchedule::CheckRoom() const {
-  for (const std::string& place : {options_.places.log, options_.places.keys}) {
-    if (!fs::exists(place)) {
-      continue;
-    }
-    RETRACE_ASSIGN(const eventstore::DiskSpace space, eventstore::FreeSpace(place));
-    if (space.BelowReserve()) {
-      return absl::ResourceExhaustedError(
-          fmt::format("the disk below {} has {} bytes free, less than its reserve of {}; make room "
-                      "on it",
-                      place, space.free_bytes, space.reserve_bytes));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status BackupSchedule::Make() {
   const absl::Time begin = absl::Now();
-  RETRACE_RETURN_IF_ERROR(CheckRoom());
   const std::string id = NewId();
   RETRACE_ASSIGN(const store::v1::BackupManifest manifest,
-                 MakeBackup(ledger_, options_.places, id, TimeOfScheduled(id),
+                 MakeBackup(ledger_, options_.places, id, absl::FromUnixMicros(clock_.WallMicros()),
                             [this] { return IsStopping(); }));
   wait_us_ = 0;
+  // What fails from now on is another fault.
+  std::erase_if(faults_, [](const auto& fault) {
+    return fault.second.kind == BackupFault::kFailed && fault.second.told;
+  });
   counted_from_us_ = clock_.MonotonicMicros();
   {
     absl::MutexLock lock(&state_mutex_);
     state_.last_id = id;
-    state_.since = TimeOfScheduled(id);
+    state_.since = absl::FromUnixMicros(manifest.time_us());
     state_.next = state_.since + options_.every;
     state_.fault.clear();
     state_.bytes = BytesOf(manifest);
@@ -231,10 +215,9 @@ absl::Status BackupSchedule::Make() {
   return absl::OkStatus();
 }
 
-absl::Status BackupSchedule::VerifyLog(const std::string& id) const {
+absl::StatusOr<store::v1::BackupManifest> BackupSchedule::VerifyLog(const std::string& id) const {
   return eventstore::VerifyBackup(options_.places.log + "/" + id, nullptr,
-                                  [this] { return IsStopping(); })
-      .status();
+                                  [this] { return IsStopping(); });
 }
 
 absl::Status BackupSchedule::VerifyKeys(const std::string& id) const {
@@ -265,9 +248,13 @@ void BackupSchedule::PruneAll(const std::string& made) {
     absl::MutexLock lock(&state_mutex_);
     state_.damaged.clear();
   }
-  // What was made just now was verified just now.
-  Prune(options_.places.log, options_.keep,
-        [&](const std::string& id) { return id == made ? absl::OkStatus() : VerifyLog(id); });
+  // What was made just now was verified just now, and what was made before when it was made.
+  Prune(options_.places.log, options_.keep, [&](const std::string& id) {
+    return id == made ? absl::OkStatus()
+                      : eventstore::VerifyFiles(options_.places.log + "/" + id, nullptr, [this] {
+                          return IsStopping();
+                        }).status();
+  });
   Prune(options_.places.keys, options_.key_keep,
         [&](const std::string& id) { return id == made ? absl::OkStatus() : VerifyKeys(id); });
 }
@@ -275,14 +262,16 @@ void BackupSchedule::PruneAll(const std::string& made) {
 void BackupSchedule::PutOff(const absl::Status& failed) {
   wait_us_ = std::clamp(2 * wait_us_, kShortestWaitUs, kLongestWaitUs);
   try_us_ = clock_.MonotonicMicros() + wait_us_;
-  const std::string fault(failed.message());
+  const std::string fault = domain::WholeUtf8(std::string(failed.message()), kMostFaultBytes);
   {
     absl::MutexLock lock(&state_mutex_);
     state_.fault = fault;
     state_.fault_time = absl::FromUnixMicros(clock_.WallMicros());
     state_.next = state_.fault_time + absl::Microseconds(wait_us_);
   }
-  Tell("The backup failed: " + fault);
+  // Its text differs from try to try: it has the name of the copy, or how much room there is.
+  Tell(absl::StatusCodeToString(failed.code()), BackupFault::kFailed,
+       "The backup failed: " + fault);
 }
 
 void BackupSchedule::NoteDamage(const std::string& directory, const absl::Status& damage) {
@@ -293,27 +282,39 @@ void BackupSchedule::NoteDamage(const std::string& directory, const absl::Status
     absl::MutexLock lock(&state_mutex_);
     state_.damaged.push_back(directory);
   }
-  Tell(fmt::format("A backup is not good any more: {}", std::string(damage.message())));
+  Tell(directory, BackupFault::kDamaged,
+       fmt::format("A backup is not good any more: {}", std::string(damage.message())));
 }
 
-void BackupSchedule::Tell(const std::string& fault) {
+void BackupSchedule::Tell(const std::string& key, BackupFault kind, std::string text) {
   const int64_t now_us = clock_.MonotonicMicros();
-  if (now_us >= told_us_ + kDayUs) {
-    told_us_ = now_us;
-    told_.clear();
+  if (now_us >= faults_us_ + kDayUs) {
+    faults_us_ = now_us;
+    std::erase_if(faults_, [](const auto& fault) { return fault.second.told; });
   }
-  if (!told_.insert(fault).second) {
+  const auto [fault, is_new] =
+      faults_.try_emplace(key, Fault{.kind = kind, .text = std::move(text)});
+  if (is_new) {
+    Log(LogLevel::kError, "no good backup", {{"fault", fault->second.text}});
+    tell_us_ = now_us;
+    TellAll();
+  }
+}
+
+void BackupSchedule::TellAll() {
+  const int64_t now_us = clock_.MonotonicMicros();
+  if (now_us < tell_us_) {
     return;
   }
-  Log(LogLevel::kError, "no good backup", {{"fault", fault}});
-  Record("BACKUP_FAILED", fault);
-  if (options_.on_failed != nullptr) {
-    options_.on_failed(fault);
+  tell_us_ = now_us + kShortestWaitUs;
+  for (auto& [key, fault] : faults_) {
+    fault.recorded = fault.recorded || Record("BACKUP_FAILED", fault.text);
+    fault.told = fault.told || options_.on_fault == nullptr || options_.on_fault(fault.kind).ok();
   }
 }
 
 // A backup without its act is good all the same; a full disk records none.
-void BackupSchedule::Record(const char* act, const std::string& description) {
+bool BackupSchedule::Record(const char* act, const std::string& description) {
   const absl::StatusOr<v1::Outcome> recorded =
       RecordAct(sequencer_, ledger_.tenants(), ServerItself(), kMethod, act, description);
   if (!recorded.ok()) {
@@ -321,6 +322,7 @@ void BackupSchedule::Record(const char* act, const std::string& description) {
     Log(LogLevel::kWarn, "an act is not recorded",
         {{"act", act}, {"description", description}, {"fault", fault}});
   }
+  return recorded.ok();
 }
 
 void BackupSchedule::ListKept() {

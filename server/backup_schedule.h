@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -23,6 +23,11 @@
 
 namespace retrace::server {
 
+enum class BackupFault {
+  kFailed,   // none was made
+  kDamaged,  // one that was good is not any more
+};
+
 struct BackupScheduleOptions {
   BackupPlaces places;
   // From one good backup to the next; zero: none are made.
@@ -32,9 +37,10 @@ struct BackupScheduleOptions {
   // Good copies of the keys that stay, at least 1. Any log opens with a copy of the keys that is as
   // new or newer; older ones only keep readable who was erased since. So of keys fewer stay.
   int64_t key_keep = 2;
-  // Told what went wrong, in words for administrators: once for each fault, again after a day of
-  // it. Called on the schedule's thread, or on one that is in CatchUp. May be null.
-  std::function<void(const std::string& fault)> on_failed;
+  // Tells administrators: once for each fault, again after a day of it, or when it comes again
+  // after a good backup. What fails is asked for again. Called on the schedule's thread, or on one
+  // that is in CatchUp. May be null.
+  std::function<absl::Status(BackupFault)> on_fault;
 };
 
 // How the schedule stands.
@@ -42,8 +48,8 @@ struct BackupState {
   bool scheduled = false;
   // The last good backup; empty: there is none.
   std::string last_id;
-  // When it was made; without one, when the log began; InfinitePast before the directories were
-  // read. By the clock, like all but `took`.
+  // When it was made, or one period ago when that seems to lie ahead; without one, when the log
+  // began; InfinitePast before the directories were read. By the clock, like all but `took`.
   absl::Time since = absl::InfinitePast();
   absl::Time next = absl::InfiniteFuture();
   // Why the last try failed, and when; empty when it did not.
@@ -61,11 +67,11 @@ struct BackupState {
 
 // Looks on a thread of its own, every second. What it knows it reads from the directories: which
 // backup is the last good one (verified again at each start), and which are its own, by name and
-// epoch; it never removes others, nor the last good one. Backups of a former epoch are others, too.
-// Before a backup is removed, those that stay were verified just then; a damaged one does not
-// count. What fails is tried again after a minute, then after twice as long each time, up to an
-// hour. Each backup and each fault is an administrative act. Nothing here holds up commands.
-// Thread-safe.
+// epoch; names tell the order, manifests the time. It never removes others, nor the last good one.
+// Backups of a former epoch are others, too. Before a backup is removed, all files of those that
+// stay were read and had their hashes just then; a damaged one does not count. What fails is tried
+// again after a minute, then after twice as long each time, up to an hour. Each backup and each
+// fault is an administrative act. Nothing here holds up commands. Thread-safe.
 class BackupSchedule {
  public:
   // All must outlive this.
@@ -86,15 +92,22 @@ class BackupSchedule {
 
  private:
   void Run();
+  // What administrators are told of.
+  struct Fault {
+    BackupFault kind = BackupFault::kFailed;
+    std::string text;
+    bool recorded = false;
+    bool told = false;
+  };
+
   // Reads what there is.
   void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
   void RemoveUnfinished();
   absl::Time LogBegan() const;
   bool IsDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
-  absl::Status CheckRoom() const;
   absl::Status Make() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
   std::string NewId() const;
-  absl::Status VerifyLog(const std::string& id) const;
+  absl::StatusOr<store::v1::BackupManifest> VerifyLog(const std::string& id) const;
   absl::Status VerifyKeys(const std::string& id) const;
   // Removes what is older than the newest `keep` that are good.
   void Prune(const std::string& directory, int64_t keep,
@@ -104,9 +117,12 @@ class BackupSchedule {
   void PutOff(const absl::Status& failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
   void NoteDamage(const std::string& directory, const absl::Status& damage)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
-  // Once for each fault and day.
-  void Tell(const std::string& fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
-  void Record(const char* act, const std::string& description);
+  // Once for each key and day.
+  void Tell(const std::string& key, BackupFault kind, std::string text)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
+  // What could not be recorded or told, e.g. for want of space, is tried again.
+  void TellAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(round_);
+  bool Record(const char* act, const std::string& description);
   void ListKept();
   bool IsStopping() const { return stopping_.load(); }
 
@@ -124,8 +140,10 @@ class BackupSchedule {
   int64_t counted_from_us_ ABSL_GUARDED_BY(round_) = 0;
   int64_t try_us_ ABSL_GUARDED_BY(round_) = 0;
   int64_t wait_us_ ABSL_GUARDED_BY(round_) = 0;
-  std::set<std::string> told_ ABSL_GUARDED_BY(round_);
-  int64_t told_us_ ABSL_GUARDED_BY(round_) = 0;
+  // By what makes a fault the same one, and when the day of it began.
+  std::map<std::string, Fault> faults_ ABSL_GUARDED_BY(round_);
+  int64_t faults_us_ ABSL_GUARDED_BY(round_) = 0;
+  int64_t tell_us_ ABSL_GUARDED_BY(round_) = 0;
 
   mutable absl::Mutex state_mutex_;
   BackupState state_ ABSL_GUARDED_BY(state_mutex_);

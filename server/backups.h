@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "eventstore/disk_space.h"
 #include "eventstore/types.h"
 #include "retrace/store/v1/log.pb.h"
 #include "server/ledger.h"
@@ -24,11 +25,15 @@ struct BackupPlaces {
 };
 
 // Makes both copies under the name `id` while serving goes on, and verifies them. ID_TAKEN when
-// there is one of that name; after any other error nothing of it is left. CANCELLED when
-// `stopping` (may be null), asked now and then, says so.
-absl::StatusOr<store::v1::BackupManifest> MakeBackup(Ledger& ledger, const BackupPlaces& places,
-                                                     const std::string& id, absl::Time time,
-                                                     std::function<bool()> stopping = nullptr);
+// there is one of that name, or one is made; after any other error nothing of it is left. DISK_FULL
+// when it would take the space that commands still need; CANCELLED when `stopping` (may be null),
+// asked now and then, says so. Directories that it makes are their owner's only.
+absl::StatusOr<store::v1::BackupManifest> MakeBackup(
+    Ledger& ledger, const BackupPlaces& places, const std::string& id, absl::Time time,
+    std::function<bool()> stopping = nullptr, const eventstore::StatVfs& stat_vfs = ::statvfs);
+
+// Removes what a process that was killed left of copies of keys. What this process is making stays.
+void RemoveHalfMadeKeys(const BackupPlaces& places);
 
 int64_t BytesOf(const store::v1::BackupManifest& manifest);
 // For the administrative act.
@@ -47,12 +52,15 @@ absl::Time TimeOfScheduled(std::string_view id);
 // One line of a list.
 struct FoundBackup {
   std::string id;
-  // What it says of itself; FAILED_PRECONDITION when it was not finished.
+  // What it says of itself; FAILED_PRECONDITION when it was not finished, or only the keys' copy is
+  // there.
   absl::StatusOr<store::v1::BackupManifest> manifest;
-  bool has_keys = false;  // under its own name
+  bool has_log = false;
+  bool has_keys = false;   // under its own name
+  bool under_way = false;  // this process is making it
 };
-// All there are, whoever made them, newest first, unfinished ones last. What is no backup at all is
-// left out.
+// All there are, whoever made them, newest first, unfinished ones last. What is no backup at all,
+// or cannot be looked into, is left out.
 absl::StatusOr<std::vector<FoundBackup>> FindBackups(const BackupPlaces& places);
 
 // The names in `directory` that are the schedule's of that epoch, newest first; a missing directory

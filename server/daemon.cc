@@ -309,9 +309,9 @@ void Assembly::Serve() {
                             .every = absl::Hours(config_.backup_every),
                             .keep = config_.backup_keep,
                             .key_keep = config_.key_backup_keep,
-                            .on_failed = [this](const std::string& fault) {
-                              TellOfFailedBackup(*ledger_, *sequencer_, clock_->WallMicros(),
-                                                 fault);
+                            .on_fault = [this](BackupFault fault) {
+                              return TellOfBackups(*ledger_, *sequencer_, clock_->WallMicros(),
+                                                   fault);
                             }});
   backend_.backup_schedule = backup_schedule_.get();
   StartNotifying();

@@ -9,12 +9,6 @@
 #include "server/system_log.h"
 
 namespace retrace::server {
-namespace {
-
-constexpr size_t kMostFaultBytes = 1000;
-
-}  // namespace
-
 absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1::Tell& tell,
                           std::string method) {
   Command command;
@@ -27,22 +21,24 @@ absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1:
   return SubmitAndAwait(sequencer, std::move(command)).status;
 }
 
-void TellOfFailedBackup(Ledger& ledger, Sequencer& sequencer, int64_t now_us,
-                        const std::string& fault) {
+absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us,
+                           BackupFault fault) {
   store::v1::Tell tell;
-  tell.set_kind("backups.failed");
+  tell.set_kind(fault == BackupFault::kDamaged ? "backups.damaged" : "backups.failed");
   tell.mutable_audience()->add_roles("administrator");
   tell.mutable_audience()->add_roles("operator");
-  tell.set_message(fault.substr(0, kMostFaultBytes));
   tell.set_key(absl::FormatTime("%Y-%m-%d", absl::FromUnixMicros(now_us), absl::UTCTimeZone()));
+  absl::Status first;
   for (Tenant* tenant : ledger.tenants().All()) {
     const absl::Status told = TellAsServer(sequencer, *tenant, tell, "retraced.TellOfBackup");
     if (!told.ok()) {
       const std::string why(told.message());
-      Log(LogLevel::kWarn, "a failed backup was not told",
+      Log(LogLevel::kWarn, "a faulty backup was not told",
           {{"tenant", tenant->id}, {"fault", why}});
     }
+    first.Update(told);
   }
+  return first;
 }
 
 }  // namespace retrace::server

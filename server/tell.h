@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "retrace/store/v1/notifications.pb.h"
+#include "server/backup_schedule.h"
 #include "server/sequencer.h"
 
 namespace retrace::server {
@@ -14,9 +15,9 @@ namespace retrace::server {
 absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1::Tell& tell,
                           std::string method);
 
-// Tells every tenant's administrators, and operators who may enter it, that a scheduled backup
-// failed: of one day once. What cannot be told is logged.
-void TellOfFailedBackup(Ledger& ledger, Sequencer& sequencer, int64_t now_us,
-                        const std::string& fault);
+// Tells every tenant's administrators, and operators who may enter it, of scheduled backups: that
+// one failed, or that one is damaged; of each once a day. What cannot be told is logged, and the
+// first error returned: call it again.
+absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us, BackupFault fault);
 
 }  // namespace retrace::server

@@ -41,7 +41,7 @@ absl::Status RunBackup(Session& session, const std::string& id) {
 std::vector<Column> BackupColumns() {
   return {{"NAME", "backup_id"},      {"MADE", "create_time"}, {"BYTES", "bytes"},
           {"SCHEDULED", "scheduled"}, {"KEYS", "has_keys"},    {"EPOCH", "epoch"},
-          {"FAULT", "fault"}};
+          {"UNDER WAY", "under_way"}, {"FAULT", "fault"}};
 }
 
 absl::Status RunBackups(Session& session) {

@@ -4,13 +4,13 @@
 $ retrace tenants create acme > /dev/null; retrace customers create --display-name "Anna" --external-id A-1 > /dev/null; retrace admin backups
 committed at position 2, change set 2
 committed at position 1, change set 1
-NAME  MADE  BYTES  SCHEDULED  KEYS  EPOCH  FAULT
+NAME  MADE  BYTES  SCHEDULED  KEYS  EPOCH  UNDER WAY  FAULT
 
-$ retrace admin backup before-upgrade > /dev/null; for day in 1 2 3; do retrace admin advance-clock 24h > /dev/null; done; retrace admin backups -o csv | cut -d, -f1,4,5,7 | sed -E 's/-[0-9]{8}t[0-9]{6}z-[0-9a-f]{16}/-TIME/'
-backup_id,scheduled,has_keys,fault
-scheduled-TIME,true,true,
-scheduled-TIME,true,false,
-before-upgrade,false,true,
+$ retrace admin backup before-upgrade > /dev/null; for day in 1 2 3; do retrace admin advance-clock 24h > /dev/null; done; retrace admin backups -o csv | cut -d, -f1,4,5,7,8 | sed -E 's/-[0-9]{8}t[0-9]{6}z-[0-9a-f]{16}/-TIME/'
+backup_id,scheduled,has_keys,under_way,fault
+scheduled-TIME,true,true,false,
+scheduled-TIME,true,false,false,
+before-upgrade,false,true,false,
 
 $ retrace admin status -o json | python3 -c 'import json,sys; print(sorted(json.load(sys.stdin)["backup"]))'
 ['age', 'bytes', 'kept', 'last_backup', 'last_time', 'next_time', 'scheduled']
@@ -42,11 +42,11 @@ None
 
 # One that was damaged is no backup any more, and takes no other one's place.
 $ newest=$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1); sed -i 's/"format"/"tamrof"/' "$newest/manifest.json"; retrace admin advance-clock 24h > /dev/null; retrace admin backups -o csv | cut -d, -f4,7- | sed -E 's#/[^ ]*/scheduled-[^ ]*#DIRECTORY#'
-scheduled,fault
-true,
-true,
-false,
-true,the backup in DIRECTORY is damaged: manifest.json and SHA256SUMS do not belong together. Use another backup.
+scheduled,under_way,fault
+true,false,
+true,false,
+false,false,
+true,false,the backup in DIRECTORY is damaged: manifest.json and SHA256SUMS do not belong together. Use another backup.
 
 # The newest log and the newest keys are all that it takes.
 $ retraced recover --from "$(ls -d "$RETRACED_DATA"/backups/scheduled-* | tail -1)" --keys "$(ls -d "$RETRACED_DATA"/key-backups/scheduled-*)" --master-key "$RETRACED_DATA/master.key" --to recovered | grep -c "tenant acme stands"

@@ -154,10 +154,35 @@ TEST_F(BackupTest, EveryFlippedBitIsFound) {
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
       env_.Overwrite(path, bytes);
       EXPECT_FALSE(VerifyBackup(kBackup, env_.env()).ok()) << path << " byte " << at;
+      EXPECT_FALSE(VerifyFiles(kBackup, env_.env()).ok()) << path << " byte " << at;
       env_.Overwrite(path, sound);
     }
   }
   EXPECT_TRUE(VerifyBackup(kBackup, env_.env()).ok());
+}
+
+// The log may have hundreds of gigabytes: none of them is read before anybody is asked.
+TEST_F(BackupTest, AStopIsHeardBeforeTheLogIsRead) {
+  const std::unique_ptr<RocksCommitLog> log = MustOpen();
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 300; ++i) {
+    std::string bytes(1000, ' ');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    AppendOne(*log, 1, bytes);
+  }
+  ASSERT_TRUE(Backup(*log, ToBackup()).ok());
+  // Now its middle can be read no more.
+  for (const std::string& name : env_.Files(kLogDirectory)) {
+    const std::string path = std::string(kLogDirectory) + "/" + name;
+    std::string bytes = env_.Contents(path);
+    if (!name.ends_with(".sst") || bytes.size() < 200'000) continue;
+    bytes[bytes.size() / 2] ^= 1;
+    env_.Overwrite(path, bytes);
+  }
+  EXPECT_EQ(Backup(*log, ToBackup("/backup/damaged")).status().code(), absl::StatusCode::kDataLoss);
+  BackupOptions stopped = ToBackup("/backup/stopped");
+  stopped.stopping = [] { return true; };
+  EXPECT_EQ(Backup(*log, stopped).status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST_F(BackupTest, AMissingOrForeignFileIsFound) {

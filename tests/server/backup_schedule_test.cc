@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,6 +16,7 @@
 #include "eventstore/backup.h"
 #include "eventstore/key_store.h"
 #include "retrace/store/v1/entities.pb.h"
+#include "server/system_log.h"
 #include "tests/support/small_ledger.h"
 
 namespace retrace::server {
@@ -24,6 +26,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using testing::SmallLedger;
 
@@ -55,9 +58,14 @@ class BackupScheduleTest : public ::testing::Test {
     options_.places = {directory_.Below("backups"), directory_.Below("key-backups")};
     // The log began a day ago.
     options_.every = absl::Hours(48);
-    options_.on_failed = [this](const std::string& fault) { told_.push_back(fault); };
+    options_.on_fault = [this](BackupFault fault) {
+      if (deaf_) return absl::ResourceExhaustedError("no room");
+      told_.push_back(fault);
+      return absl::OkStatus();
+    };
     clock_ = *Clock::Open(directory_.path(), true);
     SequencerOptions options;
+    options.disk_full = [this] { return full_.load(); };
     options.wall_us = [this] { return clock_->WallMicros(); };
     options.monotonic_us = [this] { return clock_->MonotonicMicros(); };
     Ledger& ledger = small_.ledger();
@@ -109,7 +117,9 @@ class BackupScheduleTest : public ::testing::Test {
   SmallLedger small_;
   testing::TempDirectory directory_;
   BackupScheduleOptions options_;
-  std::vector<std::string> told_;
+  std::vector<BackupFault> told_;
+  std::atomic<bool> deaf_{false};  // nobody can be told
+  std::atomic<bool> full_{false};  // commands are refused
   std::unique_ptr<Clock> clock_;
   std::unique_ptr<Sequencer> sequencer_;
   std::unique_ptr<BackupSchedule> schedule_;
@@ -169,7 +179,7 @@ TEST_F(BackupScheduleTest, WhatFailsIsTriedAgainAndToldOnce) {
   Start();
   Advance(24 * kHourUs);
   EXPECT_THAT(schedule_->state().fault, HasSubstr("cannot be made"));
-  EXPECT_THAT(told_, ElementsAre(HasSubstr("cannot be made")));
+  EXPECT_THAT(told_, ElementsAre(BackupFault::kFailed));
   EXPECT_THAT(Acts(), ElementsAre(HasSubstr("BACKUP_FAILED")));
   Metrics metrics;
   schedule_->SetMetrics(metrics);
@@ -201,6 +211,48 @@ TEST_F(BackupScheduleTest, AFaultThatStaysIsToldEachDay) {
   EXPECT_THAT(told_, SizeIs(3));
 }
 
+// Each try finds the same fault in other words.
+TEST_F(BackupScheduleTest, OneFaultIsToldOnceWhateverItSays) {
+  options_.every = absl::Hours(2);
+  std::ofstream(options_.places.log) << "in the way";
+  Start();
+  EXPECT_THAT(schedule_->state().fault, Not(HasSubstr("key-backups")));
+  fs::remove(options_.places.log);
+  std::ofstream(options_.places.keys) << "in the way";
+  Advance(kHourUs);
+  EXPECT_THAT(schedule_->state().fault, HasSubstr("key-backups"));
+  EXPECT_THAT(told_, SizeIs(1));
+  EXPECT_THAT(Acts(), SizeIs(1));
+  // A good one, then the same again: that is news.
+  fs::remove(options_.places.keys);
+  Advance(kHourUs);
+  ASSERT_THAT(Logs(), SizeIs(1));
+  fs::rename(options_.places.keys, options_.places.keys + "-aside");
+  std::ofstream(options_.places.keys) << "in the way";
+  Advance(2 * kHourUs);
+  EXPECT_THAT(told_, SizeIs(2));
+  EXPECT_THAT(Acts(), SizeIs(3));
+}
+
+// On a full disk nothing is recorded, and nobody told, until there is room.
+TEST_F(BackupScheduleTest, WhatCouldNotBeToldIsToldLater) {
+  std::ofstream(options_.places.log) << "in the way";
+  full_ = deaf_ = true;
+  Start();
+  Advance(24 * kHourUs);
+  EXPECT_NE(schedule_->state().fault, "");
+  Advance(10 * kMinuteUs);
+  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_THAT(Acts(), IsEmpty());
+  full_ = deaf_ = false;
+  Advance(kMinuteUs);
+  EXPECT_THAT(told_, ElementsAre(BackupFault::kFailed));
+  EXPECT_THAT(Acts(), ElementsAre(HasSubstr("BACKUP_FAILED")));
+  Advance(10 * kMinuteUs);
+  EXPECT_THAT(told_, SizeIs(1));
+  EXPECT_THAT(Acts(), SizeIs(1));
+}
+
 TEST_F(BackupScheduleTest, AfterARestartTheDirectoryTellsWhatThereIs) {
   Start();
   MakeSome(1);
@@ -226,7 +278,10 @@ TEST_F(BackupScheduleTest, ADamagedOneDoesNotCount) {
   ASSERT_THAT(Logs(), SizeIs(3));
   EXPECT_EQ(Logs()[0], made[0]);
   EXPECT_TRUE(eventstore::VerifyBackup(Log(made[0])).ok());
-  EXPECT_THAT(told_, ElementsAre(HasSubstr(made[1])));
+  EXPECT_THAT(told_, ElementsAre(BackupFault::kDamaged));
+  EXPECT_THAT(Acts(), ::testing::Contains(HasSubstr("BACKUP_FAILED A backup is not good any more: "
+                                                    "the backup in " +
+                                                    Log(made[1]))));
   EXPECT_THAT(schedule_->state().damaged, ElementsAre(Log(made[1])));
   // It goes with those that are older than what counts.
   MakeSome(1);
@@ -241,7 +296,7 @@ TEST_F(BackupScheduleTest, AfterARestartADamagedOneIsNotTheLastGoodOne) {
   ASSERT_THAT(made, SizeIs(2));
   Damage(made[1]);
   Start();
-  EXPECT_THAT(told_, ElementsAre(HasSubstr(made[1])));
+  EXPECT_THAT(told_, ElementsAre(BackupFault::kDamaged));
   EXPECT_THAT(Logs(), SizeIs(3));
 }
 
@@ -317,6 +372,24 @@ TEST_F(BackupScheduleTest, AClockThatWasSetBackDelaysNothing) {
   EXPECT_GT(Logs().front(), future);
 }
 
+// Its age is not known then: once it was ahead, then it was set right, and the server restarted.
+TEST_F(BackupScheduleTest, AfterARestartOneFromTheFutureDoesNotCount) {
+  const auto epoch = small_.ledger().log().epoch();
+  const absl::Time ahead = absl::Now() + absl::Hours(10'000);
+  ASSERT_TRUE(MakeBackup(small_.ledger(), options_.places, ScheduledId(ahead, epoch), ahead).ok());
+  Start();
+  ASSERT_THAT(Logs(), SizeIs(2));
+  // The new one sorts behind it, and is as old as it is.
+  Advance(30 * kHourUs);
+  for (int restart = 0; restart < 2; ++restart) {
+    EXPECT_GE(schedule_->AgeOf(schedule_->state()), absl::Hours(30));
+    EXPECT_THAT(Logs(), SizeIs(2));
+    Start();
+  }
+  Advance(18 * kHourUs);
+  EXPECT_THAT(Logs(), SizeIs(3));
+}
+
 TEST_F(BackupScheduleTest, NoneAreMadeWhenNobodyWantsThem) {
   options_.every = absl::ZeroDuration();
   Start();
@@ -325,16 +398,59 @@ TEST_F(BackupScheduleTest, NoneAreMadeWhenNobodyWantsThem) {
   EXPECT_FALSE(schedule_->state().scheduled);
 }
 
-TEST_F(BackupScheduleTest, AStopLeavesNothingHalfMade) {
-  int asked = 0;
-  const auto made = MakeBackup(small_.ledger(), options_.places, "half", absl::Now(),
-                               [&asked] { return ++asked > 1; });
-  EXPECT_TRUE(absl::IsCancelled(made.status())) << made.status();
-  EXPECT_THAT(Logs(), IsEmpty());
-  EXPECT_THAT(Keys(), IsEmpty());
-  ASSERT_TRUE(MakeBackup(small_.ledger(), options_.places, "half", absl::Now()).ok());
-  const auto stopped = eventstore::VerifyBackup(Log("half"), nullptr, [] { return true; });
-  EXPECT_TRUE(absl::IsCancelled(stopped.status())) << stopped.status();
+// A directory that cannot be looked into (of another owner, on a server that is away) stops
+// neither backups nor the server. A link to itself is such a thing for anybody.
+TEST_F(BackupScheduleTest, WhatCannotBeLookedAtIsLeftAlone) {
+  Start();
+  MakeSome(1);
+  const std::vector<std::string> made = Logs();
+  ASSERT_THAT(made, SizeIs(1));
+  for (const std::string& place : {options_.places.log, options_.places.keys}) {
+    fs::create_directory_symlink("loop", place + "/loop");
+    fs::create_directory(place + "/lost+found");
+    fs::create_directory_symlink("log", place + "/lost+found/log");
+  }
+  fs::remove(Log(made[0]) + "/SHA256SUMS");
+  fs::create_symlink("SHA256SUMS", Log(made[0]) + "/SHA256SUMS");
+  Start();
+  EXPECT_THAT(Logs(), ::testing::Contains(made[0])) << "nobody knows that it is none";
+  MakeSome(1);
+  const auto found = FindBackups(options_.places);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_GE(found->size(), 2u);
+  const absl::Status taken =
+      MakeBackup(small_.ledger(), options_.places, "loop", absl::Now()).status();
+  EXPECT_TRUE(absl::IsUnavailable(taken)) << taken;
+  fs::remove_all(options_.places.log);
+  fs::create_directory_symlink("backups", options_.places.log);
+  MakeSome(1);
+  EXPECT_NE(schedule_->state().fault, "");
+  EXPECT_TRUE(absl::IsUnavailable(FindBackups(options_.places).status()));
+}
+
+// Names of directories need not be UTF-8, and what is written must be readable.
+TEST_F(BackupScheduleTest, AnActIsRecordedInWholeCharacters) {
+  Start();
+  ASSERT_TRUE(RecordAct(*sequencer_, small_.ledger().tenants(), ServerItself(), "test",
+                        "BACKUP_FAILED", "/srv/caf\xe9 is full")
+                  .ok());
+  EXPECT_THAT(Acts(), ElementsAre("BACKUP_FAILED /srv/caf? is full"));
+}
+
+TEST_F(BackupScheduleTest, CopiesOfKeysThatAreLeftOverAreSeenAndGo) {
+  const std::string& keys = options_.places.keys;
+  for (const char* name : {"by-hand.tmp", "Not Mine.tmp", "alone", "scheduled-notes.tmp"}) {
+    fs::create_directories(keys + "/" + name);
+  }
+  Start();
+  EXPECT_THAT(Keys(), ElementsAre("Not Mine.tmp", "alone"));
+  const auto found = FindBackups(options_.places);
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(*found, SizeIs(1));
+  EXPECT_EQ(found->front().id, "alone");
+  EXPECT_FALSE(found->front().has_log);
+  EXPECT_THAT(std::string(found->front().manifest.status().message()),
+              HasSubstr("Only the copy of the keys"));
 }
 
 }  // namespace

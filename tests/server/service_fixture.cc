@@ -46,6 +46,7 @@ void ServiceFixture::Open() {
   SequencerOptions sequencing;
   sequencing.wall_us = [this] { return absl::ToUnixMicros(absl::Now()) + passed_us_; };
   sequencing.monotonic_us = sequencing.wall_us;
+  sequencing.disk_full = [this] { return disk_full_.load(); };
   sequencer_ = std::make_unique<Sequencer>(ledger_->log(), ledger_->keys(), ledger_->rows(),
                                            ledger_->tenants(), std::move(sequencing));
   const auto recorded = RecordEpoch(*ledger_, *sequencer_, "ACCEPTED_LOSS", "");

@@ -47,6 +47,8 @@ class ServiceFixture : public ::testing::Test {
   std::unique_ptr<Sequencer> sequencer_;
   // How far the sequencer's clock is ahead of the system's.
   std::atomic<int64_t> passed_us_{0};
+  // Refuses commands for want of room.
+  std::atomic<bool> disk_full_{false};
 
  private:
   void AddPrincipal(const std::string& principal, std::vector<std::string> roles,

@@ -314,6 +314,15 @@ TEST_F(ServicesTest, ABackupHoldsWhatItSays) {
   EXPECT_EQ(recorded.commits(0).events(0).type(), "AdministrativeActDone");
 }
 
+// On a full disk its act cannot be recorded: a good backup is not lost for that.
+TEST_F(ServicesTest, ABackupThatIsNotRecordedIsOneAllTheSame) {
+  disk_full_ = true;
+  v1::BackupRequest request;
+  request.set_backup_id("nightly-1");
+  const auto backup = Ask<v1::BackupResponse>(*admin_, &v1::Admin::Stub::Backup, request);
+  EXPECT_TRUE(eventstore::VerifyBackup(backup.directory()).ok());
+}
+
 // The last message of a verification.
 v1::VerifyResponse::Result VerifyNow(v1::Admin::Stub& admin, grpc::ClientContext& context) {
   const auto reader = admin.Verify(&context, v1::VerifyRequest());
