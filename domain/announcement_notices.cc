@@ -127,8 +127,8 @@ absl::Status TellEnd(const Found& announcement, Draft& draft, const Context& con
                        text.empty() ? "" : " ", text);
   }
   const bool executed = shown.state() == v1::Announcement::EXECUTED;
-  return TellEverybody(announcement, executed ? kExecuted : "plans.failed", std::move(text),
-                       draft, context);
+  return TellEverybody(announcement, executed ? kExecuted : "plans.failed", std::move(text), draft,
+                       context);
 }
 
 }  // namespace retrace::domain

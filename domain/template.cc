@@ -90,6 +90,20 @@ void ContributeTemplate(const Row& /*row*/, std::vector<Contribution>& contribut
   contributions.emplace_back();
 }
 
+// The live template with a key from `lower` to below `upper`, when there is exactly one.
+absl::StatusOr<Found> FindOnly(const std::string& lower, const std::string& upper,
+                               const View& view) {
+  RETRACE_ASSIGN(std::vector<IndexHit> hits,
+                 view.Find({KindNumber::kTemplate, kKeyIndex, lower, upper}, kMostHits));
+  std::erase_if(hits, [](const IndexHit& hit) { return hit.mark != Mark::kLive; });
+  if (hits.size() != 1) {
+    return Found{};
+  }
+  Found found{{KindNumber::kTemplate, hits.front().id}, nullptr};
+  RETRACE_ASSIGN(found.row, view.Get(found.entity));
+  return found;
+}
+
 // `customers-deleted-zh`, or with a number behind it when that was used before.
 absl::StatusOr<EntityRef> NewTemplateRef(const std::string& key, const View& view) {
   std::string base = key;
@@ -155,16 +169,13 @@ Kind TemplatesKind() {
 absl::StatusOr<Found> FindTemplate(std::string_view kind, std::string_view language,
                                    const View& view) {
   const std::string key = KeyOf(kind, language);
-  RETRACE_ASSIGN(const std::vector<IndexHit> hits,
-                 view.Find({KindNumber::kTemplate, kKeyIndex, key, key + '\0'}, kMostHits));
-  for (const IndexHit& hit : hits) {
-    if (hit.mark == Mark::kLive) {
-      Found found{{KindNumber::kTemplate, hit.id}, nullptr};
-      RETRACE_ASSIGN(found.row, view.Get(found.entity));
-      return found;
-    }
-  }
-  return Found{};
+  return FindOnly(key, key + '\0', view);
+}
+
+absl::StatusOr<Found> FindOnlyVariant(std::string_view kind, std::string_view primary,
+                                      const View& view) {
+  const std::string key = KeyOf(kind, primary);
+  return FindOnly(key + '-', key + static_cast<char>('-' + 1), view);
 }
 
 std::vector<FieldFault> FaultsOf(std::string_view subject, std::string_view text,
@@ -181,6 +192,13 @@ std::vector<FieldFault> FaultsOf(std::string_view subject, std::string_view text
   return faults;
 }
 
+bool MayBeEmpty(std::string_view subject) {
+  TemplateValues known;
+  known.texts = {{"count", "0"}, {"kind", "any"}, {"tenant", "any"}, {"time", "any"}};
+  const auto shown = TemplateText(subject, TemplateForm::kSubject).Render(known, kMostSubjectBytes);
+  return shown.has_value() && shown->empty();
+}
+
 absl::Status Decide(const v1::CreateTemplateRequest& request, Draft& draft,
                     const Context& context) {
   RETRACE_RETURN_IF_ERROR(CheckParent(request.parent(), context));
@@ -190,6 +208,9 @@ absl::Status Decide(const v1::CreateTemplateRequest& request, Draft& draft,
   Trim(*given.mutable_language());
   RETRACE_RETURN_IF_ERROR(CheckGiven(given));
   RETRACE_RETURN_IF_ERROR(CheckTexts(given, [](std::string_view) { return true; }));
+  if (MayBeEmpty(given.subject())) {
+    draft.Note(std::string(kMayBeEmpty));
+  }
   given.set_key(KeyOf(given.kind(), given.language()));
   RETRACE_ASSIGN(const EntityRef entity, NewTemplateRef(given.key(), draft));
   return CreateEntity<store::v1::TemplateCreated>(entity, std::move(given), draft);
@@ -199,7 +220,7 @@ absl::Status Decide(const v1::UpdateTemplateRequest& request, Draft& draft,
                     const Context& context) {
   return UpdateEntity<store::v1::TemplateUpdated>(
       KindNumber::kTemplate, request.template_(), request.update_mask(), request.options(), draft,
-      context, [](const v1::Template&, v1::Template& after, std::vector<std::string>& paths) {
+      context, [&draft](const v1::Template&, v1::Template& after, std::vector<std::string>& paths) {
         FieldFaults faults("template");
         if (IsBlank(after.subject())) {
           faults.Add("subject", "A template needs a subject that is not blank.");
@@ -208,6 +229,9 @@ absl::Status Decide(const v1::UpdateTemplateRequest& request, Draft& draft,
           faults.Add("text", "A template needs a text that is not blank.");
         }
         RETRACE_RETURN_IF_ERROR(faults.ToStatus());
+        if (Names(paths, "subject") && MayBeEmpty(after.subject())) {
+          draft.Note(std::string(kMayBeEmpty));
+        }
         return CheckTexts(after, [&](std::string_view field) { return Names(paths, field); });
       });
 }

@@ -42,6 +42,10 @@ std::string Listed(const KindWords& words, std::string list) {
   return named ? Unless("single", "\n" + list) + "\n" : std::move(list);
 }
 
+std::string_view MessageOf(const KindWords& words) {
+  return words.message.empty() ? "{{message}}" : words.message;
+}
+
 std::string TextOf(const KindWords& words, const LanguageWords& language) {
   std::string text = LinesIf("recipient_name", fmt::format("{}\n", language.greeting));
   text += LinesIf("correction", fmt::format("{}\n", words.correction));
@@ -49,7 +53,7 @@ std::string TextOf(const KindWords& words, const LanguageWords& language) {
   const std::string list = LinesIf("entities", "- {{title}}") +
                            LinesIf("more", fmt::format("- {}", language.more)) + "\n";
   text += Listed(words, LinesIf("listed", list.substr(0, list.size() - 1)));
-  text += LinesIf("message", "{{message}}\n");
+  text += LinesIf("message", fmt::format("{}\n", MessageOf(words)));
   text += LinesIf("actor", language.actor);
   text += LinesIf("time", language.time);
   text += LinesIf("reason", language.reason);
@@ -72,7 +76,7 @@ std::string HtmlOf(const KindWords& words, const LanguageWords& language) {
       fmt::format("<ul>\n{}{}</ul>", LinesIf("entities", "<li><bdi>{{title}}</bdi></li>"),
                   LinesIf("more", fmt::format("<li>{}</li>", language.more)));
   html += Listed(words, LinesIf("listed", list));
-  html += LinesIf("message", "<p>{{message}}</p>");
+  html += LinesIf("message", Paragraph(MessageOf(words)));
   html += "<p>\n";
   for (const auto& [name, line] : {std::pair("actor", language.actor),
                                    {"time", language.time},

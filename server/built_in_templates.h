@@ -14,6 +14,7 @@ struct KindWords {
   std::string_view subject;     // without saying that it is a correction
   std::string_view lead;        // what happened
   std::string_view correction;  // what the recipient was told, and that it was taken back
+  std::string_view message;     // where `message` says more than words; empty: as it is
   std::string_view next;        // what can be done about it; may be empty
 };
 
@@ -25,6 +26,7 @@ struct LanguageWords {
   std::string_view greeting;
   std::string_view more;  // "and 3 more"
   std::string_view actor;
+  std::string_view server;  // who did what nobody did
   std::string_view time;
   std::string_view reason;
   std::string_view about;

@@ -291,14 +291,16 @@ absl::Status Deliverer::SendMail(Attempt& attempt, const domain::Row& delivery_r
                         .principals = parts_.principals,
                         .public_url = options_.public_url,
                         .message_domain = options_.outbox.mail.sender.from.Domain()};
-  RETRACE_ASSIGN(std::optional<OutgoingMail> mail,
+  RETRACE_ASSIGN(std::optional<DeliveryMail> mail,
                  MailOf(parts, *attempt.key.tenant, attempt.key.id, delivery_row, notification));
   if (!mail.has_value()) {
     EndWithout(attempt, v1::Delivery::FAILED, "the recipient has no address");
     return absl::OkStatus();
   }
-  outbox_->Send(*std::move(mail),
-                [this, attempt](const SendResult& result) { End(attempt, result); });
+  outbox_->Send(std::move(mail->mail), [this, attempt, note = mail->note](SendResult result) {
+    result.detail += note;
+    End(attempt, result);
+  });
   return absl::OkStatus();
 }
 

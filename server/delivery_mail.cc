@@ -15,7 +15,7 @@
 
 namespace retrace::server {
 
-absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const Tenant& tenant,
+absl::StatusOr<std::optional<DeliveryMail>> MailOf(const MailParts& parts, const Tenant& tenant,
                                                    const std::string& id,
                                                    const domain::Row& delivery_row,
                                                    const v1::Notification& notification) {
@@ -27,8 +27,8 @@ absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const
   if (address.empty()) {
     return std::nullopt;
   }
-  RETRACE_ASSIGN(const std::string language,
-                 LanguageOf(ledger, principals, tenant, delivery.recipient()));
+  RETRACE_ASSIGN(const std::vector<std::string> languages,
+                 LanguagesOf(ledger, principals, tenant, delivery.recipient()));
   RETRACE_ASSIGN(MessageValues values, ValuesOf(ledger, principals, tenant, delivery.notification(),
                                                 notification, delivery.recipient()));
   const domain::NotificationKind* kind = domain::FindNotificationKind(notification.kind());
@@ -37,8 +37,10 @@ absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const
     values.unsubscribe_url = fmt::format("{}/u/{}", parts.public_url, token);
   }
   const RowView view(ledger.rows(), tenant.number, tenant.visible);
-  WrittenMessage message = Compose(view, language, values);
+  WrittenMessage message = Compose(view, languages, values);
+  DeliveryMail written;
   if (!message.fault.empty()) {
+    written.note = "; in the shipped words: " + message.fault;
     Log(LogLevel::kWarn, "a template is broken",
         {{"tenant", tenant.id}, {"kind", notification.kind()}, {"fault", message.fault}});
   }
@@ -46,7 +48,7 @@ absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const
   const auto message_id = [&parts, &tenant](const std::string& of, int64_t create_time_us) {
     return fmt::format("{}.{}.{:x}@{}", of, tenant.number, create_time_us, parts.message_domain);
   };
-  OutgoingMail mail;
+  OutgoingMail& mail = written.mail;
   mail.to = {values.recipient_name, address};
   mail.subject = std::move(message.subject);
   mail.text = std::move(message.text);
@@ -62,7 +64,7 @@ absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const
       mail.references.push_back(message_id(before.id, told->head.create_time_us()));
     }
   }
-  return mail;
+  return written;
 }
 
 }  // namespace retrace::server

@@ -24,9 +24,15 @@ struct MailParts {
   std::string message_domain;
 };
 
+struct DeliveryMail {
+  OutgoingMail mail;
+  // What is to be said of it beside how sending ended; may be empty.
+  std::string note;
+};
+
 // The mail of the delivery with the id, as its recipient reads it now; nothing when they have no
 // address. The Message-ID is the same in each attempt.
-absl::StatusOr<std::optional<OutgoingMail>> MailOf(const MailParts& parts, const Tenant& tenant,
+absl::StatusOr<std::optional<DeliveryMail>> MailOf(const MailParts& parts, const Tenant& tenant,
                                                    const std::string& id,
                                                    const domain::Row& delivery_row,
                                                    const v1::Notification& notification);

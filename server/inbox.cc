@@ -98,12 +98,12 @@ absl::Status Show(const Ledger& ledger, const Principals& principals, const Tena
                        {KindNumber::kNotification, domain::IdOfName(delivery.notification())},
                        *entry.notification, *item.mutable_notification());
   item.mutable_notification()->clear_audience();  // who else was told is the others' business
-  RETRACE_ASSIGN(const std::string language,
-                 LanguageOf(ledger, principals, tenant, delivery.recipient()));
+  RETRACE_ASSIGN(const std::vector<std::string> languages,
+                 LanguagesOf(ledger, principals, tenant, delivery.recipient()));
   RETRACE_ASSIGN(const MessageValues values,
                  ValuesOf(ledger, principals, tenant, delivery.notification(), notification,
                           delivery.recipient()));
-  WrittenMessage message = Compose(view, language, values);
+  WrittenMessage message = Compose(view, languages, values);
   item.set_subject(std::move(message.subject));
   item.set_text(std::move(message.text));
   if (delivery.has_read_time()) {

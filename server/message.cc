@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "domain/status_macros.h"
 #include "domain/template.h"
 #include "domain/template_text.h"
 #include "domain/text_excerpt.h"
@@ -28,7 +29,7 @@ constexpr size_t kMostShown = 1 << 20;
 
 std::string_view IdOf(std::string_view name) { return name.substr(name.rfind('/') + 1); }
 
-TemplateValues ValuesOf(const MessageValues& values) {
+TemplateValues ValuesOf(const MessageValues& values, std::string_view language) {
   TemplateValues shown;
   for (const MessageValues::Entity& entity : values.entities) {
     if (shown.entities.size() < kMostEntities) {
@@ -39,7 +40,7 @@ TemplateValues ValuesOf(const MessageValues& values) {
   const int64_t more = values.count - static_cast<int64_t>(shown.entities.size());
   shown.texts = {
       {"about", values.about},
-      {"actor", values.actor},
+      {"actor", values.by_server ? std::string(WordsFor(language).server) : values.actor},
       {"change_set", values.change_set == 0 ? "" : fmt::format("{}", values.change_set)},
       {"corrected_time", values.corrected_time},
       {"count", fmt::format("{}", values.count)},
@@ -75,8 +76,9 @@ std::string Shortened(std::string subject) {
   return subject;
 }
 
-WrittenMessage ShowBuiltIn(std::string_view language, const TemplateValues& values) {
-  const BuiltInTemplate& built_in = BuiltInFor(values.texts.at("kind"), language);
+WrittenMessage ShowBuiltIn(std::string_view language, const MessageValues& given) {
+  const BuiltInTemplate& built_in = BuiltInFor(given.kind, language);
+  const TemplateValues values = ValuesOf(given, language);
   const auto show = [&values](const std::string& text, TemplateForm form) {
     return TemplateText(text, form).Render(values, kMostShown).value_or("");
   };
@@ -127,7 +129,7 @@ void AddUnsubscribe(std::string_view language, const std::string& url, std::stri
   }
   const std::string escaped = domain::EscapeHtml(url);
   if (html.find(escaped) == std::string::npos) {
-    const size_t end = std::min(html.rfind("</body"), html.size());
+    const size_t end = std::min(absl::AsciiStrToLower(html).rfind("</body"), html.size());
     html.insert(end, fmt::format("\n<hr>\n<p>{}<br>\n<a href=\"{}\">{}</a></p>\n",
                                  words.unsubscribe, escaped, words.unsubscribe_link));
   }
@@ -181,43 +183,69 @@ std::vector<std::string> LessAndLessExact(std::string language) {
   return languages;
 }
 
+// The tenant's template for the language, or the one nearest to it; the row is null when there is
+// none.
+absl::StatusOr<domain::Found> FindNearest(const std::string& kind, const std::string& language,
+                                          const domain::View& view) {
+  const std::vector<std::string> languages = LessAndLessExact(language);
+  for (const std::string& each : languages) {
+    RETRACE_ASSIGN(domain::Found found, domain::FindTemplate(kind, each, view));
+    if (found.row != nullptr) {
+      return found;
+    }
+  }
+  if (languages.empty()) {
+    return domain::Found{};
+  }
+  return domain::FindOnlyVariant(kind, languages.back(), view);
+}
+
+// Whether Retrace has words in it.
+bool IsSpoken(const std::string& language) {
+  const std::vector<std::string> languages = LessAndLessExact(language);
+  return !languages.empty() &&
+         WordsFor(language).language == absl::AsciiStrToLower(languages.back());
+}
+
 }  // namespace
 
 WrittenMessage ComposeBy(const v1::Template& wording, const MessageValues& values) {
-  const TemplateValues shown = ValuesOf(values);
   std::string fault;
-  std::optional<WrittenMessage> message = ShowTemplate(wording, shown, fault);
+  std::optional<WrittenMessage> message =
+      ShowTemplate(wording, ValuesOf(values, wording.language()), fault);
   if (!message) {
-    message = ShowBuiltIn(wording.language(), shown);
+    message = ShowBuiltIn(wording.language(), values);
     message->fault = std::move(fault);
   }
   return *std::move(message);
 }
 
-WrittenMessage Compose(const domain::View& view, const std::string& language,
+WrittenMessage Compose(const domain::View& view, const std::vector<std::string>& languages,
                        const MessageValues& values) {
-  std::vector<std::string> languages = LessAndLessExact(language);
-  // Without words in the language people read English; the tenant's own, if there are some.
-  if (languages.empty() || WordsFor(language).language != absl::AsciiStrToLower(languages.back())) {
-    languages.emplace_back(EnglishWords().language);
-  }
+  std::vector<std::string> wanted = languages;
+  wanted.emplace_back(EnglishWords().language);
+  auto language = wanted.begin();
   std::string fault;
-  for (const std::string& each : languages) {
-    const auto found = domain::FindTemplate(values.kind, each, view);
+  while (true) {
+    const auto found = FindNearest(values.kind, *language, view);
     if (!found.ok()) {
       fault = found.status().ToString();
       break;
     }
-    if (found->row == nullptr) {
-      continue;
+    if (found->row != nullptr) {
+      WrittenMessage message = ComposeBy(found->row->As<v1::Template>(), values);
+      if (!message.fault.empty()) {
+        message.fault = fmt::format("templates/{}: {}", found->entity.id, message.fault);
+      }
+      return message;
     }
-    WrittenMessage message = ComposeBy(found->row->As<v1::Template>(), values);
-    if (!message.fault.empty()) {
-      message.fault = fmt::format("templates/{}: {}", found->entity.id, message.fault);
+    // What Retrace ships in it is nearer than the tenant's own words in the next.
+    if (IsSpoken(*language)) {
+      break;
     }
-    return message;
+    ++language;
   }
-  WrittenMessage message = ShowBuiltIn(language, ValuesOf(values));
+  WrittenMessage message = ShowBuiltIn(*language, values);
   message.fault = std::move(fault);
   return message;
 }

@@ -21,6 +21,7 @@ struct MessageValues {
   std::string tenant;          // what lists show of it
   std::string recipient_name;  // empty: not known
   std::string actor;           // who caused it, as people call them
+  bool by_server = false;      // nobody did; `actor` is not used
   std::string reason;
   std::string message;  // words of whoever announces
   std::string about;    // e.g. the name of an operation
@@ -43,9 +44,11 @@ struct WrittenMessage {
   std::string fault;     // why the tenant's own template was not used; empty: nothing is wrong
 };
 
-// In the language, or the nearest that there is. Never fails: when the tenant's template is broken
-// the built-in one is used and `fault` says why. Templates are read from the view.
-WrittenMessage Compose(const domain::View& view, const std::string& language,
+// In the first of the languages for which there is a template or a built-in text, or for one near
+// it (zh-CN: zh, or the only zh that there is); else in English. Never fails: when the tenant's
+// template is broken the built-in one is used and `fault` says why. Templates are read from the
+// view.
+WrittenMessage Compose(const domain::View& view, const std::vector<std::string>& languages,
                        const MessageValues& values);
 
 // By the texts of this template, stored or not. When they cannot be used it is the built-in text in

@@ -14,6 +14,7 @@
 #include "retrace/v1/members.pb.h"
 #include "retrace/v1/tenants.pb.h"
 #include "server/row_view.h"
+#include "server/system_log.h"
 
 namespace retrace::server {
 namespace {
@@ -21,6 +22,9 @@ namespace {
 using domain::KindNumber;
 using domain::RowPtr;
 using google::protobuf::util::TimeUtil;
+
+// Newest versions that are looked through for one of long ago.
+constexpr size_t kMostVersions = 50;
 
 RowView Now(const Ledger& ledger, const Tenant& tenant) {
   return RowView(ledger.rows(), tenant.number, tenant.visible);
@@ -44,11 +48,30 @@ std::string ShowTime(int64_t time_us, const std::string& time_zone) {
                      time_zone);
 }
 
-absl::StatusOr<std::string> TitleOfTenant(const Ledger& ledger, const Tenant& tenant) {
-  const Tenant& system = *ledger.tenants().system();
-  RETRACE_ASSIGN(const RowPtr row, Now(ledger, system).Get({KindNumber::kTenant, tenant.id}));
-  const std::string title = row == nullptr ? std::string() : domain::TitleOf(*row->resource);
-  return title.empty() ? tenant.id : title;
+// The entity as it was after what is told of it: a notification that gathers tells of what came
+// later, too. Of a revision that is no more, as it is now; null: there is none.
+absl::StatusOr<RowPtr> RowAt(const Ledger& ledger, const Tenant& tenant, const RowView& then,
+                             const domain::EntityRef& entity, int64_t revision) {
+  RETRACE_ASSIGN(RowPtr row, then.Get(entity));
+  const auto fits = [revision](const RowPtr& each) {
+    return each != nullptr && static_cast<int64_t>(each->head.revision()) == revision;
+  };
+  if (fits(row) || (row != nullptr && revision == 0)) {
+    return row;
+  }
+  RETRACE_ASSIGN(
+      const std::vector<eventstore::RowVersion> versions,
+      ledger.rows().Versions(tenant.number, static_cast<eventstore::KindNumber>(entity.kind),
+                             entity.id, tenant.visible, kMostVersions));
+  RowPtr newest;
+  for (const eventstore::RowVersion& version : versions) {
+    RETRACE_ASSIGN(RowPtr each, domain::ParseRow(entity.kind, version.bytes));
+    if (fits(each)) {
+      return each;
+    }
+    newest = newest == nullptr ? each : newest;
+  }
+  return newest;
 }
 
 absl::Status AddEntities(const Ledger& ledger, const Tenant& tenant,
@@ -63,7 +86,8 @@ absl::Status AddEntities(const Ledger& ledger, const Tenant& tenant,
     if (kind == nullptr) {
       continue;
     }
-    RETRACE_ASSIGN(const RowPtr row, then.Get({kind->number, parsed->id}));
+    RETRACE_ASSIGN(const RowPtr row,
+                   RowAt(ledger, tenant, then, {kind->number, parsed->id}, entity.revision()));
     if (row != nullptr && !row->purged()) {
       shown.title = domain::TitleOf(*row->resource);
     }
@@ -97,6 +121,13 @@ absl::StatusOr<std::string> NameOfRecipient(const Ledger& ledger, const Principa
 
 }  // namespace
 
+absl::StatusOr<std::string> TitleOfTenant(const Ledger& ledger, const Tenant& tenant) {
+  const Tenant& system = *ledger.tenants().system();
+  RETRACE_ASSIGN(const RowPtr row, Now(ledger, system).Get({KindNumber::kTenant, tenant.id}));
+  const std::string title = row == nullptr ? std::string() : domain::TitleOf(*row->resource);
+  return title.empty() ? tenant.id : title;
+}
+
 absl::StatusOr<MessageValues> ValuesOf(const Ledger& ledger, const Principals& principals,
                                        const Tenant& tenant, const std::string& name,
                                        const v1::Notification& notification,
@@ -110,6 +141,7 @@ absl::StatusOr<MessageValues> ValuesOf(const Ledger& ledger, const Principals& p
   const PrincipalPtr actor = FindPrincipal(principals, tenant, notification.actor());
   values.actor =
       actor == nullptr || actor->display_name.empty() ? notification.actor() : actor->display_name;
+  values.by_server = notification.actor() == ServerItself()->id;
   values.reason = notification.reason();
   values.message = notification.message();
   values.about = notification.about();
@@ -133,21 +165,21 @@ absl::StatusOr<MessageValues> ValuesOf(const Ledger& ledger, const Principals& p
   return values;
 }
 
-absl::StatusOr<std::string> LanguageOf(const Ledger& ledger, const Principals& principals,
-                                       const Tenant& tenant, const std::string& recipient) {
-  std::string language;
+absl::StatusOr<std::vector<std::string>> LanguagesOf(const Ledger& ledger,
+                                                     const Principals& principals,
+                                                     const Tenant& tenant,
+                                                     const std::string& recipient) {
+  std::vector<std::string> languages;
   if (const std::string_view id = domain::PrincipalOf(recipient); !id.empty()) {
     const PrincipalPtr principal = FindPrincipal(principals, tenant, id);
-    if (principal != nullptr) language = principal->language;
+    if (principal != nullptr) languages.push_back(principal->language);
   } else {
     RETRACE_ASSIGN(const RowPtr row, domain::MemberOf(recipient, Now(ledger, tenant), tenant.id));
-    if (row != nullptr) language = row->As<v1::Member>().language();
-  }
-  if (!language.empty()) {
-    return language;
+    if (row != nullptr) languages.push_back(row->As<v1::Member>().language());
   }
   RETRACE_ASSIGN(const v1::Policy policy, domain::PolicyOf(Now(ledger, tenant)));
-  return policy.language();
+  languages.push_back(policy.language());
+  return languages;
 }
 
 absl::StatusOr<std::string> AddressOf(const Ledger& ledger, const Principals& principals,

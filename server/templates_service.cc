@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,7 @@ using domain::KindNumber;
 
 constexpr int64_t kMostCount = 1'000'000;
 constexpr int64_t kMostListed = 10;
+constexpr std::string_view kReadNotifications = "notifications.read";
 
 v1::Template ToTemplate(const BuiltInTemplate& built_in) {
   v1::Template shown;
@@ -90,21 +92,72 @@ absl::StatusOr<v1::DescribeTemplatesResponse> Describe(
   return response;
 }
 
+// What notifications tell beside who, when and why, by how their kinds begin.
+struct Sample {
+  std::string_view kind;
+  bool lists = false;      // tells of entities
+  bool by_server = false;  // nobody causes it
+  std::string_view about;  // below the tenant
+  std::string_view message;
+  std::string_view message_zh;
+};
+constexpr std::array kSamples = {
+    Sample{.kind = "backups.", .by_server = true},
+    Sample{.kind = "bin.",
+           .lists = true,
+           .by_server = true,
+           .message = "2026-03-09",
+           .message_zh = "2026-03-09"},
+    Sample{.kind = "customers.", .lists = true},
+    Sample{.kind = "followers.",
+           .by_server = true,
+           .about = "followers/notifications",
+           .message = "The event could not be read.",
+           .message_zh = "The event could not be read."},
+    Sample{.kind = "operations.", .about = "operations/sample"},
+    Sample{.kind = "plans.",
+           .about = "announcements/sample",
+           .message = "Please look through it by Friday.",
+           .message_zh = "请在周五之前查看。"},
+    Sample{.kind = "webhooks.",
+           .by_server = true,
+           .about = "webhooks/sample",
+           .message = "answered 410",
+           .message_zh = "answered 410"},
+};
+
+const Sample& SampleOf(std::string_view kind) {
+  const auto* found = std::find_if(kSamples.begin(), kSamples.end(), [kind](const Sample& sample) {
+    return kind.starts_with(sample.kind);
+  });
+  static constexpr Sample kAny = {.lists = true};
+  return found == kSamples.end() ? kAny : *found;
+}
+
 // What a notification of the kind could tell.
-MessageValues SampleValues(const v1::PreviewTemplateRequest& request, const std::string& kind,
-                           const std::string& language, const std::string& tenant) {
+absl::StatusOr<MessageValues> SampleValues(const Backend& backend, const Tenant& tenant,
+                                           const v1::PreviewTemplateRequest& request,
+                                           const std::string& kind, const std::string& language) {
   const bool chinese = &WordsFor(language) == &ChineseWords();
+  const Sample& sample = SampleOf(kind);
   MessageValues values;
   values.kind = kind;
-  values.tenant = tenant;
+  RETRACE_ASSIGN(values.tenant, TitleOfTenant(*backend.ledger, tenant));
   values.recipient_name = chinese ? "王芳" : "Anna Snelling";
+  values.by_server = sample.by_server;
   values.actor = chinese ? "李伟" : "Cecily Lampkin";
-  values.reason = chinese ? "客户已停业" : "Closed down";
+  values.reason = sample.by_server ? "" : chinese ? "客户已停业" : "Closed down";
+  values.message = chinese ? sample.message_zh : sample.message;
+  if (!sample.about.empty()) {
+    values.about = fmt::format("tenants/{}/{}", tenant.id, sample.about);
+  }
   values.time = "2026-03-02 14:03 (UTC)";
   values.change_set = 1204;
-  values.count = request.count() == 0 ? 1 : request.count();
+  if (sample.lists) {
+    values.count = request.count() == 0 ? 1 : request.count();
+  }
   for (int64_t i = 1; i <= std::min(values.count, kMostListed); ++i) {
-    values.entities.push_back({fmt::format("tenants/{}/customers/sample-{}", tenant, i),
+    values.entities.push_back({fmt::format("tenants/{}/customers/sample-{}", tenant.id, i),
                                fmt::format("{} {}", chinese ? "示例客户" : "Sample & Sons", i)});
   }
   values.correction = request.correction();
@@ -131,7 +184,8 @@ absl::StatusOr<MessageValues> RealValues(const Backend& backend, const Principal
     return faults.ToStatus();
   }
   RETRACE_ASSIGN(const domain::RowPtr row, view.Get({KindNumber::kNotification, parsed.id}));
-  if (row == nullptr) {
+  // What others were told is not for everybody who may read templates.
+  if (row == nullptr || !call.principal->Has(kReadNotifications)) {
     return domain::Refusal(v1::ENTITY_NOT_FOUND,
                            fmt::format("There is no notification `{}`.", name))
         .About("notification", name)
@@ -220,7 +274,8 @@ absl::StatusOr<v1::PreviewTemplateResponse> Preview(const Backend& backend,
       wording.set_kind(values.kind);
     }
   } else {
-    values = SampleValues(request, wording.kind(), wording.language(), call.tenant->id);
+    RETRACE_ASSIGN(
+        values, SampleValues(backend, *call.tenant, request, wording.kind(), wording.language()));
   }
   if (domain::FindNotificationKind(wording.kind()) == nullptr) {
     return NoSuchKind(wording.kind());
@@ -228,10 +283,13 @@ absl::StatusOr<v1::PreviewTemplateResponse> Preview(const Backend& backend,
   const bool as_sent =
       wording.subject().empty() && wording.text().empty() && wording.html().empty();
   WrittenMessage message =
-      as_sent ? Compose(view, wording.language(), values) : ComposeBy(wording, values);
+      as_sent ? Compose(view, {wording.language()}, values) : ComposeBy(wording, values);
   v1::PreviewTemplateResponse response;
   if (!as_sent) {
     ShowFaults(wording, response);
+    if (response.faults().empty() && domain::MayBeEmpty(wording.subject())) {
+      response.add_warnings(std::string(domain::kMayBeEmpty));
+    }
   }
   if (response.faults().empty() && !message.fault.empty()) {
     response.add_faults()->set_problem(message.fault);

@@ -16,11 +16,20 @@ constexpr std::array kKinds = {
         .next = "",
     },
     KindWords{
+        .kind = "backups.damaged",
+        .subject = "A backup is damaged",
+        .lead = "A backup that was made before was found damaged. It does not count any more among "
+                "those that are kept.",
+        .next = "Whoever operates the server sees which one:\nretrace admin backups",
+    },
+    KindWords{
         .kind = "backups.failed",
         .subject = "A scheduled backup failed",
-        .lead = "A scheduled backup failed. The latest good backup is kept.",
-        .next = "Until a backup succeeds again, what happened since the latest good one is in one "
-                "place only. To make one now: retrace admin backup",
+        .lead = "A scheduled backup of the server failed. Good backups that were made before, if "
+                "there are any, are kept.",
+        .next = "Until one succeeds again, what happened since the last good one is in one place "
+                "only. Whoever operates the server sees why, and can make one now:\n"
+                "retrace admin status\nretrace admin backup",
     },
     KindWords{
         .kind = "bin.expiring",
@@ -29,9 +38,9 @@ constexpr std::array kKinds = {
         .lead = "{{#single}}“{{title}}” will soon be purged from the recycle bin.{{/single}}"
                 "{{^single}}{{count}} entries will soon be purged from the recycle bin.{{/single}} "
                 "What is purged cannot be brought back.",
-        .next =
-            "To see what is there and until when it stays: retrace bin list. To keep something, "
-            "restore it: retrace bin restore NAME",
+        .message = "Day of the purge: {{message}} (UTC)",
+        .next = "To see what is there and until when it stays: retrace bin list\n"
+                "To keep something, restore it: retrace bin restore NAME",
     },
     KindWords{
         .kind = "customers.deleted",
@@ -53,8 +62,9 @@ constexpr std::array kKinds = {
         .subject = "{{#single}}Customer “{{title}}” was merged into another{{/single}}"
                    "{{^single}}{{count}} of your customers were merged into others{{/single}}",
         .lead = "{{#single}}Your customer “{{title}}” was merged into another one.{{/single}}"
-                "{{^single}}{{count}} of your customers were merged into others.{{/single}} What "
-                "belonged to what was merged belongs to the other customer now.",
+                "{{^single}}{{count}} of your customers were merged into others.{{/single}} "
+                "{{#single}}Its records belong to the other customer now.{{/single}}"
+                "{{^single}}Their records belong to those now.{{/single}}",
         .correction =
             "{{#single}}On {{corrected_time}} we told you that your customer “{{title}}” was no "
             "longer part of another. That was taken back: it is merged again.{{/single}}"
@@ -105,8 +115,9 @@ constexpr std::array kKinds = {
         .subject = "A follower of the log could not handle an event",
         .lead = "A follower of the log could not handle an event and put it aside. Later events of "
                 "the same entity wait behind it; everything else goes on.",
-        .next = "To see what is put aside: retrace followers parked. Then try it again (retrace "
-                "followers retry) or pass it over (retrace followers discard).",
+        .next = "To see what is put aside: retrace followers parked\n"
+                "To try it again: retrace followers retry\n"
+                "To pass it over: retrace followers discard",
     },
     KindWords{
         .kind = "operations.ended",
@@ -180,8 +191,8 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "webhooks.tested",
-        .subject = "A try of your webhook",
-        .lead = "This is a try whether the webhook takes what it is sent. Nothing happened, and "
+        .subject = "A test of your webhook",
+        .lead = "This is a test of the webhook: it takes what it is sent. Nothing happened, and "
                 "there is nothing to do.",
     },
 };
@@ -196,6 +207,7 @@ const LanguageWords& EnglishWords() {
       .greeting = "Hello {{recipient_name}},",
       .more = "and {{more_count}} more",
       .actor = "By: {{actor}}",
+      .server = "Retrace itself",
       .time = "When: {{time}}",
       .reason = "Reason: {{reason}}",
       .about = "About: {{about}}",

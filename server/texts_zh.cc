@@ -16,21 +16,29 @@ constexpr std::array kKinds = {
         .next = "",
     },
     KindWords{
+        .kind = "backups.damaged",
+        .subject = "发现一份备份已损坏",
+        .lead = "此前所做的一份备份经检查发现已损坏，不再计入保留的备份。",
+        .next = "服务器的运维人员可查看是哪一份：\nretrace admin backups",
+    },
+    KindWords{
         .kind = "backups.failed",
         .subject = "定时备份失败",
-        .lead = "一次定时备份失败。最近一次成功的备份仍然保留。",
-        .next = "在下一次备份成功之前，最近一次成功备份之后的数据只有一份。立即备份：retrace admin "
-                "backup",
+        .lead = "服务器的一次定时备份失败。此前成功的备份（如有）仍然保留。",
+        .next =
+            "在下一次备份成功之前，最近一次成功备份之后的数据只有一份。服务器的运维人员可查看原因，"
+            "并立即备份：\nretrace admin status\nretrace admin backup",
     },
     KindWords{
         .kind = "bin.expiring",
-        .subject = "{{#single}}“{{title}}”即将从回收站彻底清除{{/single}}"
-                   "{{^single}}回收站中有 {{count}} 个条目即将彻底清除{{/single}}",
-        .lead = "{{#single}}“{{title}}”即将从回收站中彻底清除。{{/single}}"
-                "{{^single}}回收站中有 {{count}} 个条目即将彻底清除。{{/single}}清除之后无法恢复。",
-        .next =
-            "查看回收站中的条目及其保留期限：retrace bin list。如需保留，请将其恢复：retrace bin "
-            "restore NAME",
+        .subject = "{{#single}}“{{title}}”即将从回收站中被彻底清除{{/single}}"
+                   "{{^single}}回收站中有 {{count}} 个条目即将被彻底清除{{/single}}",
+        .lead =
+            "{{#single}}“{{title}}”即将从回收站中被彻底清除。{{/single}}"
+            "{{^single}}回收站中有 {{count}} 个条目即将被彻底清除。{{/single}}清除之后无法恢复。",
+        .message = "清除日期：{{message}}（UTC）",
+        .next = "查看回收站中的条目及其保留期限：retrace bin list\n"
+                "如需保留，请将其恢复：retrace bin restore NAME",
     },
     KindWords{
         .kind = "customers.deleted",
@@ -99,13 +107,13 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "followers.parked",
-        .subject = "日志跟随程序未能处理某个事件",
-        .lead =
-            "一个日志跟随程序未能处理某个事件，已将其搁置。同一实体的后续事件将排队等待，其余事件"
-            "照常处理。",
-        .next =
-            "查看被搁置的事件：retrace followers parked。之后可以重试（retrace followers retry）"
-            "或放弃（retrace followers discard）。",
+        .subject = "后台处理程序（日志跟随）未能处理某个事件",
+        .lead = "一个后台处理程序（日志跟随）未能处理某个事件，已将其搁置。同一实体的后续事件将排队"
+                "等待，"
+                "其余事件照常处理。",
+        .next = "查看被搁置的事件：retrace followers parked\n"
+                "重试：retrace followers retry\n"
+                "放弃：retrace followers discard",
     },
     KindWords{
         .kind = "operations.ended",
@@ -115,20 +123,20 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "plans.announced",
-        .subject = "有一项与您有关的预告计划",
-        .lead = "有一项与您有关的计划已发布预告，目前尚未执行任何操作。",
+        .subject = "预先通知：有一项与您有关的计划",
+        .lead = "现预先通知您：有一项与您有关的计划，目前尚未执行任何操作。",
         .next = "您可以确认知悉，也可以提出异议：retrace plans list",
     },
     KindWords{
         .kind = "plans.approved",
-        .subject = "您预告的计划已获批准",
-        .lead = "您预告的计划已获批准。",
+        .subject = "您预先通知的计划已获批准",
+        .lead = "您预先通知的计划已获批准。",
         .next = "查看当前状态：retrace plans list",
     },
     KindWords{
         .kind = "plans.executed",
-        .subject = "预告的计划已执行",
-        .lead = "此前向您预告的计划已执行。",
+        .subject = "预先通知的计划已执行",
+        .lead = "此前预先通知您的计划已执行。",
         .correction =
             "{{corrected_time}}，我们曾通知您：一项计划已被撤销。该撤销现已取消，计划的结果"
             "重新生效。",
@@ -136,20 +144,20 @@ constexpr std::array kKinds = {
     },
     KindWords{
         .kind = "plans.expired",
-        .subject = "预告的计划未在期限内执行",
-        .lead = "一项预告的计划未在期限内执行，没有进行任何更改。",
-        .next = "如仍需执行，请重新生成计划并再次预告。",
+        .subject = "预先通知的计划未在期限内执行",
+        .lead = "一项预先通知的计划未在期限内执行，没有进行任何更改。",
+        .next = "如仍需执行，请重新生成计划并再次预先通知。",
     },
     KindWords{
         .kind = "plans.failed",
-        .subject = "预告的计划未能执行",
-        .lead = "一项预告的计划未能执行。",
+        .subject = "预先通知的计划未能执行",
+        .lead = "一项预先通知的计划未能执行。",
         .next = "查看原因和当前状态：retrace plans list",
     },
     KindWords{
         .kind = "plans.objected",
-        .subject = "有人对您预告的计划提出异议",
-        .lead = "有人对您预告的计划提出了异议。在确认这些异议之前，计划不会执行。",
+        .subject = "有人对您预先通知的计划提出异议",
+        .lead = "有人对您预先通知的计划提出了异议。在确认这些异议之前，计划不会执行。",
         .next = "查看全部异议：retrace plans list",
     },
     KindWords{
@@ -161,15 +169,15 @@ constexpr std::array kKinds = {
     KindWords{
         .kind = "plans.undone",
         .subject = "已执行的计划已被撤销",
-        .lead = "此前向您预告并已执行的计划已被撤销。",
+        .lead = "此前预先通知您并已执行的计划已被撤销。",
         .correction =
-            "{{corrected_time}}，我们曾通知您：预告的计划已执行。该操作现已撤销，计划所做的"
+            "{{corrected_time}}，我们曾通知您：预先通知的计划已执行。该操作现已撤销，计划所做的"
             "更改不再有效。",
     },
     KindWords{
         .kind = "plans.withdrawn",
-        .subject = "预告的计划已撤回",
-        .lead = "此前向您预告的计划已撤回，不会再执行。",
+        .subject = "预先通知的计划已撤回",
+        .lead = "此前预先通知您的计划已撤回，不会再执行。",
     },
     KindWords{
         .kind = "webhooks.disabled",
@@ -194,6 +202,7 @@ const LanguageWords& ChineseWords() {
       .greeting = "{{recipient_name}}，您好：",
       .more = "以及另外 {{more_count}} 项",
       .actor = "操作人：{{actor}}",
+      .server = "系统",
       .time = "时间：{{time}}",
       .reason = "原因：{{reason}}",
       .about = "相关事项：{{about}}",

@@ -1,9 +1,10 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "clients/cli/app.h"
 #include "clients/cli/entity_verbs.h"
 #include "clients/cli/field_values.h"
@@ -19,9 +20,17 @@ namespace {
 struct TextFlags {
   std::string subject, text, text_file, html, html_file;
   bool no_html = false;
+  // What was said of each, be it empty.
+  std::vector<const CLI::Option*> subject_options, text_options, html_options;
 
-  bool given() const {
-    return no_html || !absl::StrCat(subject, text, text_file, html, html_file).empty();
+  bool gives_subject() const { return Given(subject_options); }
+  bool gives_text() const { return Given(text_options); }
+  bool gives_html() const { return no_html || Given(html_options); }
+
+ private:
+  static bool Given(const std::vector<const CLI::Option*>& options) {
+    return std::any_of(options.begin(), options.end(),
+                       [](const CLI::Option* option) { return option->count() > 0; });
   }
 };
 
@@ -35,21 +44,19 @@ struct TemplateFlags {
 };
 
 void AddTextFlags(CLI::App& verb, TextFlags& flags) {
-  verb.add_option("--subject", flags.subject, "one line")->option_text("TEXT")->group("Texts");
-  auto* text = verb.add_option("--text", flags.text, "the message as plain text")
-                   ->option_text("TEXT")
-                   ->group("Texts");
-  verb.add_option("--text-file", flags.text_file, "the same from a file")
-      ->option_text("FILE")
-      ->excludes(text)
-      ->group("Texts");
-  auto* html = verb.add_option("--html", flags.html, "the message as HTML")
-                   ->option_text("TEXT")
-                   ->group("Texts");
-  verb.add_option("--html-file", flags.html_file, "the same from a file")
-      ->option_text("FILE")
-      ->excludes(html)
-      ->group("Texts");
+  const auto add = [&verb](const char* name, std::string& value, const char* what,
+                           const char* operand) {
+    return verb.add_option(name, value, what)->option_text(operand)->group("Texts");
+  };
+  flags.subject_options = {add("--subject", flags.subject, "one line", "TEXT")};
+  CLI::Option* text = add("--text", flags.text, "the message as plain text", "TEXT");
+  CLI::Option* text_file = add("--text-file", flags.text_file, "the same from a file", "FILE");
+  text_file->excludes(text);
+  flags.text_options = {text, text_file};
+  CLI::Option* html = add("--html", flags.html, "the message as HTML", "TEXT");
+  CLI::Option* html_file = add("--html-file", flags.html_file, "the same from a file", "FILE");
+  html_file->excludes(html);
+  flags.html_options = {html, html_file};
 }
 
 // What flags and files say, into what the request calls subject, text and html.
@@ -114,7 +121,8 @@ absl::Status RunCreate(Session& session, const TemplateFlags& flags) {
 }
 
 absl::Status RunUpdate(Session& session, const TemplateFlags& flags) {
-  if (!flags.texts.given()) {
+  const TextFlags& texts = flags.texts;
+  if (!texts.gives_subject() && !texts.gives_text() && !texts.gives_html()) {
     return absl::InvalidArgumentError("change what? Say --subject, --text, --html or --no-html");
   }
   absl::StatusOr<std::string> name = ResolveName(session, TemplateNoun(), flags.id);
@@ -124,12 +132,10 @@ absl::Status RunUpdate(Session& session, const TemplateFlags& flags) {
   v1::Template& changed = *request.mutable_template_();
   changed.set_name(*std::move(name));
   request.mutable_options()->set_etag(flags.etag);
-  if (absl::Status status = FillTexts(flags.texts, changed); !status.ok()) return status;
-  if (!changed.subject().empty()) request.mutable_update_mask()->add_paths("subject");
-  if (!changed.text().empty()) request.mutable_update_mask()->add_paths("text");
-  if (!changed.html().empty() || flags.texts.no_html) {
-    request.mutable_update_mask()->add_paths("html");
-  }
+  if (absl::Status status = FillTexts(texts, changed); !status.ok()) return status;
+  if (texts.gives_subject()) request.mutable_update_mask()->add_paths("subject");
+  if (texts.gives_text()) request.mutable_update_mask()->add_paths("text");
+  if (texts.gives_html()) request.mutable_update_mask()->add_paths("html");
   if (absl::Status status = session.Run(exchange); !status.ok()) return status;
   return PrintCommandReply(session, TemplateNoun(), *exchange.response);
 }
@@ -164,6 +170,7 @@ absl::Status RunPreview(Session& session, const TemplateFlags& flags) {
     session.out() << reply->subject() << "\n\n" << reply->text();
     if (!absl::EndsWith(reply->text(), "\n")) session.out() << '\n';
   }
+  for (const std::string& warning : reply->warnings()) session.err() << warning << '\n';
   if (reply->faults().empty()) return absl::OkStatus();
   for (const v1::TemplateFault& fault : reply->faults()) {
     if (!fault.field().empty()) {

@@ -144,6 +144,16 @@ TEST_F(TemplateTest, RefusesWhatItIsNotFor) {
   EXPECT_THAT(FaultyFields(foreign.status), ElementsAre("parent"));
 }
 
+TEST_F(TemplateTest, SaysThatASubjectMayBeEmpty) {
+  EXPECT_THAT(Create("customers.deleted", "en", "subject: '{{reason}}' text: 'T'").notes,
+              ElementsAre(std::string(kMayBeEmpty)));
+  EXPECT_THAT(Update("customers-deleted-en", "subject: '{{message}}'", "subject").notes,
+              ElementsAre(std::string(kMayBeEmpty)));
+  EXPECT_THAT(Update("customers-deleted-en", "text: 'U'", "text").notes, ElementsAre());
+  EXPECT_THAT(Update("customers-deleted-en", "subject: '{{count}}'", "subject").notes,
+              ElementsAre());
+}
+
 TEST_F(TemplateTest, TheLongestFitIntoAnEvent) {
   const Reply reply =
       Create("customers.deleted", "en",

@@ -112,6 +112,18 @@ class Mail(unittest.TestCase):
         points = self.daemon.retrace("contact-points", "list", "-o", "jsonl")
         self.assertIn("BOUNCE", points)
 
+    def test_a_template_that_cannot_be_used_is_told_of(self):
+        self.daemon.retrace("templates", "create", "customers.deleted", "en", "--subject",
+                            "{{message}}", "--text", "T")
+        self.member("ann")
+        self.customer("Acme", "ann")
+        self.daemon.retrace("customers", "delete", "#1", "--related", "delete", "--reason", "left",
+                            "--yes")
+        self.assertIn("Acme", str(self.arrived(1)[0]["Subject"]))
+        sent = wait_for("it is recorded", lambda: self.deliveries("state = SENT"))
+        self.assertIn("in the shipped words: templates/customers-deleted-en: With these values the "
+                      "subject is empty.", sent[0])
+
     def test_a_mail_server_that_is_down_is_tried_again(self):
         self.mail.stop()
         self.member("ann")

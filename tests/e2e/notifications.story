@@ -42,13 +42,13 @@ customers.deleted,客户“Hottechi”已被删除,root
 
 $ retrace --token-file anna notifications preferences | head -8
 KIND                BY     OFF    ALWAYS SENT  WHAT IT TELLS
+backups.damaged     EMAIL  false  true         A backup that was made before is damaged.
+backups.damaged     INBOX  false  true         A backup that was made before is damaged.
 backups.failed      EMAIL  false  true         A scheduled backup failed.
 backups.failed      INBOX  false  true         A scheduled backup failed.
 bin.expiring        EMAIL  false  false        Entries of the recycle bin will be purged in seven days, or in one.
 bin.expiring        INBOX  false  false        Entries of the recycle bin will be purged in seven days, or in one.
 customers.deleted   EMAIL  false  false        Customers that you own were deleted.
-customers.deleted   INBOX  false  false        Customers that you own were deleted.
-customers.merged    EMAIL  false  false        Customers that you own were merged into others.
 
 $ retrace --token-file anna notifications preferences set customers.deleted inbox off 2> /dev/null | grep deleted; retrace --token-file anna notifications preferences set customers.purged inbox off; retrace --token-file anna notifications preferences set customers.deleted pigeon off
 customers.deleted   EMAIL  false  false        Customers that you own were deleted.

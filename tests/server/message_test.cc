@@ -44,7 +44,7 @@ MessageValues Deleted(int64_t count) {
 
 WrittenMessage Composed(const std::string& language, const MessageValues& values) {
   const retrace::testing::MemoryRows rows;
-  return Compose(retrace::testing::MemoryView(rows), language, values);
+  return Compose(retrace::testing::MemoryView(rows), {language}, values);
 }
 
 TEST(MessageTest, SaysInEnglishWhatHappened) {
@@ -165,6 +165,49 @@ TEST(MessageTest, BuiltInTemplatesAreTemplates) {
   }
 }
 
+TEST(MessageTest, SaysWhoDidWhatNobodyDid) {
+  MessageValues values = Deleted(1);
+  values.by_server = true;
+  values.actor = "retraced";
+  EXPECT_THAT(Composed("en", values).text, HasSubstr("\nBy: Retrace itself\n"));
+  EXPECT_THAT(Composed("zh", values).text, HasSubstr("\n操作人：系统\n"));
+}
+
+// A bare date would say nothing.
+TEST(MessageTest, SaysWhatTheDayIsOf) {
+  MessageValues values = Deleted(2);
+  values.kind = "bin.expiring";
+  values.message = "2026-12-01";
+  EXPECT_THAT(Composed("en", values).text, HasSubstr("\nDay of the purge: 2026-12-01 (UTC)\n"));
+  EXPECT_THAT(Composed("en", values).html, HasSubstr("<p>Day of the purge: 2026-12-01 (UTC)</p>"));
+  EXPECT_THAT(Composed("zh", values).text, HasSubstr("\n清除日期：2026-12-01（UTC）\n"));
+}
+
+// Whoever copies a command takes nothing else along.
+TEST(MessageTest, CommandsStandApart) {
+  for (const BuiltInTemplate& each : BuiltInTemplates()) {
+    for (size_t at = 0; (at = each.text.find("retrace ", at)) != std::string::npos; ++at) {
+      const size_t end = each.text.find_first_of("\n", at);
+      const std::string command = each.text.substr(at, end - at);
+      EXPECT_EQ(command.find_first_of(".,()"), std::string::npos) << each.kind << ": " << command;
+      for (const char* mark : {"。", "，", "（", "）"}) {
+        EXPECT_THAT(command, Not(HasSubstr(mark))) << each.kind;
+      }
+    }
+  }
+}
+
+// True in each case: of a first backup that failed none is kept, and no tenant may make one.
+TEST(MessageTest, TellsOfBackupsWithoutPaths) {
+  for (const std::string kind : {"backups.failed", "backups.damaged"}) {
+    MessageValues values = Deleted(0);
+    values.kind = kind;
+    const std::string text = Composed("en", values).text;
+    EXPECT_THAT(text, AllOf(HasSubstr("Whoever operates the server"), HasSubstr("retrace admin "),
+                            Not(HasSubstr("latest good"))));
+  }
+}
+
 // Kinds come before their words.
 TEST(MessageTest, SaysSomethingOfAnUnknownKind) {
   MessageValues values = Deleted(1);
@@ -250,7 +293,7 @@ class TenantMessageTest : public ::testing::Test {
     ASSERT_TRUE(reply.ok()) << reply.status;
   }
   WrittenMessage Composed(const std::string& language, const MessageValues& values) {
-    return Compose(acme_.view(), language, values);
+    return Compose(acme_.view(), {language}, values);
   }
 
   retrace::testing::TestTenant acme_;
@@ -281,6 +324,42 @@ TEST_F(TenantMessageTest, DoesNotLeaveTheLanguage) {
   Create("customers.deleted", "en", "from en", "text");
   EXPECT_EQ(Composed("zh-CN", Deleted(1)).language, "zh");
   EXPECT_EQ(Composed("fr", Deleted(1)).subject, "from en");
+}
+
+// A Chinese tenant's member who reads Japanese is told in Chinese.
+TEST_F(TenantMessageTest, GoesOnToTheLanguageOfTheTenant) {
+  const auto told = [&](const std::vector<std::string>& languages) {
+    return Compose(acme_.view(), languages, Deleted(1));
+  };
+  EXPECT_EQ(told({"ja", "zh"}).subject, "客户“Name 0”已被删除");
+  EXPECT_EQ(told({"", "zh-CN"}).language, "zh");
+  EXPECT_EQ(told({"ja", "fr"}).language, "en");
+  EXPECT_EQ(told({}).language, "en");
+  Create("customers.deleted", "fr", "de fr", "texte");
+  Create("customers.deleted", "zh", "来自 zh", "文");
+  EXPECT_EQ(told({"ja", "fr-CA"}).subject, "de fr");
+  EXPECT_EQ(told({"zh-TW", "fr"}).subject, "来自 zh");
+  EXPECT_EQ(told({"en-GB", "fr"}).subject, "Customer “Name 0” was deleted");
+}
+
+// The tenant's own words for the other side of the strait, or the ocean, are nearer than ours.
+TEST_F(TenantMessageTest, TakesTheOnlyVariantThatThereIs) {
+  Create("customers.deleted", "zh-CN", "来自 zh-CN", "文");
+  Create("customers.deleted", "en-US", "from en-US", "text");
+  Create("customers.deleted", "zha", "not Chinese", "text");
+  EXPECT_EQ(Composed("zh", Deleted(1)).subject, "来自 zh-CN");
+  EXPECT_EQ(Composed("zh-TW", Deleted(1)).subject, "来自 zh-CN");
+  EXPECT_EQ(Composed("en-GB", Deleted(1)).subject, "from en-US");
+  EXPECT_EQ(Composed("fr", Deleted(1)).subject, "from en-US");
+  // Which of two, nobody can know.
+  Create("customers.deleted", "zh-TW", "來自 zh-TW", "文");
+  EXPECT_EQ(Composed("zh", Deleted(1)).subject, "客户“Name 0”已被删除");
+  EXPECT_EQ(Composed("zh-HK", Deleted(1)).language, "zh");
+}
+
+TEST_F(TenantMessageTest, FindsTheEndOfADocumentInAnyCase) {
+  Create("customers.deleted", "en", "S", "T", "<HTML><BODY><p>T</p></BODY></HTML>");
+  EXPECT_THAT(Composed("en", Deleted(1)).html, ::testing::EndsWith("</a></p>\n</BODY></HTML>"));
 }
 
 TEST_F(TenantMessageTest, ShowsTextAsParagraphs) {

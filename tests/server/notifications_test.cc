@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "domain/notification.h"
 #include "fmt/format.h"
 #include "tests/server/notifying_fixture.h"
 
@@ -343,6 +344,9 @@ TEST_F(NotificationsTest, OneMessageForAChangeSet) {
   ASSERT_THAT(items, SizeIs(1));
   EXPECT_EQ(items[0].notification().count(), 12);
   EXPECT_EQ(items[0].notification().entities_size(), 10);
+  // Also those that were not there yet when it began to gather.
+  EXPECT_THAT(items[0].text(), ::testing::HasSubstr("- Customer 0\n- Customer 1\n"));
+  EXPECT_THAT(items[0].text(), ::testing::HasSubstr("- Customer 9\n- and 2 more\n"));
 }
 
 TEST_F(NotificationsTest, AChangeSetThatNobodyEndsIsToldWhenItCloses) {
@@ -501,6 +505,19 @@ TEST_F(NotificationsTest, AnAttemptIsRecordedOnce) {
   Record(Deliveries().at(0), v1::Delivery::SENT);
   EXPECT_EQ(Deliveries().at(0).state(), v1::Delivery::SENT);
   EXPECT_EQ(Deliveries().at(0).attempt_count(), 2);
+}
+
+// A mail server may answer in any encoding.
+TEST_F(NotificationsTest, AnAttemptIsRecordedInWholeCharacters) {
+  Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  store::v1::RecordAttempt attempt;
+  attempt.set_delivery(domain::IdOfName(Deliveries().at(0).name()));
+  attempt.set_attempt(1);
+  attempt.set_state(v1::Delivery::FAILED);
+  attempt.set_result("550 bo\xeete pleine");
+  ASSERT_TRUE(TryAs("retraced", attempt).status.ok());
+  EXPECT_EQ(Deliveries().at(0).last_result(), "550 bo?te pleine");
 }
 
 TEST_F(NotificationsTest, AnInboxIsItsOwners) {

@@ -5,6 +5,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "retrace/v1/customers.grpc.pb.h"
+#include "retrace/v1/members.grpc.pb.h"
+#include "retrace/v1/notifications.grpc.pb.h"
 #include "retrace/v1/recycle_bin.grpc.pb.h"
 #include "retrace/v1/templates.grpc.pb.h"
 #include "tests/server/rpc_fixture.h"
@@ -162,6 +164,78 @@ TEST_F(TemplatesTest, PreviewShowsWhatIsSentToday) {
   request.set_kind("");
   request.set_notification("tenants/acme/notifications/none");
   EXPECT_EQ(ErrorOf(Call(preview, request, reply)).reason, "ENTITY_NOT_FOUND");
+}
+
+// An agent may read templates, and must not read what others were told.
+TEST_F(TemplatesTest, PreviewShowsNotificationsToWhoMayReadThem) {
+  v1::CreateMemberRequest member;
+  member.set_parent("tenants/acme");
+  member.set_member_id("anna");
+  member.mutable_member()->set_email("anna@example.com");
+  member.mutable_member()->set_display_name("Anna");
+  v1::CreateMemberResponse joined;
+  ASSERT_TRUE(v1::Members::NewStub(Channel())
+                  ->CreateMember(As("administrator").get(), member, &joined)
+                  .ok());
+  const auto customers = v1::Customers::NewStub(Channel());
+  v1::CreateCustomerRequest creation;
+  creation.set_parent("tenants/acme");
+  creation.mutable_customer()->set_display_name("Secret Ltd");
+  creation.mutable_customer()->set_owner("tenants/acme/members/anna");
+  v1::CreateCustomerResponse created;
+  ASSERT_TRUE(customers->CreateCustomer(As("administrator").get(), creation, &created).ok());
+  v1::DeleteCustomerRequest deletion;
+  deletion.set_name(created.customer().name());
+  deletion.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+  v1::DeleteCustomerResponse deleted;
+  ASSERT_TRUE(customers->DeleteCustomer(As("administrator").get(), deletion, &deleted).ok());
+  v1::ListNotificationsRequest listing;
+  listing.set_parent("tenants/acme");
+  v1::ListNotificationsResponse listed;
+  ASSERT_TRUE(v1::Notifications::NewStub(Channel())
+                  ->ListNotifications(As("administrator").get(), listing, &listed)
+                  .ok());
+  ASSERT_THAT(listed.notifications(), SizeIs(1));
+  v1::PreviewTemplateRequest request;
+  request.set_parent("tenants/acme");
+  request.set_notification(listed.notifications(0).name());
+  EXPECT_EQ(Preview(request).subject(), "Customer “Secret Ltd” was deleted");
+  const auto preview = &v1::Templates::Stub::PreviewTemplate;
+  v1::PreviewTemplateResponse reply;
+  EXPECT_TRUE(Call(preview, request, reply, "auditor").ok());
+  const WireError hidden = ErrorOf(Call(preview, request, reply, "agent"));
+  EXPECT_EQ(hidden.reason, "ENTITY_NOT_FOUND");
+  request.set_notification("tenants/acme/notifications/none");
+  EXPECT_EQ(ErrorOf(Call(preview, request, reply, "agent")).reason, hidden.reason);
+}
+
+TEST_F(TemplatesTest, PreviewShowsWhatTheKindTells) {
+  v1::PreviewTemplateRequest request;
+  request.set_parent("tenants/acme");
+  for (const char* kind : {"backups.failed", "plans.announced", "webhooks.disabled"}) {
+    request.set_kind(kind);
+    EXPECT_THAT(Preview(request).text(), ::testing::Not(HasSubstr("Sample & Sons"))) << kind;
+  }
+  EXPECT_THAT(Preview(request).text(), HasSubstr("By: Retrace itself"));
+  EXPECT_THAT(Preview(request).text(), HasSubstr("About: tenants/acme/webhooks/sample"));
+  request.set_kind("bin.expiring");
+  request.set_count(2);
+  EXPECT_THAT(Preview(request).text(), HasSubstr("- Sample & Sons 2\n"));
+  EXPECT_THAT(Preview(request).text(), HasSubstr("Day of the purge: 2026-03-09"));
+}
+
+TEST_F(TemplatesTest, PreviewWarnsOfASubjectThatMayBeEmpty) {
+  v1::PreviewTemplateRequest request;
+  request.set_parent("tenants/acme");
+  request.set_kind("customers.deleted");
+  request.set_text("T");
+  request.set_subject("{{reason}}");
+  const v1::PreviewTemplateResponse shown = Preview(request);
+  EXPECT_EQ(shown.subject(), "Closed down");
+  EXPECT_THAT(shown.faults(), IsEmpty());
+  EXPECT_THAT(shown.warnings(), SizeIs(1));
+  request.set_subject("{{count}}");
+  EXPECT_THAT(Preview(request).warnings(), IsEmpty());
 }
 
 TEST_F(TemplatesTest, DescribesWhatThereIsToBeginWith) {
