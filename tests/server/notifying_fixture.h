@@ -168,6 +168,11 @@ class NotifyingTest : public ::testing::Test {
     EXPECT_TRUE(reply.ok()) << reply.status();
     return {reply->items().begin(), reply->items().end()};
   }
+  static std::vector<std::string> KindsOf(const std::vector<v1::InboxItem>& items) {
+    std::vector<std::string> kinds;
+    for (const v1::InboxItem& item : items) kinds.push_back(item.notification().kind());
+    return kinds;
+  }
   void MarkRead(const std::string& principal, const std::string& name) {
     v1::MarkMyNotificationsRequest request;
     request.set_parent("tenants/acme");

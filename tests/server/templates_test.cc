@@ -187,6 +187,7 @@ TEST_F(TemplatesTest, PreviewShowsNotificationsToWhoMayReadThem) {
   v1::DeleteCustomerRequest deletion;
   deletion.set_name(created.customer().name());
   deletion.mutable_related()->set_all(v1::RelatedRecords::DELETE);
+  deletion.mutable_options()->set_reason("closed down");
   v1::DeleteCustomerResponse deleted;
   ASSERT_TRUE(customers->DeleteCustomer(As("administrator").get(), deletion, &deleted).ok());
   v1::ListNotificationsRequest listing;
