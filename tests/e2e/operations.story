@@ -1,12 +1,13 @@
-# One command sent to many: by filter, by a file of ids; planned, waited for, cancelled, and what was not done.
-$ retrace tenants create acme > /dev/null; python3 -c 'print("Customer Id,Company,Level"); [print(f"C-{i},Company {i}," + ("silver" if i % 2 else "gold")) for i in range(240)]' > people.csv; retrace customers import people.csv --map level=Level | grep created; retrace records create --kind DEAL --customer ext:C-0 --title Pumps > /dev/null
+# One command sent to many: by filter, by a file of ids; planned, waited for, cancelled, and what was not done. Nobody is
+# told of it, so that every position is one of the story's own.
+$ retrace tenants create acme > /dev/null; retrace followers pause --reason "nobody is told" > /dev/null 2>&1; python3 -c 'print("Customer Id,Company,Level"); [print(f"C-{i},Company {i}," + ("silver" if i % 2 else "gold")) for i in range(240)]' > people.csv; retrace customers import people.csv --map level=Level | grep created; retrace records create --kind DEAL --customer ext:C-0 --title Pumps > /dev/null
 committed at position 2, change set 2
 created    240
-committed at position 5, change set 5
+committed at position 6, change set 6
 
 # A filter sends a command to all that it matches; the plan tells which before anything is done.
 $ retrace customers update --filter 'level = "silver"' --set level=bronze --plan
-Plan at position 5: 120 entities
+Plan at position 6: 120 entities
 WHAT HAPPENS     TO         HOW MANY
 CustomerUpdated  customers       120
 ·
@@ -45,7 +46,7 @@ refused  0
 drifted  0
 skipped  0
 targets  120
-SUCCEEDED, change set 9
+SUCCEEDED, change set 10
 120
 
 $ retrace customers delete --filter 'level = "gold"' --related refuse --reason "closed down" --acknowledge-count 120
@@ -55,7 +56,7 @@ refused  1
 drifted  0
 skipped  0
 targets  120
-SUCCEEDED, change set 13
+SUCCEEDED, change set 14
 retrace: it was not done to 1 of 120; `retrace operations items <id 22>` tells why
 [exit 4]
 
@@ -67,8 +68,8 @@ name           tenants/acme/operations/<id 22>
 state          SUCCEEDED
 method         DeleteCustomer
 filter         level = "gold"
-position       12
-change_set     13
+position       13
+change_set     14
 target_count   120
 done_count     120
 ok_count       119
@@ -89,21 +90,21 @@ refused  0
 drifted  0
 skipped  0
 targets  119
-SUCCEEDED, change set 20
+SUCCEEDED, change set 21
 240
 
 # From the bin, too: back, or away for ever.
 $ retrace customers delete --filter 'number <= 150' --related delete --reason "closed down" --yes --acknowledge-count 151 > /dev/null; retrace bin restore --operation --kind customers --filter 'level = "gold"' --reason "they are back" --yes --acknowledge-count 76; retrace bin purge --operation --kind customers --filter 'level = "bronze" AND number <= 4' --plan --reason "asked for"
 operation <id 25>
-SUCCEEDED, change set 27
+SUCCEEDED, change set 28
 operation <id 26>
 ok       75
 refused  0
 drifted  0
 skipped  0
 targets  75
-SUCCEEDED, change set 35
-Plan at position 38: 2 entities
+SUCCEEDED, change set 36
+Plan at position 39: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Purged        customers         2
 ·
@@ -126,11 +127,11 @@ refused  0
 drifted  0
 skipped  0
 targets  2
-FAILED, change set 43
+FAILED, change set 44
 retrace: PURGE_IS_FINAL: What is purged is gone, now and at every moment of the past. Start it again with that id in acknowledged_warnings. (ACKNOWLEDGEMENT_REQUIRED)
   look first: --plan says what to give to --acknowledge-count and --acknowledge
 operation <id 28>
-SUCCEEDED, change set 47
+SUCCEEDED, change set 48
 240
 
 # Ids from a file, with one that is there twice and a stranger.
@@ -141,14 +142,14 @@ refused  1
 drifted  0
 skipped  1
 targets  4
-SUCCEEDED, change set 52
+SUCCEEDED, change set 53
 retrace: it was not done to 1 of 4; `retrace operations items <id 29>` tells why
 ENTITY                      RESULT   REASON            WHY
 <id 1>                      SKIPPED                    There was nothing to do.
 nobody                      REFUSED  ENTITY_NOT_FOUND  There is no customer `tenants/acme/customers/nobody`. Look for it in the list, or as of an earlier moment.
 
 $ retrace customers activate --ids-file - --plan < ids
-Plan at position 55: 2 entities
+Plan at position 56: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Activated     customers         2
 ·
@@ -164,7 +165,7 @@ nothing was done; to do exactly this, send it again with
 
 # On a terminal the plan is shown and confirmed first, and only that is done.
 $ printf 'closed down\ny\n' | script -E never -qec "retrace customers delete --ids-file ids --related keep > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -13
-Plan at position 62: 2 entities
+Plan at position 63: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Deleted       customers         2
 ·
@@ -175,82 +176,82 @@ ID                          NAME       WHAT HAPPENS
 All of it could be undone.
 note: 2 would be refused, first tenants/acme/customers/<id 1>: The customer `tenants/acme/customers/<id 1>` is in the recycle bin. Undelete it first.
 Do it? [y/N] operation <id 30>
-SUCCEEDED, change set 66
+SUCCEEDED, change set 67
 retrace: it was not done to 2 of 4; `retrace operations items <id 30>` tells why
 
 $ echo y | script -E never -qec "retrace customers update --filter 'level = \"bronze\"' --set level=tin > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -3; retrace customers list --filter 'level = "tin"' --all -o jsonl | wc -l
 All of it could be undone.
 Do it? [y/N] operation <id 31>
-SUCCEEDED, change set 72
+SUCCEEDED, change set 73
 118
 
 # What somebody wrote since the plan ends it, or is left out; both can be undone.
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; plan = json.load(sys.stdin); open("count", "w").write(plan["entity_count"]); print(plan["plan_token"])'; }; plan > token; retrace customers update ext:C-8 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token) --acknowledge-count $(cat count); retrace undo $(retrace operations list --limit 1 -o csv | tail -1 | cut -d, -f7) --reason "start over"
-committed at position 79, change set 79
+committed at position 80, change set 80
 operation <id 32>
 ok       4
 refused  0
 drifted  0
 skipped  0
 targets  120
-STOPPED, change set 80
-retrace: tenants/acme/customers/<id 33>: root wrote it at position 79, after the operation's position 75. (PLAN_DRIFTED)
+STOPPED, change set 81
+retrace: tenants/acme/customers/<id 33>: root wrote it at position 80, after the operation's position 76. (PLAN_DRIFTED)
 tenants/acme/customers/<id 23>
 tenants/acme/customers/<id 34>
 tenants/acme/customers/<id 35>
 tenants/acme/customers/<id 36>
 tenants/acme/records/<id 37>
-committed at position 83, change set 83
+committed at position 84, change set 84
 
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; plan = json.load(sys.stdin); open("count", "w").write(plan["entity_count"]); print(plan["plan_token"])'; }; plan --on-drift skip > token; retrace customers update ext:C-10 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token) --acknowledge-count $(cat count) --on-drift skip
-committed at position 87, change set 87
+committed at position 88, change set 88
 operation <id 38>
 ok       118
 refused  0
 drifted  1
 skipped  0
 targets  119
-SUCCEEDED, change set 88
+SUCCEEDED, change set 89
 retrace: it was not done to 1 of 119; `retrace operations items <id 38>` tells why
 [exit 4]
 
 # Not waited for; waited for later; cancelled when it is too late.
 $ retrace members create anna --display-name "Anna Snelling" > /dev/null; retrace customers update --filter 'level = "tin"' --set owner=anna --no-wait > started; retrace operations wait $(cat started); retrace operations cancel $(cat started)
-committed at position 92, change set 92
+committed at position 93, change set 93
 ok       118
 refused  0
 drifted  0
 skipped  0
 targets  118
-SUCCEEDED, change set 93
+SUCCEEDED, change set 94
 retrace: `tenants/acme/operations/<id 39>` has ended already: SUCCEEDED. To take back what it did, undo its change set. (OPERATION_ENDED)
 [exit 8]
 
 $ retrace operations list
 ID                          BEGUN                 ACTOR  METHOD                   STATE      TARGETS  DONE   OK  REFUSED  DRIFTED  SKIPPED  CHANGE SET  REASON
-<id 39>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          93
-<id 38>                     <time>                root   DeleteCustomer           SUCCEEDED      119   119  118        0        1        0          88  closed down
+<id 39>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          94
+<id 38>                     <time>                root   DeleteCustomer           SUCCEEDED      119   119  118        0        1        0          89  closed down
 <id 40>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      119     0    0        0        0        0              closed down
-<id 32>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          80  closed down
+<id 32>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          81  closed down
 <id 41>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      120     0    0        0        0        0              closed down
-<id 31>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          72
+<id 31>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          73
 <id 42>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      118     0    0        0        0        0
-<id 30>                     <time>                root   DeleteCustomer           SUCCEEDED        4     4    2        2        0        0          66  closed down
+<id 30>                     <time>                root   DeleteCustomer           SUCCEEDED        4     4    2        2        0        0          67  closed down
 <id 43>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0              closed down
 <id 44>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0
 <id 45>                     <time>                root   ActivateCustomer (plan)  SUCCEEDED        4     0    0        0        0        0
-<id 29>                     <time>                root   DeactivateCustomer       SUCCEEDED        4     4    2        1        0        1          52
-<id 28>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          47  all of it
-<id 27>                     <time>                root   PurgeEntities            FAILED           2     0    0        0        0        0          43  asked for
+<id 29>                     <time>                root   DeactivateCustomer       SUCCEEDED        4     4    2        1        0        1          53
+<id 28>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          48  all of it
+<id 27>                     <time>                root   PurgeEntities            FAILED           2     0    0        0        0        0          44  asked for
 <id 46>                     <time>                root   PurgeEntities (plan)     SUCCEEDED        2     0    0        0        0        0              asked for
-<id 26>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          35  they are back
+<id 26>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          36  they are back
 <id 47>                     <time>                root   RestoreEntities (plan)   SUCCEEDED       75     0    0        0        0        0              they are back
-<id 25>                     <time>                root   DeleteCustomer           SUCCEEDED      150   150  150        0        0        0          27  closed down
+<id 25>                     <time>                root   DeleteCustomer           SUCCEEDED      150   150  150        0        0        0          28  closed down
 <id 48>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      150     0    0        0        0        0              closed down
-<id 24>                     <time>                root   UndeleteCustomer         SUCCEEDED      119   119  119        0        0        0          20  they are back
+<id 24>                     <time>                root   UndeleteCustomer         SUCCEEDED      119   119  119        0        0        0          21  they are back
 <id 49>                     <time>                root   UndeleteCustomer (plan)  SUCCEEDED      119     0    0        0        0        0              they are back
-<id 22>                     <time>                root   DeleteCustomer           SUCCEEDED      120   120  119        1        0        0          13  closed down
-<id 21>                     <time>                root   UpdateCustomer           SUCCEEDED      120   120  120        0        0        0           9  a new scale
+<id 22>                     <time>                root   DeleteCustomer           SUCCEEDED      120   120  119        1        0        0          14  closed down
+<id 21>                     <time>                root   UpdateCustomer           SUCCEEDED      120   120  120        0        0        0          10  a new scale
 <id 50>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      120     0    0        0        0        0
 
 # What makes no sense.
@@ -281,7 +282,7 @@ refused  0
 drifted  0
 skipped  0
 targets  0
-SUCCEEDED, change set 97
+SUCCEEDED, change set 98
 
 $ retrace customers delete --ids-file nowhere --related keep; retrace operations show nobody
 retrace: cannot read nowhere
