@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/server/notifying_fixture.h"
 
@@ -57,6 +58,10 @@ TEST_F(InboxTest, AWatchTellsWhatComesIsReadAndIsTakenBack) {
   const QueryCall call = small_.Call("WatchMyNotifications", "anna");
   Watched watched;
   std::thread watching([&] { EXPECT_TRUE(absl::IsCancelled(inbox.Watch(call, watched))); });
+  const absl::Cleanup join = [&] {
+    watched.End();
+    watching.join();
+  };
   EXPECT_EQ(watched.Await().unread_count(), 0);
   // Commits of others' business come between, and before each change.
   NewCustomer("Beta", "");
@@ -79,8 +84,6 @@ TEST_F(InboxTest, AWatchTellsWhatComesIsReadAndIsTakenBack) {
       restored = restored || item.notification().kind() == "customers.restored";
     }
   }
-  watched.End();
-  watching.join();
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -106,6 +107,11 @@ std::string HttpClient::ReadChunk() {
   const size_t size = std::stoul(*line, nullptr, 16);
   const std::optional<std::string> chunk = Take(size + 2);
   return chunk.has_value() ? chunk->substr(0, size) : "";
+}
+
+std::string HttpClient::ReadSome() {
+  if (buffer_.empty()) Fill();
+  return std::exchange(buffer_, {});
 }
 
 HttpReply HttpClient::Read(bool head_only) {

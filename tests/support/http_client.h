@@ -28,9 +28,11 @@ class HttpClient {
   bool Send(std::string_view bytes);
   // The next reply; `head_only`: it is one to a HEAD.
   HttpReply Read(bool head_only = false);
-  // The status line and headers, then pieces of the body as they come; empty at its end.
+  // The status line and headers, then the chunks of the body as they come; empty at its end.
   HttpReply ReadHead();
   std::string ReadChunk();
+  // Whatever comes next; empty at the end.
+  std::string ReadSome();
   HttpReply Call(std::string_view bytes) {
     Send(bytes);
     return Read();
