@@ -351,7 +351,7 @@ RC_GTEST_PROP(TemplateTextPropertyTest, ReadsAnything, (uint64_t seed)) {
 // Tags, comments and style sheets.
 std::vector<std::string> Markup(const std::string& shown) {
   static const std::regex markup(
-      R"(<!--(?:>|[^]*?-->)|<style[^>]*>[^]*?</style|<(?:[!?]|/[^A-Za-z])[^>]*>|</?[A-Za-z](?:="[^"]*"|='[^']*'|[^>])*>)");
+      R"(<!--(?:-?>|[^]*?--!?>)|<style[^>]*>[^]*?</style|</>|<(?:[!?]|/[^A-Za-z>])[^>]*>|</?[A-Za-z](?:="[^"]*"|='[^']*'|[^>])*>)");
   return {std::sregex_token_iterator(shown.begin(), shown.end(), markup), {}};
 }
 
