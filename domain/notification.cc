@@ -266,6 +266,9 @@ absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context
   notification.mutable_entities()->Add(notice.entities.begin(),
                                        notice.entities.begin() + static_cast<ptrdiff_t>(shown));
   RETRACE_RETURN_IF_ERROR(Schedule(notice, draft.header().change_set, draft, notification));
+  if (notice.addressed && notification.state() == Notification::READY) {
+    notification.set_state(Notification::ADDRESSED);
+  }
   return draft.Emit(entity, std::move(event));
 }
 

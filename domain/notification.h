@@ -53,6 +53,8 @@ struct Notice {
   int64_t count = 0;
   // The change set that it tells of, and that may be undone; 0: the one that asks for it.
   Position change_set = 0;
+  // Nobody else is to be found for it: it is done with by the commit that asks for it.
+  bool addressed = false;
   // Name of the notification that it corrects.
   std::string corrects;
 };

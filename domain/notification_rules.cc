@@ -214,6 +214,7 @@ absl::Status Ask(std::string_view kind, const std::string& recipient, const Told
   if (kind == kPurged && context.header.actor == kServer) {
     notice.window_us = kPurgeWindowUs;
   }
+  notice.addressed = !reach.others;
   RETRACE_RETURN_IF_ERROR(Notify(notice, draft, context));
   if (reach.principal.empty()) {
     return absl::OkStatus();

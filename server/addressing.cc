@@ -233,15 +233,18 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
     return absl::DataLossError(fmt::format("Notification {} is missing.", id));
   }
   const auto& notification = row->As<v1::Notification>();
-  const bool waits = notification.state() == v1::Notification::WAITING ||
-                     notification.state() == v1::Notification::TAKEN_BACK;
+  // One that was addressed is not addressed again when it is met a second time: who can be reached
+  // by now could not be then.
+  const bool rests = notification.state() == v1::Notification::WAITING ||
+                     notification.state() == v1::Notification::TAKEN_BACK ||
+                     notification.state() == v1::Notification::ADDRESSED;
   RETRACE_ASSIGN(const RowPtr follower,
                  view.Get(domain::FollowerRef(domain::kNotificationFollower)));
   const auto bound = follower == nullptr
                          ? 0
                          : std::max(follower->As<v1::Follower>().held_position(),
                                     follower->As<v1::Follower>().skipped_position());
-  if (waits || !domain::Stands(notification) || notification.position() <= bound) {
+  if (rests || !domain::Stands(notification) || notification.position() <= bound) {
     return false;
   }
   if (notification.state() == v1::Notification::GATHERING) {
@@ -259,9 +262,6 @@ absl::StatusOr<bool> Addressing::Address(Tenant& tenant, const std::string& id,
   }
   const bool hold =
       static_cast<int64_t>(std::max(together, people.size())) > policy.hold_notifications_above();
-  if (missing.empty() && notification.state() == v1::Notification::ADDRESSED) {
-    return false;
-  }
   // Also when there is nobody: then it is done with, and nobody who comes later is told of it.
   size_t i = 0;
   do {
