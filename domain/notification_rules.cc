@@ -17,6 +17,7 @@
 #include "domain/operation.h"
 #include "domain/recipient.h"
 #include "domain/resource.h"
+#include "domain/server_log.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/notifications.pb.h"
 #include "retrace/store/v1/row.pb.h"
@@ -30,8 +31,6 @@ using store::v1::RowHead;
 constexpr std::string_view kWebhooks = "webhooks";
 constexpr std::string_view kOperationEnded = "operations.ended";
 constexpr std::string_view kPurged = "customers.purged";
-// The actor of what the server does by itself.
-constexpr std::string_view kServer = "retraced";
 constexpr int64_t kPurgeWindowUs = 3600LL * 1'000'000;
 
 // A change of lifecycle that is told.
@@ -211,7 +210,7 @@ absl::Status Ask(std::string_view kind, const std::string& recipient, const Told
     notice.audience.add_recipients(recipient);
   }
   // What expires goes in many commits of the server's own: who is told of that is told at once.
-  if (kind == kPurged && context.header.actor == kServer) {
+  if (kind == kPurged && context.header.actor == kServerActor) {
     notice.window_us = kPurgeWindowUs;
   }
   notice.addressed = !reach.others;

@@ -2,9 +2,14 @@
 // tenant `system`.
 #pragma once
 
+#include <string_view>
+
 #include "domain/kind.h"
 
 namespace retrace::domain {
+
+// The actor of what the daemon does by itself.
+inline constexpr std::string_view kServerActor = "retraced";
 
 Kind ServerKind();
 EntityRef ServerRef();

@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "domain/kind.h"
 #include "domain/refusal.h"
+#include "domain/server_log.h"
 #include "domain/status_macros.h"
 #include "retrace/store/v1/commit_filter.pb.h"
 #include "retrace/store/v1/page_token.pb.h"
@@ -52,8 +53,19 @@ bool IsFirstOfChangeSet(const Envelope& envelope) {
   return envelope.begins_change_set() && !only_ends;
 }
 
+bool IsDeliveryNote(const Envelope& envelope) {
+  return envelope.actor == domain::kServerActor &&
+         std::all_of(envelope.events.begin(), envelope.events.end(),
+                     [](const Envelope::Event& event) {
+                       const auto kind = static_cast<KindNumber>(event.kind);
+                       return kind == KindNumber::kNotification || kind == KindNumber::kDelivery ||
+                              kind == KindNumber::kFollower;
+                     });
+}
+
 absl::StatusOr<bool> CommitPage::Fits(const Filter& parsed, const Envelope& envelope) const {
   if (first_only && !IsFirstOfChangeSet(envelope)) return false;
+  if (!show_delivery_notes && IsDeliveryNote(envelope)) return false;
   if (parsed.empty()) return true;
   RETRACE_ASSIGN(CommitFields fields, CommitFieldsOf(*call.tenant, envelope));
   if (first_only && BeginsChangeSet(envelope) && parsed.Mentions("title")) {

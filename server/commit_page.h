@@ -29,6 +29,10 @@ bool BeginsChangeSet(const Envelope& envelope);
 // a change set is none of its own.
 bool IsFirstOfChangeSet(const Envelope& envelope);
 
+// True when the server noted by itself how it tells people what was done: whom it addressed, what
+// became of a delivery, how far a follower came.
+bool IsDeliveryNote(const Envelope& envelope);
+
 // What filters over change sets may name.
 const std::vector<std::string>& ChangeSetFilterFields();
 
@@ -45,7 +49,8 @@ struct CommitPage {
   const std::vector<std::string>& filter_fields;
   int page_size = 0;
   bool oldest_first = false;
-  bool first_only = false;  // commits that begin a change set, or stand alone
+  bool first_only = false;          // commits that begin a change set, or stand alone
+  bool show_delivery_notes = true;  // also those of IsDeliveryNote
 
   // Told every commit that fits, with its bytes; adds it to the reply and says how many bytes the
   // reply grew by.

@@ -181,7 +181,8 @@ absl::StatusOr<v1::ListChangeSetsResponse> History::Answer(
                   .filter_fields = ChangeSetFilterFields(),
                   .page_size = request.page_size(),
                   .oldest_first = request.oldest_first(),
-                  .first_only = true};
+                  .first_only = true,
+                  .show_delivery_notes = request.show_delivery_notes()};
   page.take = [&](const Moment& moment, const Envelope& envelope,
                   std::string_view) -> absl::StatusOr<size_t> {
     v1::ChangeSet& change_set = *response.add_change_sets();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "domain/commands.h"
+#include "domain/server_log.h"
 #include "domain/status_macros.h"
 #include "domain/text_excerpt.h"
 #include "retrace/store/v1/entities.pb.h"
@@ -37,7 +38,7 @@ absl::StatusOr<v1::Outcome> Record(Sequencer& sequencer, const Tenants& tenants,
 PrincipalPtr ServerItself() {
   static const auto* const principal = [] {
     auto made = std::make_shared<Principal>();
-    made->id = "retraced";
+    made->id = std::string(domain::kServerActor);
     made->kind = Principal::Kind::kSystem;
     made->every_tenant = true;
     return new PrincipalPtr(std::move(made));
@@ -71,7 +72,8 @@ absl::StatusOr<bool> RecordEpoch(Ledger& ledger, Sequencer& sequencer, std::stri
   }
   began.set_description(domain::WholeUtf8(description, kMostDescriptionBytes));
   RETRACE_ASSIGN(const v1::Outcome outcome,
-                 Record(sequencer, ledger.tenants(), ServerItself(), "retraced", std::move(began)));
+                 Record(sequencer, ledger.tenants(), ServerItself(),
+                        std::string(domain::kServerActor), std::move(began)));
   static_cast<void>(outcome);
   return true;
 }

@@ -21,7 +21,7 @@ constexpr int64_t kLargestPage = 1000;
 struct HistoryFlags {
   std::string actor, method, entity, kind, since, until, filter;
   int64_t limit = 50;
-  bool oldest_first = false;
+  bool oldest_first = false, delivery_notes = false;
   std::string view = "names";
 };
 
@@ -98,6 +98,7 @@ absl::Status RunChangeSets(Session& session, const HistoryFlags& flags) {
   request.set_parent(*tenant);
   request.set_filter(*filter);
   request.set_oldest_first(flags.oldest_first);
+  request.set_show_delivery_notes(flags.delivery_notes);
   RowOutput rows(*style,
                  {{"NUMBER", "number"},
                   {"BEGUN", "begin_time"},
@@ -215,13 +216,16 @@ absl::Status RunEnd(Session& session, int64_t number) {
 
 void AddListing(CLI::App& noun, Session& session, const char* name, const char* about,
                 const char* example,
-                absl::Status (*run)(Session& session, const HistoryFlags& flags), bool has_view) {
+                absl::Status (*run)(Session& session, const HistoryFlags& flags), bool of_commits) {
   CLI::App* verb = AddVerb(noun, name, about, example);
   auto flags = std::make_shared<HistoryFlags>();
   AddHistoryFlags(*verb, *flags);
-  if (has_view) {
+  if (of_commits) {
     verb->add_option("--view", flags->view, "names, changes or events (names)")
         ->option_text("VIEW");
+  } else {
+    verb->add_flag("--show-delivery-notes", flags->delivery_notes,
+                   "also what the server notes of how it tells people what was done");
   }
   verb->callback([&session, flags, run] {
     session.Choose([&session, flags, run] { return run(session, *flags); });

@@ -27,7 +27,7 @@ DEAL      DELETED             3  600.00 USD
 ID  NUMBER  NAME  LEVEL  PHONES  E-MAILS  OWNER  EXTERNAL ID  STATE
 
 # On Monday they are missed. What happened?
-$ retrace history change-sets --filter 'actor != "retraced"' --limit 1 -o csv | cut -d, -f3,4,6,8,9,10,11; retrace operations list -o csv | cut -d, -f2,3,8-13,14,15
+$ retrace history change-sets --limit 1 -o csv | cut -d, -f3,4,6,8,9,10,11; retrace operations list -o csv | cut -d, -f2,3,8-13,14,15
 actor,methods,reason,event_count,state
 ann,retrace.v1.Operations.StartOperation; retrace.v1.Customers.DeleteCustomer,end of the spring campaign,10110,CLOSED
 metadata.state,metadata.method,metadata.target_count,metadata.done_count,metadata.ok_count,metadata.refused_count,metadata.drifted_count,metadata.skipped_count,metadata.actor,metadata.reason
@@ -35,7 +35,7 @@ SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,10000,10000,0,0,0,ann,end of
 SUCCEEDED,retrace.v1.Customers.DeleteCustomer,10000,0,0,0,0,0,ann,end of the spring campaign
 
 # Too many for one commit; the undo is an operation, too. It is looked at first.
-$ retrace history change-sets --filter 'actor != "retraced"' --limit 1 -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["number"])' > number; retrace undo $(cat number) --reason "it was the wrong filter"
+$ retrace history change-sets --limit 1 -o jsonl | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["number"])' > number; retrace undo $(cat number) --reason "it was the wrong filter"
 retrace: This would touch more than the 1000 entities of one commit. Start an operation with the same request (Operations.StartOperation, `retrace undo ... --operation`), or undo a part of them: name commits, or entities. (USE_OPERATION)
   as an operation: --operation; for many, --filter or --ids-file in place of ids
 [exit 5]
