@@ -1,6 +1,7 @@
 #include "server/inbox.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "server/moment.h"
 #include "server/page_token.h"
 #include "server/row_view.h"
+#include "server/watch.h"
 
 namespace retrace::server {
 namespace {
@@ -246,6 +248,7 @@ absl::StatusOr<v1::WatchMyNotificationsResponse> Inbox::ChangesSince(
   RETRACE_ASSIGN(const int32_t unread, CountUnread(view, call.principal->id));
   message.set_position(static_cast<int64_t>(visible));
   message.set_unread_count(unread);
+  message.set_epoch(ShowEpoch(ledger_.log().epoch()));
   if (told == 0) {
     return message;
   }
@@ -261,28 +264,30 @@ absl::StatusOr<v1::WatchMyNotificationsResponse> Inbox::ChangesSince(
   return message;
 }
 
-absl::Status Inbox::Watch(const QueryCall& call, StreamWriter& writer) const {
+absl::Status Inbox::Watch(const QueryCall& call, const v1::WatchMyNotificationsRequest& request,
+                          StreamWriter& writer) const {
   const Tenant& tenant = *call.tenant;
-  eventstore::Position told = 0;  // everything up to here was told; 0: nothing yet
-  int32_t told_unread = 0;
+  RETRACE_ASSIGN(eventstore::Position told,
+                 WatchedFrom(ledger_, tenant, request.after_position(), request.epoch()));
+  std::optional<int32_t> told_unread;
   while (true) {
     RETRACE_RETURN_IF_ERROR(writer.Alive());
     const uint64_t changes = ledger_.tenants().changes();
     const eventstore::Position visible = tenant.visible;
-    if (told == 0 || visible > told) {
-      bool touched = told == 0;
-      if (!touched) {
-        RETRACE_ASSIGN(touched, TouchInboxes(ledger_, tenant, told + 1, visible));
+    bool touched = !told_unread.has_value();
+    if (!touched && visible > told) {
+      RETRACE_ASSIGN(touched, TouchInboxes(ledger_, tenant, told + 1, visible));
+    }
+    if (touched) {
+      RETRACE_ASSIGN(const v1::WatchMyNotificationsResponse message,
+                     ChangesSince(call, told, visible));
+      if (message.items_size() > 0 || message.unread_count() != told_unread) {
+        RETRACE_RETURN_IF_ERROR(writer.Write(message));
+        told_unread = message.unread_count();
       }
-      if (touched) {
-        RETRACE_ASSIGN(const v1::WatchMyNotificationsResponse message,
-                       ChangesSince(call, told, visible));
-        if (told == 0 || message.items_size() > 0 || message.unread_count() != told_unread) {
-          RETRACE_RETURN_IF_ERROR(writer.Write(message));
-          told_unread = message.unread_count();
-        }
-      }
-      told = std::max<eventstore::Position>(visible, 1);
+    }
+    if (visible > told) {
+      told = visible;
       absl::SleepFor(kRest);
     }
     ledger_.tenants().WaitForChange(changes, kLook);

@@ -21,14 +21,15 @@ class Inbox {
       const QueryCall& call, const v1::ListMyNotificationsRequest& request) const;
   absl::StatusOr<v1::GetMyPreferencesResponse> Answer(
       const QueryCall& call, const v1::GetMyPreferencesRequest& request) const;
-  // Until the caller goes away.
-  absl::Status Watch(const QueryCall& call, StreamWriter& writer) const;
+  // Until the caller goes away. Also the errors of WatchedFrom.
+  absl::Status Watch(const QueryCall& call, const v1::WatchMyNotificationsRequest& request,
+                     StreamWriter& writer) const;
   // What UpdateMyPreferences is decided on.
   absl::StatusOr<store::v1::ResolvedPreferences> Resolve(
       const QueryCall& call, const v1::UpdateMyPreferencesRequest& request) const;
 
  private:
-  // What a watch that was told up to a position (0: nothing) tells next.
+  // What a watch tells at `visible` that was told up to a position; 0: nothing yet.
   absl::StatusOr<v1::WatchMyNotificationsResponse> ChangesSince(const QueryCall& call,
                                                                 eventstore::Position told,
                                                                 eventstore::Position visible) const;

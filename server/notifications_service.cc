@@ -76,9 +76,8 @@ void AddNotificationsService(Rpc& rpc, Backend& backend) {
                                                                            answer);
   service.Stream<v1::WatchMyNotificationsRequest, v1::WatchMyNotificationsResponse>(
       "WatchMyNotifications",
-      [inbox](const QueryCall& call, const v1::WatchMyNotificationsRequest&, StreamWriter& writer) {
-        return inbox().Watch(call, writer);
-      });
+      [inbox](const QueryCall& call, const v1::WatchMyNotificationsRequest& request,
+              StreamWriter& writer) { return inbox().Watch(call, request, writer); });
   service.Command<v1::MarkMyNotificationsRequest, v1::MarkMyNotificationsResponse>(
       "MarkMyNotifications");
   service.ResolvedCommand<v1::UpdateMyPreferencesRequest, v1::UpdateMyPreferencesResponse,

@@ -35,34 +35,31 @@ absl::Status CheckKinds(const v1::WatchCommitsRequest& request,
   return absl::OkStatus();
 }
 
-// Where the stream begins.
-absl::StatusOr<Position> StartOf(Ledger& ledger, const Tenant& tenant,
-                                 const v1::WatchCommitsRequest& request) {
+}  // namespace
+
+absl::StatusOr<Position> WatchedFrom(Ledger& ledger, const Tenant& tenant, int64_t after_position,
+                                     std::string_view epoch) {
   const Position visible = tenant.visible;
-  const int64_t after = request.after_position();
-  if (after < -1) {
+  if (after_position < -1) {
     return Refusal(v1::INVALID_FIELD, "after_position is below -1.")
-        .Field("after_position",
-               "must be a position, 0 for everything, or -1 for what comes from now on");
+        .Field("after_position", "must be a position, 0, or -1 for what comes from now on");
   }
-  const std::optional<uint64_t> epoch = ReadNumber<uint64_t>(request.epoch(), /*radix=*/16);
-  if (!request.epoch().empty() && (request.epoch().size() != 16 || !epoch.has_value())) {
+  const std::optional<uint64_t> learnt_in = ReadNumber<uint64_t>(epoch, /*radix=*/16);
+  if (!epoch.empty() && (epoch.size() != 16 || !learnt_in.has_value())) {
     return Refusal(v1::INVALID_FIELD, "The epoch is malformed.")
         .Field("epoch", "must be 16 hexadecimal digits");
   }
-  if (after <= 0) return after < 0 ? visible : Position{0};
-  if (epoch != ledger.log().epoch()) return EpochChanged(ledger, tenant, epoch.value_or(0));
-  if (static_cast<Position>(after) > visible) {
+  if (after_position <= 0) return after_position < 0 ? visible : Position{0};
+  if (learnt_in != ledger.log().epoch()) return EpochChanged(ledger, tenant, learnt_in.value_or(0));
+  if (static_cast<Position>(after_position) > visible) {
     return Refusal(v1::INVALID_FIELD,
-                   fmt::format("Position {} is not there yet: tenant {} has come to {}.", after,
-                               tenant.id, visible))
+                   fmt::format("Position {} is not there yet: tenant {} has come to {}.",
+                               after_position, tenant.id, visible))
         .With("head", std::to_string(visible))
         .Field("after_position", fmt::format("must be at most {}", visible));
   }
-  return static_cast<Position>(after);
+  return static_cast<Position>(after_position);
 }
-
-}  // namespace
 
 CommitWatch::CommitWatch(Ledger& ledger, Tenant& tenant, const v1::WatchCommitsRequest& request,
                          WatchOptions options)
@@ -79,7 +76,8 @@ absl::StatusOr<std::unique_ptr<CommitWatch>> CommitWatch::Start(
   std::unique_ptr<CommitWatch> watch(
       new CommitWatch(ledger, *call.tenant, request, std::move(options)));
   RETRACE_RETURN_IF_ERROR(CheckKinds(request, watch->kinds_));
-  RETRACE_ASSIGN(watch->position_, StartOf(ledger, *call.tenant, request));
+  RETRACE_ASSIGN(watch->position_,
+                 WatchedFrom(ledger, *call.tenant, request.after_position(), request.epoch()));
   watch->last_message_ = watch->options_.now();
   return watch;
 }

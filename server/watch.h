@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
@@ -25,6 +26,13 @@
 #include "server/query_call.h"
 
 namespace retrace::server {
+
+// Behind which position a stream begins that is asked for with `after_position` and `epoch`: 0
+// gives 0, -1 what is visible. EPOCH_CHANGED with `branch-position` for a position above 0 whose
+// epoch is missing or not the log's; INVALID_FIELD for one below -1 or above what is visible, or a
+// malformed epoch.
+absl::StatusOr<eventstore::Position> WatchedFrom(Ledger& ledger, const Tenant& tenant,
+                                                 int64_t after_position, std::string_view epoch);
 
 struct WatchOptions {
   // Silence after which a heartbeat is sent.
@@ -39,9 +47,7 @@ struct WatchOptions {
 // time; it may be destroyed at any time between two calls. The ledger must outlive it.
 class CommitWatch {
  public:
-  // EPOCH_CHANGED with `branch-position` when after_position is above 0 and the epoch is missing or
-  // not the log's; INVALID_FIELD for an after_position below -1 or above what is visible, an
-  // unknown kind, a malformed epoch.
+  // The errors of WatchedFrom; INVALID_FIELD for an unknown kind.
   static absl::StatusOr<std::unique_ptr<CommitWatch>> Start(Ledger& ledger, const QueryCall& call,
                                                             const v1::WatchCommitsRequest& request,
                                                             WatchOptions options);

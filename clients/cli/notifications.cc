@@ -195,6 +195,8 @@ absl::Status RunWatchInbox(Session& session, const InboxWatch& flags) {
     bool reached = false;
     while (reader->Read(&step)) {
       reached = true;
+      request.set_after_position(step.position());
+      request.set_epoch(step.epoch());
       if (!PrintStep(session, step, *style, flags.limit, printed)) {
         context.TryCancel();
         reader->Finish();

@@ -401,6 +401,8 @@ TEST_F(AppTest, AWatchOfTheInboxOutlastsCutsHoweverQuietItWas) {
       << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("Customer “A” was deleted"));
   EXPECT_EQ(err_.str(), "0 unread\n0 unread\n0 unread\n1 unread\n");
+  // What came in between is told.
+  EXPECT_THAT(fake_.watched_from, ElementsAre(0, 2, 3));
 }
 
 std::string Read(const std::string& path) {

@@ -442,7 +442,10 @@ class FakeRetrace::NotificationService : public v1::Notifications::Service {
     std::lock_guard lock(fake_.mutex);
     grpc::Status status = fake_.Arrive(context, "WatchMyNotifications", *request);
     if (!status.ok()) return status;
+    fake_.watched_from.push_back(request->after_position());
     v1::WatchMyNotificationsResponse message;
+    message.set_position(++fake_.position);
+    message.set_epoch(kEpoch);
     writer->Write(message);
     if (fake_.cuts-- > 0) {
       absl::SleepFor(fake_.quiet);

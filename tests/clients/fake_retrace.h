@@ -45,6 +45,7 @@ class FakeRetrace {
   std::vector<std::string> authorizations;
   std::vector<int64_t> change_sets;
   std::vector<std::string> filters;
+  std::vector<int64_t> watched_from;  // after which positions
 
   // What there is, by name. Names and revisions are made here.
   std::map<std::string, v1::Customer> customers;

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
+#include "server/moment.h"
 #include "tests/server/notifying_fixture.h"
 
 namespace retrace::server {
@@ -57,7 +58,7 @@ TEST_F(InboxTest, AWatchTellsWhatComesIsReadAndIsTakenBack) {
   const Inbox inbox(small_.ledger(), *principals_);
   const QueryCall call = small_.Call("WatchMyNotifications", "anna");
   Watched watched;
-  std::thread watching([&] { EXPECT_TRUE(absl::IsCancelled(inbox.Watch(call, watched))); });
+  std::thread watching([&] { EXPECT_TRUE(absl::IsCancelled(inbox.Watch(call, {}, watched))); });
   const absl::Cleanup join = [&] {
     watched.End();
     watching.join();
@@ -84,6 +85,35 @@ TEST_F(InboxTest, AWatchTellsWhatComesIsReadAndIsTakenBack) {
       restored = restored || item.notification().kind() == "customers.restored";
     }
   }
+}
+
+TEST_F(InboxTest, AWatchGoesOnWhereItWasCutOff) {
+  const Inbox inbox(small_.ledger(), *principals_);
+  const QueryCall call = small_.Call("WatchMyNotifications", "anna");
+  Delete(NewCustomer("Told", "anna"));
+  v1::WatchMyNotificationsRequest request;
+  request.set_after_position(static_cast<int64_t>(small_.tenant().visible));
+  request.set_epoch(ShowEpoch(small_.ledger().log().epoch()));
+  Delete(NewCustomer("Missed", "anna"));
+  Watched watched;
+  std::thread watching(
+      [&] { EXPECT_TRUE(absl::IsCancelled(inbox.Watch(call, request, watched))); });
+  const absl::Cleanup join = [&] {
+    watched.End();
+    watching.join();
+  };
+  v1::WatchMyNotificationsResponse told = watched.Await();
+  EXPECT_EQ(told.unread_count(), 2);
+  ASSERT_THAT(told.items(), SizeIs(1));
+  EXPECT_EQ(told.items(0).subject(), "Customer “Missed” was deleted");
+  EXPECT_EQ(told.epoch(), request.epoch());
+  Delete(NewCustomer("Next", "anna"));
+  told = watched.Await();
+  ASSERT_THAT(told.items(), SizeIs(1));
+  EXPECT_EQ(told.items(0).subject(), "Customer “Next” was deleted");
+
+  request.set_epoch("0123456789abcdef");
+  EXPECT_EQ(domain::ReasonOf(inbox.Watch(call, request, watched)), v1::EPOCH_CHANGED);
 }
 
 }  // namespace
