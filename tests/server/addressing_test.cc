@@ -43,6 +43,42 @@ TEST_F(AddressingTest, ACorrectionGoesToAWebhookThatWasSentItTwice) {
   EXPECT_THAT(Deliveries("kind = \"customers.restored\""), SizeIs(1));
 }
 
+// Whoever subscribed in between was told nothing that would need to be corrected.
+TEST_F(AddressingTest, ACorrectionGoesToNobodyWhoWasNotTold) {
+  v1::CreateWebhookRequest create;
+  create.set_parent("tenants/acme");
+  create.mutable_webhook()->set_url("https://example.com/");
+  Do(create);
+  const int64_t change_set = Delete(NewCustomer("Acme", ""));
+  Follow();
+  const v1::Delivery sent = Deliveries().at(0);
+  Record(sent, v1::Delivery::SENT);
+  Do(create);
+  Undo(change_set);
+  Follow();
+  const auto corrections = Deliveries("kind = \"customers.restored\"");
+  ASSERT_THAT(corrections, SizeIs(1));
+  EXPECT_EQ(corrections[0].recipient(), sent.recipient());
+}
+
+// People look there for what they did.
+TEST_F(AddressingTest, ItsOwnNotesAreNotListedAmongWhatWasDone) {
+  const int64_t change_set = Delete(NewCustomer("Acme", "bo"));
+  Follow();
+  Record(Deliveries("channel = EMAIL").at(0), v1::Delivery::SENT);
+  v1::ListChangeSetsRequest request;
+  request.set_parent("tenants/acme");
+  const History history(small_.ledger());
+  auto listed = history.Answer(small_.Call("ListChangeSets", "boss"), request);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->change_sets(0).number(), change_set);
+  request.set_show_delivery_notes(true);
+  listed = history.Answer(small_.Call("ListChangeSets", "boss"), request);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_GT(listed->change_sets(0).number(), change_set);
+  EXPECT_EQ(listed->change_sets(0).actor(), "retraced");
+}
+
 // An operator who sets a mail server gets none of the past's mail sent.
 TEST_F(AddressingTest, WhatNobodyCouldBeMailedStaysUnmailed) {
   RestartFollower(/*mail=*/false);

@@ -167,6 +167,32 @@ TEST_F(CorrectionsTest, ARestoreTakesBackWhatDidNotLeave) {
   EXPECT_THAT(Notifications(), SizeIs(1));
 }
 
+TEST_F(CorrectionsTest, WhatIsRestoredWhileItGathersLeavesTheRest) {
+  v1::BeginChangeSetRequest begin;
+  begin.set_parent("tenants/acme");
+  const int64_t change_set = Do(begin).outcome.change_set();
+  const std::string first = NewCustomer("Acme", "bo");
+  Do(Deletion(first, change_set));
+  Follow();
+  v1::UndeleteCustomerRequest undelete;
+  undelete.set_name(first);
+  Do(undelete);
+  Follow();
+  const std::string second = NewCustomer("Beta", "bo");
+  Do(Deletion(second, change_set));
+  v1::EndChangeSetRequest end;
+  end.set_name("tenants/acme/changeSets/" + std::to_string(change_set));
+  Do(end);
+  Follow();
+  EXPECT_THAT(Deliveries("channel = EMAIL"), SizeIs(1));
+  const auto told = Notifications("kind = \"customers.deleted\"");
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].state(), v1::Notification::ADDRESSED);
+  EXPECT_EQ(told[0].count() - told[0].taken_back_count(), 1);
+  ASSERT_THAT(told[0].entities(), SizeIs(1));
+  EXPECT_EQ(told[0].entities(0).name(), second);
+}
+
 TEST_F(CorrectionsTest, WhoReadsWhatWasUndoneMeanwhileIsTold) {
   const int64_t change_set = Delete(NewCustomer("Acme", "anna"));
   const std::string stale = InboxOf("anna").at(0).name();
@@ -178,6 +204,7 @@ TEST_F(CorrectionsTest, WhoReadsWhatWasUndoneMeanwhileIsTold) {
   EXPECT_EQ(items[0].notification().change_set(), undo);
   EXPECT_EQ(items[0].notification().actor(), "boss");
 }
+
 TEST_F(CorrectionsTest, AnOwnerWhoOwnsItNoMoreIsCorrectedToo) {
   const std::string name = NewCustomer("Acme", "anna");
   Delete(name);

@@ -81,6 +81,23 @@ TEST_F(NotificationsTest, OneMessageForWhatTheServerPurgesInAnHour) {
   EXPECT_EQ(told[0].state(), v1::Notification::WAITING);
 }
 
+TEST_F(NotificationsTest, WhatIsToldOnceIsNotToldAgain) {
+  store::v1::Tell tell;
+  tell.set_kind("backups.failed");
+  tell.mutable_audience()->add_roles("administrator");
+  tell.set_key("2026-11-22");
+  Do(tell, "retraced");
+  Follow();
+  Do(tell, "retraced");
+  Follow();
+  EXPECT_THAT(InboxOf("boss"), SizeIs(1));
+  EXPECT_THAT(Deliveries("channel = EMAIL"), SizeIs(1));
+  tell.set_key("2026-11-23");
+  Do(tell, "retraced");
+  Follow();
+  EXPECT_THAT(InboxOf("boss"), SizeIs(2));
+}
+
 TEST_F(NotificationsTest, OneMessageForAChangeSet) {
   v1::BeginChangeSetRequest begin;
   begin.set_parent("tenants/acme");
@@ -144,16 +161,7 @@ TEST_F(NotificationsTest, ManyRecipientsAreHeldBack) {
 }
 
 TEST_F(NotificationsTest, OptedOutOfNothingIsSentAndTransactionalAllTheSame) {
-  v1::UpdateMyPreferencesRequest request;
-  request.set_parent("tenants/acme");
-  v1::Preference& preference = *request.add_preferences();
-  preference.set_kind("customers.deleted");
-  preference.set_channel(v1::INBOX);
-  preference.set_off(true);
-  const Inbox inbox(small_.ledger(), *principals_);
-  auto resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "anna"), request);
-  ASSERT_TRUE(resolved.ok()) << resolved.status();
-  Do(*resolved, "anna");
+  EXPECT_TRUE(SwitchOff("anna", "customers.deleted", v1::INBOX).status.ok());
   const std::string name = NewCustomer("Acme", "anna");
   Delete(name);
   EXPECT_THAT(InboxOf("anna"), IsEmpty());
@@ -166,22 +174,12 @@ TEST_F(NotificationsTest, OptedOutOfNothingIsSentAndTransactionalAllTheSame) {
   // What was purged is not named any more.
   EXPECT_EQ(InboxOf("anna").at(0).text().find("Acme"), std::string::npos);
 
-  preference.set_kind("customers.purged");
-  resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "anna"), request);
-  EXPECT_EQ(domain::ReasonOf(TryAs("anna", *resolved).status), v1::INVALID_FIELD);
+  EXPECT_EQ(domain::ReasonOf(SwitchOff("anna", "customers.purged", v1::INBOX).status),
+            v1::INVALID_FIELD);
 }
 
 TEST_F(NotificationsTest, WhatAPrincipalChoseHoldsForTheMember) {
-  v1::UpdateMyPreferencesRequest request;
-  request.set_parent("tenants/acme");
-  v1::Preference& preference = *request.add_preferences();
-  preference.set_kind("customers.deleted");
-  preference.set_channel(v1::EMAIL);
-  preference.set_off(true);
-  const Inbox inbox(small_.ledger(), *principals_);
-  auto resolved = inbox.Resolve(small_.Call("UpdateMyPreferences", "boss"), request);
-  ASSERT_TRUE(resolved.ok()) << resolved.status();
-  Do(*resolved, "boss");
+  EXPECT_TRUE(SwitchOff("boss", "customers.deleted", v1::EMAIL).status.ok());
   AddMember("mei", "boss", "en");
   Delete(NewCustomer("Acme", "mei"), "anna");
   Follow();

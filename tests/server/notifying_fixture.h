@@ -159,6 +159,21 @@ class NotifyingTest : public ::testing::Test {
     return Do(*resolved).outcome.change_set();
   }
 
+  // The principal wants no notifications of that kind by that channel.
+  CommandResult SwitchOff(const std::string& principal, const std::string& kind,
+                          v1::Channel channel) {
+    v1::UpdateMyPreferencesRequest request;
+    request.set_parent("tenants/acme");
+    v1::Preference& preference = *request.add_preferences();
+    preference.set_kind(kind);
+    preference.set_channel(channel);
+    preference.set_off(true);
+    const auto resolved = Inbox(small_.ledger(), *principals_)
+                              .Resolve(small_.Call("UpdateMyPreferences", principal), request);
+    EXPECT_TRUE(resolved.ok()) << resolved.status();
+    return TryAs(principal, *resolved);
+  }
+
   std::vector<v1::InboxItem> InboxOf(const std::string& principal, bool unread_only = false) {
     v1::ListMyNotificationsRequest request;
     request.set_parent("tenants/acme");
