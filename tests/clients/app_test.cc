@@ -395,7 +395,7 @@ TEST_F(AppTest, WaitsForAServerThatItHasReached) {
 
 TEST_F(AppTest, AWatchOfTheInboxOutlastsCutsHoweverQuietItWas) {
   fake_.cuts = 2;
-  timeout_ = absl::Milliseconds(200);
+  timeout_ = absl::Seconds(1);
   fake_.quiet = 2 * timeout_;
   ASSERT_EQ(Run({"notifications", "watch", "--tenant", "acme", "--limit", "1"}), ExitCode::kOk)
       << err_.str();

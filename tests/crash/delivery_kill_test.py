@@ -23,8 +23,8 @@ UNDER_WAY = 8
 
 
 def sent(daemon):
-    return daemon.retrace("deliveries", "list", "--filter", "state = SENT", "--limit", "1000",
-                          "-o", "jsonl").count("\n")
+    return daemon.retrace("deliveries", "list", "--filter", "state = SENT AND channel = EMAIL",
+                          "--limit", str(MESSAGES), "-o", "jsonl").count("\n")
 
 
 def prepare(daemon, directory):

@@ -42,7 +42,7 @@ retraced: setting the clock: <path>/data was served by the system's clock; a tes
 
 ! start
 
-$ grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" && echo "in files"
+$ grep -rsqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" && echo "in files"
 in files
 
 # A legal hold keeps what lies in the bin, too.
@@ -111,7 +111,7 @@ note: There was nothing to take back.
 note: 2 entities were purged since and left out.
 
 # No file under the data directory holds the names, once the files were swept.
-$ for i in $(seq 600); do grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l; grep -rqai osprey "$RETRACED_DATA" && echo "what stays is there"
+$ for i in $(seq 600); do grep -rsqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rslaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l; grep -rsqai osprey "$RETRACED_DATA" && echo "what stays is there"
 0
 what stays is there
 
@@ -130,7 +130,7 @@ $ retrace admin verify
 ok       true
 commits  12
 
-$ grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
+$ grep -rslaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
 0
 
 # Where others hold a key by now, a file of choices says what comes back, and how.

@@ -55,7 +55,7 @@ $ retrace history commits --filter 'method = "retraced.Fire"' -o csv | cut -d, -
 actor,on_behalf_of,method,reason
 retraced,,retraced.Fire,the recycle bin's retention is over
 
-$ for i in $(seq 600); do grep -rqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rlaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
+$ for i in $(seq 600); do grep -rsqaEi 'quetzal|wrenfeather' "$RETRACED_DATA" || break; sleep 0.1; done; grep -rslaEi 'quetzal|wrenfeather' "$RETRACED_DATA" | wc -l
 0
 
 # A longer retention holds at once; a shorter one only after a week.

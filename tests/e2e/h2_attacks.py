@@ -12,6 +12,11 @@ FRAME_BYTES = 16384
 PATIENCE = 60
 # Attackers are somebody else than those who call meanwhile.
 FROM = ("127.0.0.2", 0)
+# Made once: a handshake that begins late is cut off.
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXT.check_hostname = False
+CONTEXT.verify_mode = ssl.CERT_NONE
+CONTEXT.set_alpn_protocols(["h2"])
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -62,11 +67,7 @@ def connect(address, tls):
     """A connection behind the preface."""
     plain = open_socket(address)
     if tls:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_alpn_protocols(["h2"])
-        plain = context.wrap_socket(plain, server_hostname="localhost")
+        plain = CONTEXT.wrap_socket(plain, server_hostname="localhost")
         assert plain.selected_alpn_protocol() == "h2"
     plain.sendall(PREFACE + frame(SETTINGS, 0, 0))
     return plain

@@ -10,7 +10,7 @@ $ retrace tenants create acme > /dev/null; cp $DATA/customers-10000.csv people.c
 > END
 committed at position 2, change set 2
 
-$ (retrace customers import people.csv --timeout 1s > first 2>&1; echo "[exit $?]" >> first) > /dev/null 2>&1 & until [ "$(retrace summarize -o csv | grep -c CUSTOMER)" != 0 ]; do sleep 0.02; done
+$ (retrace customers import people.csv --timeout 10s > first 2>&1; echo "[exit $?]" >> first) > /dev/null 2>&1 & until [ "$(retrace summarize -o csv | grep -c CUSTOMER)" != 0 ]; do sleep 0.02; done
 
 ! kill
 $ until grep -q exit first; do sleep 0.1; done; grep -qE "exit (0|3)" first || cat first
@@ -20,7 +20,7 @@ $ retrace customers import people.csv -o json | python3 -c 'import json,sys; tot
 accounted for: True
 each row is there once: True
 
-$ retrace tenants create sales > /dev/null; export RETRACE_TENANT=sales; retrace members import sales/sales_teams.csv > /dev/null; retrace customers import sales/accounts.csv > /dev/null; (retrace records import sales/sales_pipeline.csv --kind DEAL --customer account --owner sales_agent --currency USD --date-format %m/%d/%Y --missing-customer none --timeout 1s > second 2>&1; echo "[exit $?]" >> second) > /dev/null 2>&1 & until [ "$(retrace summarize -o csv 2> /dev/null | grep -c DEAL)" != 0 ]; do sleep 0.02; done
+$ retrace tenants create sales > /dev/null; export RETRACE_TENANT=sales; retrace members import sales/sales_teams.csv > /dev/null; retrace customers import sales/accounts.csv > /dev/null; (retrace records import sales/sales_pipeline.csv --kind DEAL --customer account --owner sales_agent --currency USD --date-format %m/%d/%Y --missing-customer none --timeout 10s > second 2>&1; echo "[exit $?]" >> second) > /dev/null 2>&1 & until [ "$(retrace summarize -o csv 2> /dev/null | grep -c DEAL)" != 0 ]; do sleep 0.02; done
 committed at position 3, change set 3
 
 ! kill

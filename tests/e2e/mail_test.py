@@ -68,7 +68,7 @@ class Mail(unittest.TestCase):
         self.daemon.retrace("customers", "delete", "#1", "--related", "delete", "--reason", "left",
                             "--yes")
         told = self.arrived(1)[0]
-        wait_for("it is recorded", lambda: self.deliveries("state = SENT"))
+        wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
         listed = self.daemon.retrace("history", "change-sets", "--limit", "20", "-o", "csv")
         number = next(line.split(",")[0] for line in listed.splitlines()
                       if "Customers.DeleteCustomer" in line)
@@ -87,7 +87,7 @@ class Mail(unittest.TestCase):
                             "--acknowledge-count", "10000")
         message = self.arrived(1)[0]
         self.assertIn("10,000", str(message["Subject"]).replace("10000", "10,000"))
-        wait_for("it is recorded", lambda: self.deliveries("state = SENT"))
+        wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
         self.assertEqual(self.mail.count(), 1)
         # A rebuild of the rows sends nothing.
         self.assertEqual(self.daemon.end(signal.SIGTERM), "")
@@ -120,7 +120,7 @@ class Mail(unittest.TestCase):
         self.daemon.retrace("customers", "delete", "#1", "--related", "delete", "--reason", "left",
                             "--yes")
         self.assertIn("Acme", str(self.arrived(1)[0]["Subject"]))
-        sent = wait_for("it is recorded", lambda: self.deliveries("state = SENT"))
+        sent = wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
         self.assertIn("in the shipped words: templates/customers-deleted-en: With these values the "
                       "subject is empty.", sent[0])
 
@@ -133,7 +133,7 @@ class Mail(unittest.TestCase):
         wait_for("it was tried", lambda: self.deliveries("state = PENDING", "attempt_count > 0"))
         self.mail.start()
         self.arrived(1)
-        wait_for("it is recorded", lambda: self.deliveries("state = SENT"))
+        wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
 
     def test_after_a_recovery_an_administrator_decides(self):
         self.member("ann")
@@ -153,6 +153,7 @@ class Mail(unittest.TestCase):
                             "--yes")
         # What comes now leaves; what may have left before waits.
         self.assertEqual(self.arrived(1)[0]["To"].addresses[0].username, "bo")
+        wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
         self.assertEqual(len(self.deliveries("state = PENDING")), 1)
         self.daemon.retrace("deliveries", "resolve-held", "send", "--reason", "nothing had left")
         self.assertEqual(self.arrived(2)[1]["To"].addresses[0].username, "ann")

@@ -37,10 +37,17 @@ class MailServer:
         self.start()
 
     def start(self):
+        self.port = json.loads(wait_for("the mail server has its port", self.listens))["port"]
+
+    def listens(self):
+        """What it says when it listens; nothing while somebody else has the port that it had."""
         self.process = subprocess.Popen(
             [PYTHON, MAIL_SERVER, "--keep", self.directory, "--port", str(self.port), "--utf8",
              *self.arguments], stdout=subprocess.PIPE, text=True)
-        self.port = json.loads(self.process.stdout.readline())["port"]
+        said = self.process.stdout.readline()
+        if not said:
+            self.stop()
+        return said
 
     def stop(self):
         self.process.terminate()

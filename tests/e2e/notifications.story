@@ -109,7 +109,7 @@ $ retrace deliveries resolve-held skip --reason "nothing is held"
 retrace: Nothing is held. There is nothing to decide. (STATE_REFUSED)
 [exit 8]
 
-# What comes is shown as it comes. While the server is away the watch waits, and counts what it finds then.
+# What comes is shown as it comes. While the server is away the watch waits, then goes on where it was.
 $ retraced token new --data data --principal bo --role agent --tenant acme > bo; retrace members create bo --display-name Bo --principal bo > /dev/null 2>&1; for name in Beta Gamma; do retrace customers create --display-name $name --owner bo > /dev/null 2>&1; done; until retrace --token-file bo customers list > /dev/null 2>&1; do sleep 0.1; done
 
 $ : > watched; (timeout 300 retrace --token-file bo notifications watch --limit 2; echo "ended with $?") >> watched 2>&1 & until grep -q '0 unread' watched; do sleep 0.1; done; retrace customers delete --filter 'display_name = "Beta"' --related keep --reason "left" --yes > /dev/null 2>&1; until grep -q '1 unread' watched; do sleep 0.1; done; cat watched
@@ -119,15 +119,14 @@ $ : > watched; (timeout 300 retrace --token-file bo notifications watch --limit 
 
 ! stop
 ! start
-$ until test $(grep -c '1 unread' watched) = 2; do sleep 0.1; done; retrace customers delete --filter 'display_name = "Gamma"' --related keep --reason "left" --yes > /dev/null 2>&1; until grep -q ended watched; do sleep 0.1; done; tail -n +3 watched
-1 unread
+$ until test $(grep -c '1 unread' watched) -ge 2; do sleep 0.1; done; retrace customers delete --filter 'display_name = "Gamma"' --related keep --reason "left" --yes > /dev/null 2>&1; until grep -q ended watched; do sleep 0.1; done; tail -n +3 watched | uniq
 1 unread
 <id 3>                                  <time>                customers.deleted  Customer “Gamma” was deleted  root
 2 unread
 ended with 0
 
 # Whoever waits for too long is told so.
-$ : > watched; (timeout 300 retrace --timeout 3s --token-file bo notifications watch -o jsonl; echo "ended with $?") >> watched 2>&1 & until grep -q '2 unread' watched; do sleep 0.1; done
+$ : > watched; (timeout 300 retrace --timeout 15s --token-file bo notifications watch -o jsonl; echo "ended with $?") >> watched 2>&1 & until grep -q '2 unread' watched; do sleep 0.1; done
 
 ! stop
 $ until grep -q ended watched; do sleep 0.1; done; sed -n '1p;$p' watched

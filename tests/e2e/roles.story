@@ -82,7 +82,7 @@ retrace: Your roles do not grant tenants.create. Ask whoever runs the server for
 [exit 9]
 
 # A token that is taken out of the file fails from the next call on, and its streams end.
-$ (retrace --token-file auditor watch --timeout 10s > watched 2>&1; echo "[exit $?]" >> watched) & sleep 1; python3 - <<'END'
+$ : > watched; (retrace --token-file auditor watch --timeout 60s >> watched 2>&1; echo "[exit $?]" >> watched) & until grep -q 'caught up' watched; do sleep 0.1; done; python3 - <<'END'
 > path = "data/tokens.toml"
 > parts = open(path).read().split("[[")
 > open(path, "w").write("[[".join(part for part in parts if '"auditor"' not in part))

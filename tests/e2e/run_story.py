@@ -148,7 +148,7 @@ class Names:
 
 def run_command(command, directory, environment):
     try:
-        result = subprocess.run(["bash", "-c", command], cwd=directory,
+        result = subprocess.run(["bash", "-c", command], cwd=directory, umask=0o022,
                                 env=environment, text=True, errors="backslashreplace",
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, timeout=PATIENCE_SECONDS)
@@ -193,7 +193,7 @@ def play(story, bin_dir, directory, data):
         STORIES=str(HERE),
         NO_COLOR="1", RETRACE_ENDPOINT=daemon.endpoint, RETRACE_TOKEN=daemon.token,
         RETRACE_TENANT="acme", WORK=str(directory), RETRACED_DATA=str(daemon.data), COLUMNS="120",
-        LC_ALL="C.UTF-8", TZ="UTC")
+        LC_ALL="C.UTF-8", TZ="UTC", no_proxy="*")
     printed = []
     try:
         blocks = list(parse(story))

@@ -154,7 +154,7 @@ TEST_F(WebhookDeliveryTest, ATryIsMadeOnceAndDisablesNothing) {
 TEST_F(WebhookDeliveryTest, AnEndpointThatFailsIsTriedAgain) {
   const std::string webhook = Create("/broken");
   DeleteACustomer();
-  EXPECT_TRUE(Eventually([&] { return OnlyDelivery(webhook).attempt_count() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return OnlyDelivery(webhook).attempt_count() >= 1; }));
   const v1::Delivery delivery = OnlyDelivery(webhook);
   EXPECT_EQ(delivery.state(), v1::Delivery::PENDING);
   EXPECT_TRUE(delivery.has_next_attempt_time());

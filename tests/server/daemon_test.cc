@@ -42,7 +42,7 @@ Ended Retraced(std::vector<std::string> arguments) {
 
 TEST(RunProgram, KillsWhatDoesNotEnd) {
   std::string output;
-  EXPECT_EQ(testing::RunProgram({"/bin/sh", "-c", "echo begun; exec sleep 1000"}, &output, 1), 137);
+  EXPECT_EQ(testing::RunProgram({"/bin/sh", "-c", "echo begun; exec sleep 1000"}, &output, 5), 137);
   EXPECT_EQ(output, "begun\nkilled: it ran longer than it may\n");
 }
 

@@ -95,12 +95,13 @@ TEST_F(HttpLargeTest, RefusesLargeAnswersOfQueriesOnly) {
 
 // Or a few clients, each of which takes a piece before each time-out, would hold all large answers.
 TEST(HttpSlowReaderTest, IsGivenUp) {
-  constexpr size_t kHuge = 64 << 20;
+  constexpr size_t kHuge = 16 << 20;  // more than the system takes of one connection
+  const std::string huge(kHuge, 'x');
   ServerOptions options;
   options.addresses = {"127.0.0.1:0"};
   options.limits = {.write_time = absl::Milliseconds(300), .write_bytes_per_second = kHuge << 4};
-  const auto server = Server::Start(std::move(options), [](const ExchangePtr& exchange) {
-    exchange->Send(TextReply(200, std::string(kHuge, 'x')));
+  const auto server = Server::Start(std::move(options), [&huge](const ExchangePtr& exchange) {
+    exchange->Send(TextReply(200, huge));
   });
   ASSERT_TRUE(server.ok()) << server.status();
   HttpClient slow((*server)->ports().front());

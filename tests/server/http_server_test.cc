@@ -311,7 +311,7 @@ TEST_F(HttpServerTest, IsNotHeldByDrops) {
 }
 
 TEST_F(HttpServerTest, ClosesIdleConnectionsWithoutAWord) {
-  Start({.idle_time = absl::Milliseconds(50)});
+  Start({.idle_time = absl::Milliseconds(500)});
   HttpClient silent(port());
   EXPECT_TRUE(silent.ReadsEnd());
   HttpClient client(port());

@@ -4,8 +4,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -125,8 +127,9 @@ TEST_F(RpcFlowTest, RefusesWhenTooManyQueriesWait) {
     release.WaitForNotification();
     return v1::GetCommitResponse();
   };
-  std::vector<std::thread> callers;
   std::atomic<int> answered{0};
+  std::vector<std::jthread> callers;
+  absl::Cleanup end = [&] { release.Notify(); };
   const auto call = [&] { answered += CallRaw("GetCommit", CommitRequest()).ok() ? 1 : 0; };
   callers.emplace_back(call);
   ASSERT_TRUE(Eventually([&] { return running == 1; }));
@@ -140,15 +143,15 @@ TEST_F(RpcFlowTest, RefusesWhenTooManyQueriesWait) {
   v1::GetDigestRequest digest;
   digest.set_parent("tenants/acme");
   EXPECT_TRUE(CallRaw("GetDigest", digest).ok());
-  release.Notify();
-  for (std::thread& caller : callers) {
-    caller.join();
-  }
+  std::move(end).Invoke();
+  callers.clear();
   EXPECT_EQ(answered, 2);
 }
 
 TEST_F(RpcFlowTest, DoesNotBeginAQueryAfterItsDeadline) {
-  Start({.query_threads = 1, .default_deadline = absl::Milliseconds(50)});
+  // Time enough for the first to begin, however busy the machine is.
+  const absl::Duration deadline = absl::Seconds(2);
+  Start({.query_threads = 1, .default_deadline = deadline});
   absl::Notification release;
   std::atomic<int> begun{0};
   get_commit = [&](const QueryCall&, const v1::GetCommitRequest&) {
@@ -156,18 +159,19 @@ TEST_F(RpcFlowTest, DoesNotBeginAQueryAfterItsDeadline) {
     release.WaitForNotification();
     return v1::GetCommitResponse();
   };
-  std::thread first([&] { CallRaw("GetCommit", CommitRequest()); });
+  std::vector<std::jthread> callers;
+  absl::Cleanup end = [&] { release.Notify(); };
+  callers.emplace_back([&] { CallRaw("GetCommit", CommitRequest()); });
   ASSERT_TRUE(Eventually([&] { return begun == 1; }));
-  std::thread second([&] {
+  callers.emplace_back([&] {
     const grpc::Status status = CallRaw("GetCommit", CommitRequest());
     EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
     EXPECT_EQ(ErrorOf(status).reason, "DEADLINE_PASSED");
   });
   ASSERT_TRUE(Eventually([&] { return rpc_->pool(Lane::kQuick).waiting() == 1; }));
-  absl::SleepFor(absl::Milliseconds(60));
-  release.Notify();
-  first.join();
-  second.join();
+  absl::SleepFor(deadline + absl::Milliseconds(100));
+  std::move(end).Invoke();
+  callers.clear();
   EXPECT_EQ(begun, 1);
 }
 

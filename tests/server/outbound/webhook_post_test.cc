@@ -119,7 +119,7 @@ TEST_F(WebhookPostTest, StopsReadingALargeAnswer) {
 
 TEST_F(WebhookPostTest, DoesNotKnowWhenTheAnswerIsLost) {
   EXPECT_EQ(Send(Url("/cut")).kind, SendResult::kUnknown);
-  options_.total_timeout = absl::Milliseconds(300);
+  options_.total_timeout = absl::Seconds(2);
   EXPECT_EQ(Send(Url("/slow")).kind, SendResult::kUnknown);
   const SendResult down = Send(fmt::format("http://127.0.0.1:{}/ok", ClosedPort()));
   EXPECT_EQ(down.kind, SendResult::kRetry);
