@@ -40,6 +40,10 @@ void Request(const store::v1::NotificationRequested& event, const CommitHeader& 
 
 void Extend(const store::v1::NotificationExtended& event, const CommitHeader& header,
             Notification& notification) {
+  // What was taken back while it gathered is not told with what came later.
+  if (!Stands(notification) && event.count() > 0) {
+    notification.clear_entities();
+  }
   notification.set_count(notification.count() + event.count());
   notification.set_taken_back_count(notification.taken_back_count() + event.taken_back_count());
   if (event.not_only_a_correction()) {
