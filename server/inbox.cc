@@ -114,6 +114,14 @@ absl::Status Show(const Ledger& ledger, const Principals& principals, const Tena
   return absl::OkStatus();
 }
 
+// What the recipient sees of an item; how far the rest of its notification came is not theirs.
+std::string SeenOf(v1::InboxItem item) {
+  item.mutable_notification()->clear_state();
+  item.mutable_notification()->clear_delivery_count();
+  item.mutable_notification()->clear_update_time();
+  return item.SerializeAsString();
+}
+
 // Members that sign in as the principal.
 absl::StatusOr<std::vector<std::string>> MembersOf(const Ledger& ledger, const Tenant& tenant,
                                                    const std::string& principal) {
@@ -252,13 +260,25 @@ absl::StatusOr<v1::WatchMyNotificationsResponse> Inbox::ChangesSince(
   if (told == 0) {
     return message;
   }
+  const RowView before(ledger_.rows(), call.tenant->number, told);
+  const auto show = [&](const RowView& as_of, const Entry& entry, v1::InboxItem& item) {
+    return Show(ledger_, principals_, *call.tenant, as_of, entry, item);
+  };
   RETRACE_ASSIGN(const auto hits, Entries(view, call.principal->id, "", kMostWatched));
   for (auto hit = hits.rbegin(); hit != hits.rend(); ++hit) {
     RETRACE_ASSIGN(const std::optional<Entry> entry, ReadEntry(view, hit->id));
-    if (entry.has_value() && (entry->delivery->head.update_position() > told ||
-                              entry->notification->head.update_position() > told)) {
-      RETRACE_RETURN_IF_ERROR(
-          Show(ledger_, principals_, *call.tenant, view, *entry, *message.add_items()));
+    if (!entry.has_value() || (entry->delivery->head.update_position() <= told &&
+                               entry->notification->head.update_position() <= told)) {
+      continue;
+    }
+    v1::InboxItem item, was;
+    RETRACE_RETURN_IF_ERROR(show(view, *entry, item));
+    RETRACE_ASSIGN(const std::optional<Entry> then, ReadEntry(before, hit->id));
+    if (then.has_value()) {
+      RETRACE_RETURN_IF_ERROR(show(before, *then, was));
+    }
+    if (!then.has_value() || SeenOf(item) != SeenOf(was)) {
+      *message.add_items() = std::move(item);
     }
   }
   return message;
