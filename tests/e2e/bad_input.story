@@ -30,8 +30,8 @@ $ RETRACE_TENANT= retrace customers list
 retrace: which tenant? Say --tenant ID, set RETRACE_TENANT, or `retrace context set`
 [exit 2]
 
-$ retrace --endpoint unix:$WORK/nothing --timeout 5s customers list
-retrace: no server answers at unix:<path>/nothing within 5s: No such file or directory
+$ retrace --endpoint unix:$WORK/nothing --timeout 3s customers list
+retrace: no server answers at unix:<path>/nothing within 3s: No such file or directory
   is the server running, and is --endpoint right? `retrace context show` tells which one is used
 [exit 3]
 
