@@ -33,6 +33,22 @@ std::string HttpDate() {
   return absl::FormatTime("%a, %d %b %E4Y %H:%M:%S GMT", absl::Now(), absl::UTCTimeZone());
 }
 
+// A target as proxies are sent it, `http://host/path?query`, without scheme and host, which name
+// this server (RFC 9112, 3.2.2); any other as it is.
+std::string_view OriginForm(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (absl::StartsWithIgnoreCase(absl::string_view(target.data(), target.size()),
+                                   absl::string_view(scheme.data(), scheme.size()))) {
+      const size_t path = target.find_first_of("/?", scheme.size());
+      if (path == std::string_view::npos || target[path] == '?') {
+        return "/";
+      }
+      return target.substr(path);
+    }
+  }
+  return target;
+}
+
 }  // namespace
 
 Connection::Connection(Server& server, Socket socket, Strand strand, Peer peer,
@@ -199,8 +215,10 @@ bool Connection::ParseStep() {
   buffer_.consume(used);
   if (in_header) {
     header_bytes_ += used;
-    // The parser counts again from each line that it has taken.
-    const size_t pending = parser_->is_header_done() ? 0 : buffer_.size();
+    // The parser counts again from each line that it has taken. A body that is announced to be too
+    // large ends its work before the header counts as done: what is pending then is that body.
+    const bool header_done = parser_->is_header_done() || error == beast_http::error::body_limit;
+    const size_t pending = header_done ? 0 : buffer_.size();
     if (header_bytes_ + pending > server_.limits().header_bytes) {
       error = beast_http::error::header_limit;
     }
@@ -224,7 +242,7 @@ bool Connection::ParseStep() {
 bool Connection::TakeHeaders() {
   const auto& message = parser_->get();
   request_.method = ViewOf(message.method_string());
-  const std::string_view target = ViewOf(message.target());
+  const std::string_view target = OriginForm(ViewOf(message.target()));
   const size_t question = target.find('?');
   request_.path = target.substr(0, question);
   if (question != std::string_view::npos) {

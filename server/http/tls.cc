@@ -4,8 +4,11 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "server/logging.h"
@@ -60,6 +63,11 @@ absl::StatusOr<std::shared_ptr<net::ssl::context>> Certificate::Read() const {
     ERR_clear_error();
     return absl::FailedPreconditionError(fmt::format("{}: {}", file, error.message()));
   };
+  for (const std::string& file : {cert_file_, key_file_}) {
+    if (access(file.c_str(), R_OK) != 0) {
+      return absl::FailedPreconditionError(fmt::format("{}: {}", file, std::strerror(errno)));
+    }
+  }
   error_code error;
   context->use_certificate_chain_file(cert_file_, error);
   if (error) {

@@ -210,6 +210,8 @@ TEST_F(HttpServerTest, RefusesBodiesThatAreTooLarge) {
   const std::string fits(1000, 'a');
   EXPECT_EQ(HttpClient(port()).Call(HttpRequest("POST", "/f", "", fits)).status, 200);
   EXPECT_EQ(RefusalOf(HttpRequest("POST", "/a", "", fits + "a")), 413);
+  // Also one of which more arrives with the header than a header may have.
+  EXPECT_EQ(RefusalOf(HttpRequest("POST", "/a", "", std::string(20'000, 'a'))), 413);
   EXPECT_EQ(RefusalOf("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999\r\n\r\n"),
             413);
   EXPECT_EQ(RefusalOf("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -221,6 +223,18 @@ TEST_F(HttpServerTest, RefusesBodiesThatAreTooLarge) {
                       std::string(5000, 'x')),
             431);
   ExpectServes();
+}
+
+// Which proxies are sent, and servers must take.
+TEST_F(HttpServerTest, TakesATargetWithItsHost) {
+  Start();
+  EXPECT_EQ(
+      HttpClient(port()).Call("GET http://a.example/b?c HTTP/1.1\r\nHost: a.example\r\n\r\n").body,
+      "GET /b?c ");
+  EXPECT_EQ(
+      HttpClient(port()).Call("GET HTTPS://a.example HTTP/1.1\r\nHost: a.example\r\n\r\n").body,
+      "GET /? ");
+  EXPECT_EQ(RefusalOf("GET ftp://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"), 400);
 }
 
 TEST_F(HttpServerTest, RefusesMoreBodiesThanItHolds) {

@@ -159,7 +159,9 @@ TEST_F(HttpTlsTest, ClosesWhatIsNoTls) {
 }
 
 TEST_F(HttpTlsTest, DoesNotStartWithoutAKeyThatFits) {
-  EXPECT_TRUE(absl::IsFailedPrecondition(Start()));
+  const absl::Status missing = Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(missing));
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("No such file or directory"));
   Install("one");
   fs::copy_file(key(), directory_.Below("kept"));
   Install("two");
