@@ -261,12 +261,13 @@ void AddFollowerVerbs(CLI::App& noun, Session& session) {
   AddFollowerVerb(noun, session, "list", "how far each has come", "", flags, RunFollowerList);
   AddFollowerVerb(noun, session, "parked", "events that could not be handled, and why", "", flags,
                   RunParked);
-  AddFollowerOption(*AddFollowerVerb(noun, session, "pause", "stop it where it is",
-                                     " --reason \"mail server moves\"", flags, RunPause),
-                    *flags);
-  AddFollowerOption(*AddFollowerVerb(noun, session, "resume", "let it go on from where it stopped",
-                                     " --reason \"mail server is back\"", flags, RunResume),
-                    *flags);
+  for (const auto& [name, about, why, run] :
+       {std::tuple("pause", "stop it where it is", "mail server moves", &RunPause),
+        {"resume", "let it go on from where it stopped", "mail server is back", &RunResume}}) {
+    CLI::App* verb = AddFollowerVerb(noun, session, name, about,
+                                     absl::StrCat(" --reason \"", why, "\""), flags, run);
+    AddFollowerOption(*verb, *flags);
+  }
   for (const auto& [name, about, run] :
        {std::tuple("retry", "try an event again that was put aside", &RunRetryParked),
         {"discard", "pass over an event that was put aside", &RunDiscardParked}}) {
