@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -223,6 +224,9 @@ ExitCode Assembly::Prepare() {
   }
   delivering_.outbox = *std::move(outbox);
   delivering_.public_url = config_.public_url;
+  if (!config_.smtp_url.empty() && config_.public_url.empty()) {
+    Log(LogLevel::kWarn, "mail has no links to unsubscribe by: public_url is not set");
+  }
   return ExitCode::kOk;
 }
 
@@ -355,16 +359,16 @@ void Assembly::StartNotifying() {
 
 void Assembly::CollectMetrics() {
   const Sequencer::Counts counts = sequencer_->counts();
-  metrics_.Set("retrace_commits", "Commits written since the start.",
-               static_cast<double>(counts.commits));
-  metrics_.Set("retrace_commit_groups", "Groups of commits synced since the start.",
-               static_cast<double>(counts.groups));
-  metrics_.Set("retrace_refusals", "Commands refused by a decider since the start.",
-               static_cast<double>(counts.refusals));
-  metrics_.Set("retrace_repeats", "Commands answered as repeats since the start.",
-               static_cast<double>(counts.repeats));
-  metrics_.Set("retrace_row_keys", "Keys written to rows since the start.",
-               static_cast<double>(counts.keys_written));
+  metrics_.SetTotal("retrace_commits_total", "Commits written since the start.",
+                    static_cast<double>(counts.commits));
+  metrics_.SetTotal("retrace_commit_groups_total", "Groups of commits synced since the start.",
+                    static_cast<double>(counts.groups));
+  metrics_.SetTotal("retrace_refusals_total", "Commands refused by a decider since the start.",
+                    static_cast<double>(counts.refusals));
+  metrics_.SetTotal("retrace_repeats_total", "Commands answered as repeats since the start.",
+                    static_cast<double>(counts.repeats));
+  metrics_.SetTotal("retrace_row_keys_total", "Keys written to rows since the start.",
+                    static_cast<double>(counts.keys_written));
   metrics_.Set("retrace_queued_commands", "Commands that wait to be decided.",
                static_cast<double>(sequencer_->queued()));
   metrics_.Set("retrace_rows_memory_bytes", "Memory that the rows' store holds.",
@@ -376,21 +380,27 @@ void Assembly::CollectMetrics() {
                static_cast<double>(rpc_->streams().running()));
   http_->Collect(metrics_);
   const FollowerLag lag = follower_->Lag();
+  const std::map<std::string, std::string> follower = {
+      {"follower", std::string(domain::kNotificationFollower)}};
   metrics_.Set("retrace_follower_lag_commits",
-               "Commits that the follower of notifications has not looked at.",
-               static_cast<double>(lag.commits));
+               "Commits that the follower has not looked at, of the tenant with the most.",
+               static_cast<double>(lag.commits), follower);
   metrics_.Set("retrace_follower_lag_seconds", "For how long the first of them has been there.",
-               lag.seconds);
+               lag.seconds, follower);
+  metrics_.Set("retrace_follower_parked_events", "Events that wait for an administrator.",
+               static_cast<double>(lag.parked), follower);
   const Deliverer::Counts delivered = deliverer_->counts();
-  metrics_.Set("retrace_deliveries_sent", "Deliveries that arrived since the start.",
-               static_cast<double>(delivered.sent));
-  metrics_.Set("retrace_deliveries_retried", "Attempts since the start that are made again.",
-               static_cast<double>(delivered.retried));
-  metrics_.Set("retrace_deliveries_failed", "Deliveries given up since the start.",
-               static_cast<double>(delivered.failed));
-  metrics_.Set("retrace_deliveries_suppressed", "Deliveries that nobody wanted since the start.",
-               static_cast<double>(delivered.suppressed));
-  metrics_.Set("retrace_deliveries_waiting", "Deliveries that are due.",
+  metrics_.SetTotal("retrace_deliveries_sent_total", "Deliveries that arrived since the start.",
+                    static_cast<double>(delivered.sent));
+  metrics_.SetTotal("retrace_deliveries_retried_total",
+                    "Attempts since the start that are made again.",
+                    static_cast<double>(delivered.retried));
+  metrics_.SetTotal("retrace_deliveries_failed_total", "Deliveries given up since the start.",
+                    static_cast<double>(delivered.failed));
+  metrics_.SetTotal("retrace_deliveries_suppressed_total",
+                    "Deliveries that nobody wanted since the start.",
+                    static_cast<double>(delivered.suppressed));
+  metrics_.Set("retrace_deliveries_waiting", "Deliveries that are due and wait for their turn.",
                static_cast<double>(delivered.waiting));
   backup_schedule_->SetMetrics(metrics_);
 }

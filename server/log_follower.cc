@@ -168,6 +168,7 @@ absl::StatusOr<bool> LogFollower::MustHold(const Tenant& tenant,
 absl::Status LogFollower::Open(Tenant& tenant, Progress& progress) {
   RETRACE_ASSIGN(const v1::Follower follower, Read(tenant));
   progress.position = static_cast<Position>(follower.position());
+  progress.parked = static_cast<size_t>(follower.parked_size());
   progress.recorded = progress.position;
   RETRACE_ASSIGN(const bool hold, MustHold(tenant, follower));
   if (hold) {
@@ -204,6 +205,7 @@ absl::Status LogFollower::Follow(Tenant& tenant) {
     status.Update(RetryParked(tenant, follower, progress));
     // What was parked may not be any more.
     RETRACE_ASSIGN(follower, Read(tenant));
+    progress.parked = static_cast<size_t>(follower.parked_size());
     status.Update(Walk(tenant, follower, progress));
   }
   SetLag(tenant, progress);
@@ -336,7 +338,7 @@ absl::Status LogFollower::Record(Tenant& tenant, Progress& progress) {
 
 void LogFollower::SetLag(const Tenant& tenant, const Progress& progress) {
   absl::MutexLock lock(&lag_mutex_);
-  lag_[&tenant] = {progress.position, progress.first_waiting_us};
+  lag_[&tenant] = progress;
 }
 
 FollowerLag LogFollower::LagOf(const Tenant& tenant) const {
@@ -344,9 +346,10 @@ FollowerLag LogFollower::LagOf(const Tenant& tenant) const {
   FollowerLag lag;
   absl::MutexLock lock(&lag_mutex_);
   const auto known = lag_.find(&tenant);
-  const Position position = known == lag_.end() ? 0 : known->second.first;
-  lag.commits = visible > position ? visible - position : 0;
-  const int64_t first_us = known == lag_.end() ? 0 : known->second.second;
+  const Progress progress = known == lag_.end() ? Progress() : known->second;
+  lag.commits = visible > progress.position ? visible - progress.position : 0;
+  lag.parked = progress.parked;
+  const int64_t first_us = progress.first_waiting_us;
   if (lag.commits > 0 && first_us > 0) {
     const int64_t now_us =
         ledger_.options().wall_us ? ledger_.options().wall_us() : absl::ToUnixMicros(absl::Now());
@@ -356,11 +359,12 @@ FollowerLag LogFollower::LagOf(const Tenant& tenant) const {
 }
 
 FollowerLag LogFollower::Lag() const {
-  FollowerLag most;
+  FollowerLag most;  // but for what is parked: of all
   for (const Tenant* tenant : ledger_.tenants().All()) {
     const FollowerLag lag = LagOf(*tenant);
     most.commits = std::max(most.commits, lag.commits);
     most.seconds = std::max(most.seconds, lag.seconds);
+    most.parked += lag.parked;
   }
   return most;
 }

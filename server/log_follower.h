@@ -44,6 +44,7 @@ struct FollowerOptions {
 struct FollowerLag {
   uint64_t commits = 0;
   double seconds = 0;  // since the first of them was committed, by the ledger's clock
+  size_t parked = 0;   // events, besides
 };
 
 // Thread-safe. Runs on a thread of its own from the first moment on.
@@ -76,6 +77,7 @@ class LogFollower {
     bool dirty = false;  // something was done since `recorded`
     absl::Time next_record = absl::InfinitePast();
     bool more = false;             // its turn was over before it had come to the end
+    size_t parked = 0;             // events
     int64_t first_waiting_us = 0;  // time of the first commit that was not looked at; 0: none
   };
 
@@ -101,8 +103,7 @@ class LogFollower {
   absl::Mutex round_;
   std::map<const Tenant*, Progress> progress_ ABSL_GUARDED_BY(round_);
   mutable absl::Mutex lag_mutex_;
-  std::map<const Tenant*, std::pair<eventstore::Position, int64_t>> lag_
-      ABSL_GUARDED_BY(lag_mutex_);
+  std::map<const Tenant*, Progress> lag_ ABSL_GUARDED_BY(lag_mutex_);  // as last told
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -67,13 +68,18 @@ MethodMetrics& Metrics::ForMethod(const std::string& name) {
   return *method;
 }
 
-void Metrics::Set(const std::string& name, const std::string& help, double value) {
+// The registry gives the same family for a name, and a family the same metric for the same labels.
+void Metrics::Set(const std::string& name, const std::string& help, double value,
+                  const std::map<std::string, std::string>& labels) {
   absl::MutexLock lock(&mutex_);
-  prometheus::Gauge*& gauge = gauges_[name];
-  if (gauge == nullptr) {
-    gauge = &prometheus::BuildGauge().Name(name).Help(help).Register(*registry_).Add({});
-  }
-  gauge->Set(value);
+  prometheus::BuildGauge().Name(name).Help(help).Register(*registry_).Add(labels).Set(value);
+}
+
+void Metrics::SetTotal(const std::string& name, const std::string& help, double total) {
+  absl::MutexLock lock(&mutex_);
+  prometheus::Counter& counter =
+      prometheus::BuildCounter().Name(name).Help(help).Register(*registry_).Add({});
+  counter.Increment(std::max(0.0, total - counter.Value()));
 }
 
 std::string Metrics::Text() const {

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,8 +52,12 @@ class Metrics {
   // Of the RPC of that full name; the same for the same name.
   MethodMetrics& ForMethod(const std::string& name);
 
-  // Sets a gauge, made at first use. Names are Prometheus' (`retrace_commits_total`).
-  void Set(const std::string& name, const std::string& help, double value);
+  // Sets a gauge, made at first use.
+  void Set(const std::string& name, const std::string& help, double value,
+           const std::map<std::string, std::string>& labels = {});
+  // Sets a counter, made at first use, to what was counted since the start; `name` ends in
+  // `_total`.
+  void SetTotal(const std::string& name, const std::string& help, double total);
 
   std::string Text() const;
   // Replaces the file with the text as it is now: a reader sees the old one or the new one.
@@ -64,7 +69,6 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& seconds_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<MethodMetrics>> methods_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, prometheus::Gauge*> gauges_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace retrace::server

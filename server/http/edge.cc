@@ -46,11 +46,11 @@ void Edge::Collect(Metrics& metrics) const {
   const ServerCounts counts = server_->counts();
   metrics.Set("retrace_http_connections", "HTTP connections that are open.",
               static_cast<double>(counts.connections));
-  metrics.Set("retrace_http_requests", "HTTP requests taken since the start.",
-              static_cast<double>(counts.requests));
-  metrics.Set("retrace_http_refused_connections",
-              "HTTP connections refused since the start, since too many were open.",
-              static_cast<double>(counts.refused_connections));
+  metrics.SetTotal("retrace_http_requests_total", "HTTP requests taken since the start.",
+                   static_cast<double>(counts.requests));
+  metrics.SetTotal("retrace_http_refused_connections_total",
+                   "HTTP connections refused since the start, since too many were open.",
+                   static_cast<double>(counts.refused_connections));
 }
 
 }  // namespace retrace::server::http

@@ -25,7 +25,7 @@ class Changes:
         return self.server.retrace("--tenant", tenant, *arguments)
 
     def keys(self):
-        return [self.server.counter(name) for name in ("retrace_commits", "retrace_row_keys")]
+        return [self.server.counter(name) for name in ("retrace_commits_total", "retrace_row_keys_total")]
 
     def raw(self, keys, *more):
         """Seconds in which bare RocksDB writes, or removes, as many keys."""

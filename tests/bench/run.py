@@ -151,11 +151,11 @@ def commands(table, server, bin_dir, directory, seconds):
     server.tenant("mix", 100_000)
     echo = Echo(bin_dir)
     echoed, mixed = [], []
-    before = [server.counter(name) for name in ("retrace_commits", "retrace_row_keys")]
+    before = [server.counter(name) for name in ("retrace_commits_total", "retrace_row_keys_total")]
     for seed in range(3):
         echoed.append(measure(bin_dir / "bench_load", "echo", "--target", echo.target, "--seconds", seconds))
         mixed.append(server.load("mix", "mix", "--seconds", seconds, "--seed", seed + 1))
-    after = [server.counter(name) for name in ("retrace_commits", "retrace_row_keys")]
+    after = [server.counter(name) for name in ("retrace_commits_total", "retrace_row_keys_total")]
     for figures in mixed:
         if set(figures["statuses"]) != {"0"}:
             print(f"  mix: not every command was OK: {figures['statuses']}")
@@ -180,16 +180,16 @@ def keys_per_command(table, server):
     server.tenant("keys", 100)
     for command, bar, arguments in (("update of one indexed field", 5, ["update", "--set", "level=platinum"]),
                                     ("delete", 16, ["delete", "--related", "delete", "--reason", "bench"])):
-        before = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
+        before = [server.counter(n) for n in ("retrace_commits_total", "retrace_row_keys_total")]
         server.retrace("--tenant", "keys", "customers", arguments[0], "#7", *arguments[1:])
-        after = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
+        after = [server.counter(n) for n in ("retrace_commits_total", "retrace_row_keys_total")]
         keys = ratio(after[1] - before[1], after[0] - before[0])
         table.add(f"keys of one {command}", f"{keys:.0f} rows", "-", "-", f"<= {bar}", keys <= bar)
-    before = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
+    before = [server.counter(n) for n in ("retrace_commits_total", "retrace_row_keys_total")]
     server.retrace("--tenant", "keys", "customers", "create", "--set", "given_name=Ann", "--set", "family_name=Smith", "--set",
                    "level=gold", "--phones", "+1 415 555 2671; +1 415 555 2672", "--emails", "ann@example.com",
                    "--set", "external_id=K-1")
-    after = [server.counter(n) for n in ("retrace_commits", "retrace_row_keys")]
+    after = [server.counter(n) for n in ("retrace_commits_total", "retrace_row_keys_total")]
     keys = ratio(after[1] - before[1], after[0] - before[0])
     table.add("keys of one create", f"{keys:.0f} rows", "-", "-", "<= 16", keys <= 16)
 

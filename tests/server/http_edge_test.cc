@@ -106,7 +106,7 @@ TEST_F(HttpEdgeTest, ShowsMetricsToOperators) {
   edge_->Collect(metrics_);
   const HttpReply metrics = Get("/metrics", Bearer("otto"));
   EXPECT_EQ(metrics.status, 200);
-  EXPECT_THAT(metrics.body, HasSubstr("retrace_http_requests 3"));
+  EXPECT_THAT(metrics.body, HasSubstr("retrace_http_requests_total 3"));
 }
 
 TEST_F(HttpEdgeTest, AnswersNotFoundElsewhere) {
