@@ -21,6 +21,7 @@ using google::protobuf::util::TimeUtil;
 using v1::Follower;
 
 constexpr std::string_view kParkedKind = "followers.parked";
+constexpr std::string_view kHeldKind = "deliveries.held";
 
 Follower::Parked* FindParked(std::string_view entity, Follower& follower) {
   for (Follower::Parked& parked : *follower.mutable_parked()) {
@@ -106,6 +107,15 @@ absl::Status TellOfParked(std::string_view follower, const Follower::Parked& par
   return Notify(notice, draft, context);
 }
 
+// Tells administrators that nothing leaves until they decide. This notification does: it is
+// younger.
+absl::Status TellOfHeld(Draft& draft, const Context& context) {
+  Notice notice;
+  notice.kind = kHeldKind;
+  notice.audience.add_roles("administrator");
+  return Notify(notice, draft, context);
+}
+
 // What cannot be told is not told of.
 absl::StatusOr<bool> IsWorthTelling(const Follower::Parked& parked, const Draft& draft) {
   const auto name = ParseName(parked.entity(), "entity");
@@ -176,6 +186,7 @@ absl::Status Decide(const store::v1::AdvanceFollower& command, Draft& draft,
   event->set_epoch(context.header.epoch);
   if (command.hold()) {
     event->set_held_position(context.header.position - 1);
+    RETRACE_RETURN_IF_ERROR(TellOfHeld(draft, context));
   }
   return draft.Emit(entity, std::move(event));
 }

@@ -111,6 +111,16 @@ constexpr std::array kKinds = {
         .next = "To undo it: retrace undo {{change_set}}",
     },
     KindWords{
+        .kind = "deliveries.held",
+        .subject = "Deliveries wait for your decision",
+        .lead = "The log was recovered or continued after loss. What had been asked for before and "
+                "is not recorded as sent may have been sent all the same, so it waits. What is "
+                "asked for from now on is sent as always.",
+        .next = "To see what waits: retrace deliveries list --filter 'state = PENDING'\n"
+                "To send it: retrace deliveries resolve-held send --reason WHY\n"
+                "To leave it: retrace deliveries resolve-held skip --reason WHY",
+    },
+    KindWords{
         .kind = "followers.parked",
         .subject = "A follower of the log could not handle an event",
         .lead = "A follower of the log could not handle an event and put it aside. Later events of "
@@ -187,7 +197,7 @@ constexpr std::array kKinds = {
         .subject = "A webhook was disabled",
         .lead = "A webhook was disabled, since its endpoint takes nothing. Nothing is sent there "
                 "any more.",
-        .next = "When the endpoint is well again, enable the webhook: retrace webhooks list",
+        .next = "When the endpoint is well again: retrace webhooks resume {{about}}",
     },
     KindWords{
         .kind = "webhooks.tested",

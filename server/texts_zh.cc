@@ -106,6 +106,16 @@ constexpr std::array kKinds = {
         .next = "如需撤销：retrace undo {{change_set}}",
     },
     KindWords{
+        .kind = "deliveries.held",
+        .subject = "有通知等待您决定是否发送",
+        .lead =
+            "日志已从备份恢复，或在丢失部分数据后继续使用。此前要求发送、但没有发送记录的通知可能"
+            "已经发出，因此暂不发送。此后的通知照常发送。",
+        .next = "查看等待中的通知：retrace deliveries list --filter 'state = PENDING'\n"
+                "发送：retrace deliveries resolve-held send --reason 原因\n"
+                "不发送：retrace deliveries resolve-held skip --reason 原因",
+    },
+    KindWords{
         .kind = "followers.parked",
         .subject = "后台处理程序（日志跟随）未能处理某个事件",
         .lead = "一个后台处理程序（日志跟随）未能处理某个事件，已将其搁置。同一实体的后续事件将排队"
@@ -183,7 +193,7 @@ constexpr std::array kKinds = {
         .kind = "webhooks.disabled",
         .subject = "一个 Webhook 已停用",
         .lead = "由于接收端拒绝接收，一个 Webhook 已被停用，不会再向其发送任何内容。",
-        .next = "接收端恢复正常后，请重新启用该 Webhook：retrace webhooks list",
+        .next = "接收端恢复正常后，请重新启用该 Webhook：retrace webhooks resume {{about}}",
     },
     KindWords{
         .kind = "webhooks.tested",

@@ -109,6 +109,15 @@ $ retrace deliveries resolve-held skip --reason "nothing is held"
 retrace: Nothing is held. There is nothing to decide. (STATE_REFUSED)
 [exit 8]
 
+# There is one follower.
+$ retrace followers pause --follower nope --reason "mail server moves"
+retrace: There is no `tenants/acme/followers/nope`. List the tenant's followers. (ENTITY_NOT_FOUND)
+[exit 6]
+
+$ retrace followers pause --follower notifications --reason "mail server moves" 2> /dev/null | grep paused; retrace followers resume --reason "it moved" 2> /dev/null | grep paused
+paused            true
+paused            false
+
 # What comes is shown as it comes. While the server is away the watch waits, then goes on where it was.
 $ retraced token new --data data --principal bo --role agent --tenant acme > bo; retrace members create bo --display-name Bo --principal bo > /dev/null 2>&1; for name in Beta Gamma; do retrace customers create --display-name $name --owner bo > /dev/null 2>&1; done; until retrace --token-file bo customers list > /dev/null 2>&1; do sleep 0.1; done
 

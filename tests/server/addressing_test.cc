@@ -96,7 +96,7 @@ TEST_F(AddressingTest, WhatNobodyCouldBeMailedStaysUnmailed) {
   resolve.mutable_options()->set_reason("looked at");
   Do(resolve);
   Follow();
-  EXPECT_THAT(Deliveries(), IsEmpty());
+  EXPECT_THAT(Deliveries("kind = \"customers.deleted\""), IsEmpty());
 }
 
 // So that other tenants have their turn, and a stop does not wait for the end.

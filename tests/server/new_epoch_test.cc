@@ -12,6 +12,8 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // A log that was recovered, or continued after a loss: what it does not know of may have left.
+constexpr char kDeleted[] = "kind = \"customers.deleted\"";
+
 class NewEpochTest : public NotifyingTest {
  protected:
   void BeginEpoch() {
@@ -53,6 +55,7 @@ class NewEpochTest : public NotifyingTest {
 TEST_F(NewEpochTest, NothingIsHeldWhereNothingWasAsked) {
   BeginEpoch();
   EXPECT_EQ(Row().held_position(), 0);
+  EXPECT_THAT(InboxOf("boss"), IsEmpty());
 }
 
 TEST_F(NewEpochTest, WhatWasAskedBeforeWaitsAndWhatComesNowDoesNot) {
@@ -60,6 +63,9 @@ TEST_F(NewEpochTest, WhatWasAskedBeforeWaitsAndWhatComesNowDoesNot) {
   Follow();
   BeginEpoch();
   EXPECT_GT(Row().held_position(), 0);
+  // Whoever decides is told, although what is older waits.
+  EXPECT_THAT(KindsOf(InboxOf("boss")), ::testing::ElementsAre("deliveries.held"));
+  EXPECT_THAT(Deliveries("kind = \"deliveries.held\" AND channel = EMAIL"), SizeIs(1));
   Delete(NewCustomer("Beta", "anna"));
   Follow();
   EXPECT_THAT(Deliveries("recipient = \"tenants/acme/members/anna\" AND channel = EMAIL"),
@@ -70,9 +76,9 @@ TEST_F(NewEpochTest, WhatIsHeldLeavesByNoTimer) {
   GatherInAnOpenChangeSet();
   BeginEpoch();
   CloseByItself();
-  EXPECT_THAT(Deliveries(), IsEmpty());
+  EXPECT_THAT(Deliveries(kDeleted), IsEmpty());
   Decide(v1::ResolveHeldDeliveriesRequest::SEND);
-  EXPECT_THAT(Deliveries(), SizeIs(1));
+  EXPECT_THAT(Deliveries(kDeleted), SizeIs(1));
 }
 
 TEST_F(NewEpochTest, WhatWasSkippedStaysSkipped) {
@@ -80,7 +86,7 @@ TEST_F(NewEpochTest, WhatWasSkippedStaysSkipped) {
   BeginEpoch();
   Decide(v1::ResolveHeldDeliveriesRequest::SKIP);
   CloseByItself();
-  EXPECT_THAT(Deliveries(), IsEmpty());
+  EXPECT_THAT(Deliveries(kDeleted), IsEmpty());
 }
 }  // namespace
 }  // namespace retrace::server
