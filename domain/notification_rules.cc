@@ -77,6 +77,7 @@ std::string OwnerOf(const Row* row) {
 struct Told {
   std::vector<v1::NotifiedEntity> entities;
   int64_t count = 0;
+  std::string about, message;  // see Notice
 };
 // What it is that happens to whom.
 struct Telling {
@@ -191,8 +192,7 @@ absl::StatusOr<Reach> ReachOf(const std::string& recipient, std::string_view kin
 
 // Asks for the notification and puts it into the recipient's inbox at once.
 absl::Status Ask(std::string_view kind, const std::string& recipient, const Told& told,
-                 const std::string& corrects, const std::string& about, Draft& draft,
-                 const Context& context) {
+                 const std::string& corrects, Draft& draft, const Context& context) {
   RETRACE_ASSIGN(const Reach reach, ReachOf(recipient, kind, draft));
   if (!reach.any()) {
     return absl::OkStatus();
@@ -200,7 +200,8 @@ absl::Status Ask(std::string_view kind, const std::string& recipient, const Told
   Notice notice;
   notice.kind = std::string(kind);
   notice.key = recipient;
-  notice.about = about;
+  notice.about = told.about;
+  notice.message = told.message;
   notice.entities = told.entities;
   notice.count = told.count;
   notice.corrects = corrects;
@@ -273,8 +274,7 @@ absl::Status TellReverse(const Found& heard, std::string_view kind, const std::s
   if (!left) {
     return absl::OkStatus();
   }
-  return Ask(kind, recipient, told, NameOf(draft.header().tenant, heard.entity), /*about=*/"",
-             draft, context);
+  return Ask(kind, recipient, told, NameOf(draft.header().tenant, heard.entity), draft, context);
 }
 
 bool HasEnded(const store::v1::OperationRow& row) {
@@ -290,9 +290,20 @@ bool HasEnded(const store::v1::OperationRow& row) {
   }
 }
 
+// What it was and how it ended, in the API's words, which are the same in every language.
+std::string EndOf(const store::v1::OperationRow& row) {
+  std::string method = row.task().method();
+  if (const size_t package = method.find("v1."); package != std::string::npos) {
+    method.erase(0, package + 3);
+  }
+  return fmt::format("{}: {} ({} OK, {} REFUSED, {} DRIFTED, {} SKIPPED)", method,
+                     v1::OperationMetadata::State_Name(row.state()), row.ok(), row.refused(),
+                     row.drifted(), row.skipped());
+}
+
 // The operations that the commit ends, told to whoever started them.
 absl::Status TellEndedOperations(Draft& draft, const Context& context) {
-  std::vector<std::pair<EntityRef, std::string>> ended;
+  std::vector<std::pair<Told, std::string>> ended;
   for (const auto& [entity, touched] : draft.touched()) {
     if (entity.kind != KindNumber::kOperation || touched.before == nullptr) {
       continue;
@@ -300,13 +311,15 @@ absl::Status TellEndedOperations(Draft& draft, const Context& context) {
     const auto& after = touched.after->As<store::v1::OperationRow>();
     if (!HasEnded(touched.before->As<store::v1::OperationRow>()) && HasEnded(after) &&
         !after.task().plan_only() && !after.actor().empty()) {
-      ended.emplace_back(entity, after.actor());
+      Told told;
+      told.about = NameOf(draft.header().tenant, entity);
+      told.message = EndOf(after);
+      ended.emplace_back(std::move(told), after.actor());
     }
   }
-  for (const auto& [entity, actor] : ended) {
+  for (const auto& [told, actor] : ended) {
     RETRACE_ASSIGN(const std::string asker, RecipientOf(actor, draft, draft.header().tenant));
-    RETRACE_RETURN_IF_ERROR(Ask(kOperationEnded, asker, {}, /*corrects=*/"",
-                                NameOf(draft.header().tenant, entity), draft, context));
+    RETRACE_RETURN_IF_ERROR(Ask(kOperationEnded, asker, told, /*corrects=*/"", draft, context));
   }
   return absl::OkStatus();
 }
@@ -324,10 +337,9 @@ absl::Status AddNotifications(Draft& draft, const Context& context) {
         RETRACE_ASSIGN(heard, Heard(change_set, kind, recipient, draft));
       }
     }
-    RETRACE_RETURN_IF_ERROR(
-        heard.has_value()
-            ? TellReverse(*heard, kind, recipient, told, draft, context)
-            : Ask(kind, recipient, told, /*corrects=*/"", /*about=*/"", draft, context));
+    RETRACE_RETURN_IF_ERROR(heard.has_value()
+                                ? TellReverse(*heard, kind, recipient, told, draft, context)
+                                : Ask(kind, recipient, told, /*corrects=*/"", draft, context));
   }
   return TellEndedOperations(draft, context);
 }

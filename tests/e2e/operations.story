@@ -294,3 +294,10 @@ $ retrace customers delete --filter 'level = "gold"' --related keep --on-drift w
 retrace: --on-drift: wait not in {stop,skip}
   see retrace customers delete --help
 [exit 2]
+
+# Whoever started it is told how each ended, the newest first.
+$ retrace notifications list -o jsonl 2> /dev/null | python3 -c 'import json,sys; [print(json.loads(line)["notification"]["message"]) for line in list(sys.stdin)[:4]]'
+Customers.DeleteCustomer: SUCCEEDED (0 OK, 0 REFUSED, 0 DRIFTED, 0 SKIPPED)
+Customers.UpdateCustomer: SUCCEEDED (118 OK, 0 REFUSED, 0 DRIFTED, 0 SKIPPED)
+Customers.DeleteCustomer: SUCCEEDED (118 OK, 0 REFUSED, 1 DRIFTED, 0 SKIPPED)
+Customers.DeleteCustomer: STOPPED (4 OK, 0 REFUSED, 0 DRIFTED, 0 SKIPPED)
