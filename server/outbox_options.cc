@@ -56,9 +56,13 @@ absl::StatusOr<std::string> ReadPassword(const std::string& file) {
 }
 
 // Of "smtp://HOST:PORT/NAME".
-bool IsThisMachine(std::string_view url) {
+std::string_view HostAndPort(std::string_view url) {
   url.remove_prefix(std::min(url.size(), url.find("://") + 3));
-  url = url.substr(0, url.find('/'));
+  return url.substr(0, url.find('/'));
+}
+
+bool IsThisMachine(std::string_view url) {
+  url = HostAndPort(url);
   const std::string_view host =
       url.starts_with('[') ? url.substr(0, url.find(']') + 1) : url.substr(0, url.find(':'));
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
@@ -68,6 +72,10 @@ absl::Status CheckMail(const Config& config) {
   const bool plain = config.smtp_url.starts_with("smtp://");
   if (!plain && !config.smtp_url.starts_with("smtps://")) {
     return Wrong("smtp_url", "must begin with smtp:// or smtps://");
+  }
+  if (const std::string_view host = HostAndPort(config.smtp_url);
+      host.empty() || host.front() == ':' || host.back() == ':') {
+    return Wrong("smtp_url", "must name a host, and a port behind a colon, if any");
   }
   if (config.smtp_url.find('@') != std::string::npos) {
     return Wrong("smtp_url", "holds a user; that is `smtp_user` and `smtp_password_file`");

@@ -10,7 +10,7 @@ created    3000
 
 # Whoever it is announced to must be there, and it is kept for 30 days at most.
 $ retrace customers delete --filter 'level = "gold"' --related delete --reason "end of campaign" --acknowledge-count 3000 --announce --to team:Sails; retrace customers delete --filter 'level = "gold"' --related delete --reason "end of campaign" --acknowledge-count 3000 --announce --to team:Sales --until 31d
-retrace: to.teams[0] reaches nobody. Name members, teams, roles or principals that there are. (NOBODY_TO_TELL)
+retrace: `Sails` reaches nobody. Name members, teams, roles or principals that there are. (NOBODY_TO_TELL)
   to.teams[0]: must name somebody who can be told: by e-mail, in the app as a principal, or by a webhook
 retrace: ttl is not within 30 days. (INVALID_FIELD)
   ttl: must be more than 0, and at most 30 days

@@ -177,6 +177,9 @@ TEST_F(ConfigTest, ChecksWhatGoesOutside) {
   };
   EXPECT_THAT(fault(&Config::smtp_url, "mail.example.com"), HasSubstr("`smtp_url`"));
   EXPECT_THAT(fault(&Config::smtp_url, "smtp://me:pw@mail.example.com"), HasSubstr("`smtp_url`"));
+  for (const std::string url : {"smtp://", "smtp://:25", "smtp://127.0.0.1:", "smtp:///name"}) {
+    EXPECT_THAT(fault(&Config::smtp_url, url), HasSubstr("`smtp_url`")) << url;
+  }
   EXPECT_THAT(fault(&Config::smtp_tls, "yes"), HasSubstr("`smtp_tls`"));
   EXPECT_THAT(fault(&Config::smtp_user, "me"), HasSubstr("`smtp_user`"));
   EXPECT_THAT(fault(&Config::mail_from, ""), HasSubstr("`mail_from`"));
