@@ -33,22 +33,6 @@ std::string HttpDate() {
   return absl::FormatTime("%a, %d %b %E4Y %H:%M:%S GMT", absl::Now(), absl::UTCTimeZone());
 }
 
-// A target as proxies are sent it, `http://host/path?query`, without scheme and host, which name
-// this server (RFC 9112, 3.2.2); any other as it is.
-std::string_view OriginForm(std::string_view target) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (absl::StartsWithIgnoreCase(absl::string_view(target.data(), target.size()),
-                                   absl::string_view(scheme.data(), scheme.size()))) {
-      const size_t path = target.find_first_of("/?", scheme.size());
-      if (path == std::string_view::npos || target[path] == '?') {
-        return "/";
-      }
-      return target.substr(path);
-    }
-  }
-  return target;
-}
-
 }  // namespace
 
 Connection::Connection(Server& server, Socket socket, Strand strand, Peer peer,
@@ -242,7 +226,7 @@ bool Connection::ParseStep() {
 bool Connection::TakeHeaders() {
   const auto& message = parser_->get();
   request_.method = ViewOf(message.method_string());
-  const std::string_view target = OriginForm(ViewOf(message.target()));
+  const std::string target = OriginForm(ViewOf(message.target()));
   const size_t question = target.find('?');
   request_.path = target.substr(0, question);
   if (question != std::string_view::npos) {

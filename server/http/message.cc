@@ -183,4 +183,15 @@ std::optional<int64_t> ParseDigits(std::string_view text, size_t max_digits) {
   return number;
 }
 
+std::string OriginForm(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (absl::StartsWithIgnoreCase(View(target), View(scheme))) {
+      const size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
+      const std::string_view rest = target.substr(end);
+      return fmt::format("{}{}", rest.starts_with('/') ? "" : "/", rest);
+    }
+  }
+  return std::string(target);
+}
+
 }  // namespace retrace::server::http

@@ -72,4 +72,8 @@ bool IsHeaderValue(std::string_view value);
 // Of a gRPC deadline, a Retry-After...: digits only, at most `max_digits` of them.
 std::optional<int64_t> ParseDigits(std::string_view text, size_t max_digits);
 
+// A request's target as proxies are sent it, `http://host/path?query`, without scheme and host,
+// which name this server (RFC 9112, 3.2.2); any other as it is.
+std::string OriginForm(std::string_view target);
+
 }  // namespace retrace::server::http

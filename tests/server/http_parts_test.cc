@@ -295,5 +295,15 @@ TEST(StaticFiles, TakesNoNameThatLeavesTheDirectory) {
   }
 }
 
+TEST(OriginFormTest, TakesATargetWithItsHost) {
+  EXPECT_EQ(OriginForm("http://a.example/b?c"), "/b?c");
+  EXPECT_EQ(OriginForm("HTTPS://a.example:443/"), "/");
+  EXPECT_EQ(OriginForm("http://a.example"), "/");
+  EXPECT_EQ(OriginForm("http://a.example?c"), "/?c");
+  for (const std::string_view other : {"/b?u=http://a.example/", "*", "ftp://a.example/", ""}) {
+    EXPECT_EQ(OriginForm(other), other);
+  }
+}
+
 }  // namespace
 }  // namespace retrace::server::http

@@ -225,18 +225,6 @@ TEST_F(HttpServerTest, RefusesBodiesThatAreTooLarge) {
   ExpectServes();
 }
 
-// Which proxies are sent, and servers must take.
-TEST_F(HttpServerTest, TakesATargetWithItsHost) {
-  Start();
-  EXPECT_EQ(
-      HttpClient(port()).Call("GET http://a.example/b?c HTTP/1.1\r\nHost: a.example\r\n\r\n").body,
-      "GET /b?c ");
-  EXPECT_EQ(
-      HttpClient(port()).Call("GET HTTPS://a.example HTTP/1.1\r\nHost: a.example\r\n\r\n").body,
-      "GET /? ");
-  EXPECT_EQ(RefusalOf("GET ftp://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"), 400);
-}
-
 TEST_F(HttpServerTest, RefusesMoreBodiesThanItHolds) {
   Start({.all_body_bytes = 1500});
   HttpClient first(port());
