@@ -70,7 +70,8 @@ void DropTitlesAndToken(v1::Plan& plan);
 // Who is told what; each asks for notifications in the draft.
 absl::Status TellAudience(const Found& announcement, std::string_view kind, std::string message,
                           Draft& draft, const Context& context);
-// The audience and the askers; of a request also those who hold the command's permission.
+// The audience, the askers and who objected, but for who acts; of a request also those who hold the
+// command's permission.
 absl::Status TellEverybody(const Found& announcement, std::string_view kind, std::string message,
                            Draft& draft, const Context& context);
 // The asker, who planned it and who approved it, but for who acts.

@@ -10,6 +10,7 @@
 #include "domain/plan.h"
 #include "domain/recipient.h"
 #include "domain/resource.h"
+#include "domain/server_log.h"
 #include "fmt/format.h"
 
 namespace retrace::domain {
@@ -22,12 +23,18 @@ const store::v1::AnnouncementRow& RowOf(const Found& announcement) {
 }
 const v1::Announcement& ShownOf(const Found& announcement) { return RowOf(announcement).shown(); }
 
-// Those whose announcement it is, but for who acts.
-void AddAskers(const Found& announcement, const Context& context, v1::Audience& audience) {
+// Those whose announcement it is.
+std::set<std::string> AskersOf(const Found& announcement) {
   const v1::Announcement& shown = ShownOf(announcement);
-  for (const std::string& person : std::set<std::string>{
-           shown.asker(), RowOf(announcement).planner_person(), shown.approver()}) {
-    if (!person.empty() && person != PersonOf(context.header)) {
+  return {shown.asker(), RowOf(announcement).planner_person(), shown.approver()};
+}
+
+// Adds them, but for who acts: they know. What the server does by itself nobody does, in whose name
+// ever it stands in history.
+void Add(const std::set<std::string>& people, const Context& context, v1::Audience& audience) {
+  const bool by_itself = context.header.actor == kServerActor;
+  for (const std::string& person : people) {
+    if (!person.empty() && (by_itself || person != PersonOf(context.header))) {
       audience.add_recipients(PrincipalName(person));
     }
   }
@@ -95,14 +102,18 @@ absl::Status TellAudience(const Found& announcement, std::string_view kind, std:
 absl::Status TellEverybody(const Found& announcement, std::string_view kind, std::string message,
                            Draft& draft, const Context& context) {
   v1::Audience audience = ShownOf(announcement).to();
-  AddAskers(announcement, context, audience);
+  std::set<std::string> people = AskersOf(announcement);
+  for (const v1::Announcement::Objection& objection : ShownOf(announcement).objections()) {
+    people.insert(objection.principal());
+  }
+  Add(people, context, audience);
   return TellWithHolders(announcement, kind, std::move(audience), message, draft, context);
 }
 
 absl::Status TellAskers(const Found& announcement, std::string_view kind, std::string message,
                         Draft& draft, const Context& context) {
   v1::Audience audience;
-  AddAskers(announcement, context, audience);
+  Add(AskersOf(announcement), context, audience);
   return audience.recipients().empty()
              ? absl::OkStatus()
              : Tell(announcement, kind, std::move(audience), std::move(message), draft, context);
