@@ -226,6 +226,18 @@ bool AreOne(const Acting& a, const Acting& b) {
   return a.person == b.person || a.person == b.principal || a.principal == b.person;
 }
 
+// What somebody did is theirs alone, by their own token or through the same service again: on whose
+// behalf another service acts is what it says.
+bool MaySpeakAs(const Acting& other, const Acting& acting) {
+  return acting.person == other.person &&
+         (acting.principal == other.principal || acting.principal == acting.person);
+}
+
+Acting AskerOf(const AnnouncementRow& row) { return {row.shown().asker(), row.asker_principal()}; }
+Acting PlannerOf(const AnnouncementRow& row) {
+  return {row.planner_person(), row.shown().planner()};
+}
+
 }  // namespace
 
 Kind AnnouncementKind() {
@@ -280,14 +292,19 @@ const std::string& PersonOf(const CommitHeader& header) {
 
 bool IsAsker(const AnnouncementRow& row, const CommitHeader& header) {
   const Acting acting{PersonOf(header), header.actor};
-  return AreOne({row.shown().asker(), row.asker_principal()}, acting) ||
-         (row.has_planned() && AreOne({row.planner_person(), row.shown().planner()}, acting));
+  return AreOne(AskerOf(row), acting) || (row.has_planned() && AreOne(PlannerOf(row), acting));
+}
+
+bool MaySpeakAsAsker(const AnnouncementRow& row, const CommitHeader& header) {
+  const Acting acting{PersonOf(header), header.actor};
+  return MaySpeakAs(AskerOf(row), acting) ||
+         (row.has_planned() && MaySpeakAs(PlannerOf(row), acting));
 }
 
 bool HasSecondPerson(const AnnouncementRow& row) {
   const Announcement& shown = row.shown();
-  return !shown.approver().empty() && !AreOne({shown.asker(), row.asker_principal()},
-                                              {shown.approver(), row.approver_principal()});
+  return !shown.approver().empty() &&
+         !AreOne(AskerOf(row), {shown.approver(), row.approver_principal()});
 }
 
 bool IsOpen(State state) { return state == Announcement::REQUESTED || state == Announcement::OPEN; }

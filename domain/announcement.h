@@ -40,8 +40,11 @@ Kind AnnouncementKind();
 
 // For whom somebody acts: who calls, or on whose behalf a service does.
 const std::string& PersonOf(const CommitHeader& header);
-// Whether it is theirs: who acts announced or planned it.
+// Whether who acts may be who announced or planned it, and so is no second person.
 bool IsAsker(const store::v1::AnnouncementRow& row, const CommitHeader& header);
+// Whether who acts is who announced or planned it, beyond doubt, and so may take back what they
+// said.
+bool MaySpeakAsAsker(const store::v1::AnnouncementRow& row, const CommitHeader& header);
 // Whether somebody approved it who is not who announced it.
 bool HasSecondPerson(const store::v1::AnnouncementRow& row);
 

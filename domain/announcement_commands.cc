@@ -47,7 +47,7 @@ absl::StatusOr<Found> FindOpen(const std::string& name, const v1::CommandOptions
 }
 
 bool IsTheirs(const Found& found, const Context& context) {
-  return IsAsker(found.row->As<AnnouncementRow>(), context.header);
+  return MaySpeakAsAsker(found.row->As<AnnouncementRow>(), context.header);
 }
 
 absl::Status CheckAsker(const Found& found, const Context& context) {
@@ -217,7 +217,7 @@ absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
   RETRACE_RETURN_IF_ERROR(CheckMayGive(row, context));
   const bool requested = row.shown().state() == Announcement::REQUESTED;
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
-  if (IsTheirs(found, context) && (!requested || policy.require_second_person())) {
+  if (IsAsker(row, context.header) && (!requested || policy.require_second_person())) {
     return Refusal(v1::SECOND_PERSON_REQUIRED, "Somebody else approves what you announced.")
         .Next("Ask another person who holds the command's permissions.");
   }
@@ -297,7 +297,8 @@ absl::Status Decide(const v1::ExecuteRequest& request, Draft& draft, const Conte
     return Refusal(v1::STATE_REFUSED, "It has no plan yet.")
         .Next("Approve it first: that plans it in your name.");
   }
-  if (!IsTheirs(found, context) && !HasSecondPerson(found.row->As<AnnouncementRow>())) {
+  const auto& row = found.row->As<AnnouncementRow>();
+  if (!IsAsker(row, context.header) && !HasSecondPerson(row)) {
     RETRACE_RETURN_IF_ERROR(
         draft.Emit(found.entity, std::make_shared<store::v1::AnnouncementApproved>()));
   }
