@@ -50,6 +50,14 @@ bool IsTheirs(const Found& found, const Context& context) {
   return MaySpeakAsAsker(found.row->As<AnnouncementRow>(), context.header);
 }
 
+// Whether it is who acts that approved it last. Whoever else approves it takes their place: they
+// may be allowed to no more.
+bool IsApprover(const Found& found, const Context& context) {
+  const auto& row = found.row->As<AnnouncementRow>();
+  return row.shown().approver() == PersonOf(context.header) &&
+         row.approver_principal() == context.header.actor;
+}
+
 absl::Status CheckAsker(const Found& found, const Context& context) {
   if (IsTheirs(found, context)) {
     return absl::OkStatus();
@@ -221,7 +229,7 @@ absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
     return Refusal(v1::SECOND_PERSON_REQUIRED, "Somebody else approves what you announced.")
         .Next("Ask another person who holds the command's permissions.");
   }
-  if (!requested && HasSecondPerson(row)) {
+  if (!requested && IsApprover(found, context)) {
     return absl::OkStatus();
   }
   auto approved = std::make_shared<store::v1::AnnouncementApproved>();
@@ -297,8 +305,7 @@ absl::Status Decide(const v1::ExecuteRequest& request, Draft& draft, const Conte
     return Refusal(v1::STATE_REFUSED, "It has no plan yet.")
         .Next("Approve it first: that plans it in your name.");
   }
-  const auto& row = found.row->As<AnnouncementRow>();
-  if (!IsAsker(row, context.header) && !HasSecondPerson(row)) {
+  if (!IsAsker(found.row->As<AnnouncementRow>(), context.header) && !IsApprover(found, context)) {
     RETRACE_RETURN_IF_ERROR(
         draft.Emit(found.entity, std::make_shared<store::v1::AnnouncementApproved>()));
   }
