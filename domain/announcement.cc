@@ -85,6 +85,10 @@ void Answer(const Message& event, const CommitHeader& header, AnnouncementRow& r
   } else if (const auto* approved = As<store::v1::AnnouncementApproved>(event)) {
     if (approved->has_planned()) {
       TakePlan(approved->planned(), header, row);
+      // Nobody could object to this plan before its time came: somebody has to say when.
+      if (TimeUtil::TimestampToMicroseconds(shown.execute_time()) <= header.time_us) {
+        shown.clear_execute_time();
+      }
     }
     shown.set_approver(PersonOf(header));
     row.set_approver_principal(header.actor);
