@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "domain/announcement.h"
 #include "domain/commands.h"
 #include "domain/normalise.h"
@@ -98,19 +99,23 @@ absl::Status KeepUntil(int64_t expire_us, const View& view, const Context& conte
   return absl::OkStatus();
 }
 
-std::string TextFor(const store::v1::PlanAnnounced& announced) {
-  std::string text = announced.message();
+// What those who may object have to know.
+std::string TextFor(const AnnouncementRow& row) {
+  const Announcement& shown = row.shown();
+  std::string text = shown.message();
   const auto add = [&text](const std::string& line) { text += (text.empty() ? "" : "\n") + line; };
-  if (announced.has_planned()) {
-    add(SummaryOf(announced.planned().plan()));
+  if (row.has_planned()) {
+    add(SummaryOf(row.planned().plan()));
   }
-  const auto time = [](int64_t us) {
-    return TimeUtil::ToString(TimeUtil::MicrosecondsToTimestamp(us));
+  const auto time = [](const google::protobuf::Timestamp& at) {
+    return absl::FormatTime("%Y-%m-%d %H:%M UTC",
+                            absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(at)),
+                            absl::UTCTimeZone());
   };
-  if (announced.execute_time_us() != 0) {
-    add(fmt::format("It executes itself at {}.", time(announced.execute_time_us())));
+  if (shown.has_execute_time()) {
+    add(fmt::format("It executes itself at {}.", time(shown.execute_time())));
   }
-  add(fmt::format("It can be executed until {}.", time(announced.expire_time_us())));
+  add(fmt::format("It can be executed until {}.", time(shown.expire_time())));
   return text;
 }
 
@@ -171,12 +176,11 @@ absl::Status Decide(const store::v1::ResolvedAnnounce& resolved, Draft& draft,
     RETRACE_RETURN_IF_ERROR(
         KeepUntil(announced->expire_time_us(), draft, context, *announced->mutable_planned()));
   }
-  std::string text = TextFor(*announced);
   Found found{{KindNumber::kAnnouncement, context.new_id()}, nullptr};
   draft.Target(found.entity);
   RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(announced)));
   RETRACE_ASSIGN(found.row, draft.Get(found.entity));
-  return TellBeginning(found, std::move(text), draft, context);
+  return TellBeginning(found, TextFor(found.row->As<AnnouncementRow>()), draft, context);
 }
 
 absl::Status Decide(const v1::AcknowledgeRequest& request, Draft& draft, const Context& context) {
@@ -220,8 +224,9 @@ absl::Status Decide(const v1::ObjectRequest& request, Draft& draft, const Contex
 
 absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
                     const Context& context) {
-  RETRACE_ASSIGN(const Found found, FindOpen(resolved.name(), resolved.options(), draft, context));
-  const auto& row = found.row->As<AnnouncementRow>();
+  RETRACE_ASSIGN(Found found, FindOpen(resolved.name(), resolved.options(), draft, context));
+  const RowPtr before = found.row;
+  const auto& row = before->As<AnnouncementRow>();
   RETRACE_RETURN_IF_ERROR(CheckMayGive(row, context));
   const bool requested = row.shown().state() == Announcement::REQUESTED;
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(draft));
@@ -240,8 +245,10 @@ absl::Status Decide(const store::v1::ResolvedApprove& resolved, Draft& draft,
   }
   const std::string summary = SummaryOf(approved->planned().plan());
   RETRACE_RETURN_IF_ERROR(EmitAnswer(found, std::move(approved), draft));
+  RETRACE_ASSIGN(found.row, draft.Get(found.entity));
   RETRACE_RETURN_IF_ERROR(TellAskers(found, "plans.approved", summary, draft, context));
-  return requested ? TellAudience(found, "plans.announced", summary, draft, context)
+  return requested ? TellAudience(found, "plans.announced",
+                                  TextFor(found.row->As<AnnouncementRow>()), draft, context)
                    : absl::OkStatus();
 }
 

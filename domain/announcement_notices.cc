@@ -49,6 +49,11 @@ absl::Status Tell(const Found& announcement, std::string_view kind, v1::Audience
   notice.audience = std::move(audience);
   notice.about = NameOf(context.header.tenant, announcement.entity);
   notice.message = std::move(message);
+  // Whatever is said of it: what matters is why it will be done. What comes of it later has reasons
+  // of its own.
+  if (IsOpen(ShownOf(announcement).state())) {
+    notice.reason = ShownOf(announcement).reason();
+  }
   // The end is told by a commit of the server's own; what it did, and may be undone, is another.
   if (kind == kExecuted) {
     notice.change_set = static_cast<Position>(ShownOf(announcement).result().change_set());
@@ -81,9 +86,10 @@ absl::Status TellWithHolders(const Found& announcement, std::string_view kind,
 std::string SummaryOf(const v1::Plan& plan) {
   std::vector<std::string> parts;
   for (const v1::Plan::Count& count : plan.counts()) {
-    parts.push_back(fmt::format("{} {}{}{}: {}", count.count(), count.kind(),
-                                count.subkind().empty() ? "" : " ", count.subkind(),
-                                count.change()));
+    const Kind* kind = count.count() == 1 ? FindKind(count.kind()) : nullptr;
+    parts.push_back(
+        fmt::format("{} {}{}{}: {}", count.count(), kind == nullptr ? count.kind() : kind->singular,
+                    count.subkind().empty() ? "" : " ", count.subkind(), count.change()));
   }
   return absl::StrJoin(parts, "; ");
 }

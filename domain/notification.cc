@@ -34,7 +34,9 @@ void Request(const store::v1::NotificationRequested& event, const CommitHeader& 
   }
   if (notification.actor().empty()) {
     notification.set_actor(header.actor);
-    notification.set_reason(header.reason);
+    if (notification.reason().empty()) {
+      notification.set_reason(header.reason);
+    }
   }
 }
 
@@ -264,6 +266,7 @@ absl::Status Notify(const Notice& notice, Draft& draft, const Context& /*context
   notification.set_about(notice.about);
   notification.set_change_set(static_cast<int64_t>(notice.change_set));
   notification.set_message(notice.message);
+  notification.set_reason(notice.reason);
   notification.set_corrects(notice.corrects);
   notification.set_count(notice.count);
   const size_t shown = std::min<size_t>(notice.entities.size(), kMostShown);

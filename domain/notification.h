@@ -39,6 +39,8 @@ struct Notice {
   std::string about;
   // Words for the recipients.
   std::string message;
+  // Why; empty: as the commit says that asks for it.
+  std::string reason;
   // The earliest moment at which it goes out, microseconds since 1970.
   int64_t not_before_us = 0;
   // Tells several of a kind in one change set apart; empty: `about`.
