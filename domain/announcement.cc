@@ -23,6 +23,8 @@ using v1::Announcement;
 using State = v1::Announcement::State;
 
 constexpr uint8_t kDueIndex = 2;
+// Undos of one announcement that are told apart.
+constexpr int kMostUndos = 200;
 
 template <typename Event>
 const Event* As(const Message& event) {
@@ -102,13 +104,17 @@ void Answer(const Message& event, const CommitHeader& header, AnnouncementRow& r
   }
 }
 
-// Keeps which undos stand, and how far.
+// Keeps which undos stand, and how far; of a great many the oldest only in how far.
 void NoteUndo(const store::v1::AnnouncementUndone& event, AnnouncementRow& row) {
   const auto by = static_cast<int64_t>(event.by());
   auto& undos = *row.mutable_undos();
   auto undo = std::find_if(undos.begin(), undos.end(),
                            [by](const auto& one) { return one.change_set() == by; });
   if (undo == undos.end()) {
+    if (undos.size() == kMostUndos) {
+      undos[1].set_entities(undos[0].entities() + undos[1].entities());
+      undos.erase(undos.begin());
+    }
     undos.Add()->set_change_set(by);
     undo = std::prev(undos.end());
   }
