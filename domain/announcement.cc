@@ -356,9 +356,16 @@ absl::Status CheckMayExecute(const Found& announcement, const View& view, const 
   const auto& row = announcement.row->As<AnnouncementRow>();
   const Announcement& shown = row.shown();
   const std::string name = NameOf(context.header.tenant, announcement.entity);
+  if (shown.state() == Announcement::REQUESTED) {
+    return Refusal(v1::PLAN_REQUIRED,
+                   fmt::format("`{}` is a request that nobody who may give the command approved "
+                               "yet, so it has no plan.",
+                               name))
+        .About("announcement", name)
+        .Next("Ask somebody who holds the command's permissions to approve it.");
+  }
   RETRACE_ASSIGN(const v1::Policy policy, PolicyOf(view));
-  if (shown.state() == Announcement::REQUESTED ||
-      (policy.require_second_person() && !HasSecondPerson(row))) {
+  if (policy.require_second_person() && !HasSecondPerson(row)) {
     return Refusal(v1::SECOND_PERSON_REQUIRED,
                    fmt::format("`{}` was not approved yet by somebody else who may give the "
                                "command.",

@@ -55,7 +55,7 @@ absl::Status CheckOpen(const Found& announcement, const Context& context);
 // Refuses who lacks one of the command's permissions (PERMISSION_MISSING).
 absl::Status CheckMayGive(const store::v1::AnnouncementRow& row, const Context& context);
 
-// Why it is not executed: it is a request, has objections that nobody acknowledged
+// Why it is not executed: it is a request (PLAN_REQUIRED), has objections that nobody acknowledged
 // (OBJECTIONS_EXIST), or the policy asks for a second person (SECOND_PERSON_REQUIRED). OK when
 // nothing stands in the way.
 absl::Status CheckMayExecute(const Found& announcement, const View& view, const Context& context);

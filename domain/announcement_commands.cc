@@ -124,6 +124,10 @@ absl::Status ReadObjections(const Found& found, int64_t acknowledged, Draft& dra
   if (acknowledged == 0) {
     return absl::OkStatus();
   }
+  if (count == 0) {
+    return Refusal(v1::INVALID_FIELD, "Nobody objected; there is nothing to acknowledge.")
+        .Field("acknowledge_objections", "there are none");
+  }
   if (acknowledged != count) {
     return Refusal(v1::OBJECTIONS_EXIST,
                    fmt::format("There are {} objections, not {}.", count, acknowledged))
