@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -39,25 +40,66 @@ std::set<Position> TakenBackBy(const Reverted& reverted) {
   return positions;
 }
 
+bool WasRestored(const Draft::Touched& touched) {
+  return touched.before != nullptr &&
+         touched.before->head.lifecycle() == store::v1::RowHead::BINNED && touched.after->live();
+}
+
+// The change set that wrote the entity at that position; nothing when none did.
+absl::StatusOr<std::optional<Position>> WrittenBy(const EntityRef& entity, Position position,
+                                                  const View& view) {
+  RETRACE_ASSIGN(const RowPtr then, view.GetAt(entity, position));
+  return then != nullptr && then->head.update_position() == position
+             ? std::optional<Position>(then->head.change_set())
+             : std::nullopt;
+}
+
+// What is restored from the bin takes back the change set that put it there.
+absl::StatusOr<Position> BinnedBy(const EntityRef& entity, const Row& binned, const View& view) {
+  RETRACE_ASSIGN(const std::optional<Position> by,
+                 WrittenBy(entity, binned.head.deletion().position(), view));
+  // A deletion in several commits is known by its first; this one came later.
+  return by.value_or(binned.head.change_set());
+}
+
 // The change sets of which the draft takes something back, with how many entities of each.
 absl::StatusOr<std::map<Position, int64_t>> TakenBack(const Draft& draft) {
-  std::map<Position, int64_t> taken_back;
+  std::map<EntityRef, std::set<Position>> change_sets;
   for (const DraftEvent& one : draft.events()) {
     if (one.event->GetDescriptor() != Reverted::descriptor()) {
       continue;
     }
-    std::set<Position> change_sets;
     for (const Position position : TakenBackBy(static_cast<const Reverted&>(*one.event))) {
-      RETRACE_ASSIGN(const RowPtr then, draft.base().GetAt(one.entity, position));
-      if (then != nullptr && then->head.update_position() == position) {
-        change_sets.insert(then->head.change_set());
+      RETRACE_ASSIGN(const std::optional<Position> by,
+                     WrittenBy(one.entity, position, draft.base()));
+      if (by.has_value()) {
+        change_sets[one.entity].insert(*by);
       }
     }
-    for (const Position change_set : change_sets) {
+  }
+  for (const auto& [entity, touched] : draft.touched()) {
+    if (WasRestored(touched) && !change_sets.contains(entity)) {
+      RETRACE_ASSIGN(const Position by, BinnedBy(entity, *touched.before, draft.base()));
+      change_sets[entity].insert(by);
+    }
+  }
+  std::map<Position, int64_t> taken_back;
+  for (const auto& [entity, taken] : change_sets) {
+    for (const Position change_set : taken) {
       ++taken_back[change_set];
     }
   }
   return taken_back;
+}
+
+// Whether it may take something back; cheap, since it is asked of every command.
+bool TakesBack(const Draft& draft) {
+  return std::any_of(draft.events().begin(), draft.events().end(),
+                     [](const DraftEvent& one) {
+                       return one.event->GetDescriptor() == Reverted::descriptor();
+                     }) ||
+         std::any_of(draft.touched().begin(), draft.touched().end(),
+                     [](const auto& touched) { return WasRestored(touched.second); });
 }
 
 // The operation that undoes, when one does.
@@ -120,10 +162,7 @@ absl::Status Note(const std::string& announcement, Position undo, int64_t entiti
 }  // namespace
 
 absl::Status NoteUndone(Draft& draft, const Context& context) {
-  const bool undoes = std::any_of(
-      draft.events().begin(), draft.events().end(),
-      [](const DraftEvent& one) { return one.event->GetDescriptor() == Reverted::descriptor(); });
-  if (!undoes) {
+  if (!TakesBack(draft)) {
     return absl::OkStatus();
   }
   // Where nothing announced was executed, no past is read.
