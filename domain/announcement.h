@@ -61,8 +61,8 @@ absl::Status CheckMayGive(const store::v1::AnnouncementRow& row, const Context& 
 absl::Status CheckMayExecute(const Found& announcement, const View& view, const Context& context);
 
 // When the draft takes back something of the change set of an announcement, by an undo or by
-// restoring it from the recycle bin, or something of such an undo: records it, and tells everybody, once for each undoing change set. After decide, for every
-// command.
+// restoring it from the recycle bin, or something of such an undo: records it, and tells everybody,
+// once for each undoing change set. After decide, for every command.
 absl::Status NoteUndone(Draft& draft, const Context& context);
 
 // What a plan does, in a line.

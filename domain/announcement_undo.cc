@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "domain/announcement.h"
+#include "domain/change_set.h"
 #include "domain/index_values.h"
 #include "domain/operation_row.h"
 #include "domain/resource.h"
@@ -118,17 +119,32 @@ absl::StatusOr<int64_t> EntitiesOf(const AnnouncementRow& row, const View& view)
   return operation == nullptr ? 0 : operation->As<store::v1::OperationRow>().entities();
 }
 
-// What an undo, or the undo of one, comes to in words. An operation tells at its first commit, when
-// only one that is whole knows how it will end.
-absl::StatusOr<std::string> TextOf(const AnnouncementRow& after, int64_t entities, bool redone,
-                                   const Draft& draft) {
-  const std::string whole = redone ? "Its undo was undone: it stands." : "";
+// What tells how far it is undone where that is not known yet: an operation tells at its first
+// commit, and a change set that is open may take back more. Empty: it is known.
+absl::StatusOr<std::string> WhatTells(const Draft& draft) {
   if (const EntityRef* operation = OperationIn(draft)) {
     RETRACE_ASSIGN(const RowPtr row, draft.Get(*operation));
     return IsWhole(row->As<store::v1::OperationRow>().task())
-               ? whole
-               : fmt::format("`{}` tells what it leaves as it is.",
-                             NameOf(draft.header().tenant, *operation));
+               ? std::string()
+               : NameOf(draft.header().tenant, *operation);
+  }
+  const EntityRef change_set{KindNumber::kChangeSet, fmt::format("{}", draft.header().change_set)};
+  RETRACE_ASSIGN(const RowPtr row, draft.Get(change_set));
+  return row != nullptr && IsOpenAt(*row, draft.header().time_us)
+             ? NameOf(draft.header().tenant, change_set)
+             : std::string();
+}
+
+// What an undo, or the undo of one, comes to in words.
+absl::StatusOr<std::string> TextOf(const AnnouncementRow& after, int64_t entities, bool redone,
+                                   const Draft& draft) {
+  const std::string whole = redone ? "Its undo was undone: it stands." : "";
+  RETRACE_ASSIGN(const std::string teller, WhatTells(draft));
+  if (!teller.empty()) {
+    return fmt::format("`{}` tells what it leaves as it is.", teller);
+  }
+  if (OperationIn(draft) != nullptr) {
+    return whole;
   }
   if (redone) {
     return after.undos().empty()
