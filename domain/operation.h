@@ -45,15 +45,19 @@ Kind OperationPartKind();
 EntityRef TargetPart(const std::string& operation, uint32_t part);  // 1, 2, 3 ...
 EntityRef ItemPart(const std::string& operation, uint32_t part);
 
+// What tells that a target is not any more what it was as of the task's position.
+enum class DriftSign {
+  kWrite,     // somebody else wrote an entity that it is about
+  kConflict,  // an undo, found without conflicts then, meets one
+  kNone,
+};
+
 // A target, with the command as it is for it.
 struct OperationTarget {
   std::string name;  // as items tell it
-  // Whose last write is judged for drift; kind 0: nobody's.
-  EntityRef entity;
-  // An undo that was found without conflicts as of the task's position: one now is drift.
-  bool judged = false;
-  // How many entities it is about, those that the command takes along not counted.
-  int64_t entities = 1;
+  // What it is about, without what the command takes along.
+  std::vector<EntityRef> entities;
+  DriftSign drift = DriftSign::kWrite;
   std::function<absl::Status(Draft&, const Context&)> decide;
 };
 

@@ -48,10 +48,7 @@ absl::Status TryOne(const OperationTask& task, const OperationTarget& target,
                     const std::set<EntityRef>& left_out, Draft& alone, const Context& context) {
   RETRACE_RETURN_IF_ERROR(target.decide(alone, context));
   RETRACE_RETURN_IF_ERROR(CheckLeftOut(left_out, alone));
-  // What an undo comes to is its commits' business, and its conflicts tell who wrote since.
-  if (target.entity.kind != KindNumber{}) {
-    RETRACE_RETURN_IF_ERROR(CheckAlong(task, alone));
-  }
+  RETRACE_RETURN_IF_ERROR(CheckAlong(task, target, alone));
   return alone.Check(context);
 }
 
@@ -68,7 +65,7 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
   for (const OperationTarget& target : targets) {
     Draft alone(draft, context.header);
     alone.Widen(draft.most_entities(), draft.deletion());
-    if (left_out.contains(target.entity)) {
+    if (IsLeftOut(target, left_out)) {
       counts.set_skipped(counts.skipped() + 1);
       tried.items.push_back(Item(target.name, OperationItem::SKIPPED, "It was taken out."));
       continue;
@@ -79,7 +76,8 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
     if (!status.ok() && ReasonOf(status) == v1::ERROR_REASON_UNSPECIFIED) {
       return status;
     }
-    if (ReasonOf(status) == v1::UNDO_CONFLICT && target.judged && !task.plan_only()) {
+    if (ReasonOf(status) == v1::UNDO_CONFLICT && target.drift == DriftSign::kConflict &&
+        !task.plan_only()) {
       drift = WithoutValues(status);
     }
     if (ReasonOf(status) == v1::PLAN_DRIFTED) {

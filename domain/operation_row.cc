@@ -146,24 +146,37 @@ std::string WriterOf(const OperationTask& task, const Row& row, const Draft& dra
   return row.head.update_position() <= task.position() ||
                  row.head.change_set() == draft.header().change_set
              ? std::string()
-             : fmt::format("{} wrote it at position {}, after the operation's position {}.",
-                           row.head.actor(), row.head.update_position(), task.position());
+             : fmt::format("{} {} it at position {}, after the operation's position {}.",
+                           row.head.actor(), row.purged() ? "purged" : "wrote",
+                           row.head.update_position(), task.position());
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> DriftOf(const OperationTask& task, const OperationTarget& target,
                                     const Draft& draft) {
-  if (target.entity.kind == KindNumber{}) {
-    return std::string();
+  for (const EntityRef& entity : target.entities) {
+    if (target.drift != DriftSign::kWrite) {
+      break;
+    }
+    RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
+    std::string writer = row == nullptr ? std::string() : WriterOf(task, *row, draft);
+    if (!writer.empty()) {
+      return target.entities.size() == 1
+                 ? writer
+                 : fmt::format("{}: {}", NameOf(draft.header().tenant, entity), writer);
+    }
   }
-  RETRACE_ASSIGN(const RowPtr row, draft.Get(target.entity));
-  return row == nullptr ? std::string() : WriterOf(task, *row, draft);
+  return std::string();
 }
 
-absl::Status CheckAlong(const OperationTask& task, const Draft& alone) {
+absl::Status CheckAlong(const OperationTask& task, const OperationTarget& target,
+                        const Draft& alone) {
+  if (!task.planned() || target.drift != DriftSign::kWrite) {
+    return absl::OkStatus();
+  }
   for (const auto& [entity, touched] : alone.touched()) {
-    if (!task.planned() || touched.before == nullptr || KindOf(entity.kind).bookkeeping) {
+    if (touched.before == nullptr || KindOf(entity.kind).bookkeeping) {
       continue;
     }
     const std::string writer = WriterOf(task, *touched.before, alone);
@@ -186,6 +199,12 @@ absl::StatusOr<std::set<EntityRef>> LeftOutOf(const OperationTask& task) {
     }
   }
   return left_out;
+}
+
+bool IsLeftOut(const OperationTarget& target, const std::set<EntityRef>& left_out) {
+  return !target.entities.empty() &&
+         std::all_of(target.entities.begin(), target.entities.end(),
+                     [&left_out](const EntityRef& one) { return left_out.contains(one); });
 }
 
 absl::Status CheckLeftOut(const std::set<EntityRef>& left_out, const Draft& alone) {

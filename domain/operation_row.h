@@ -41,13 +41,17 @@ bool IsWhole(const store::v1::OperationTask& task);
 absl::Status EndWhenDone(const Found& operation, const std::vector<v1::OperationItem>& items,
                          Draft& draft);
 
-// Who wrote the target since the operation's position; empty when nobody did.
+// Who wrote what the target is about since the operation's position; empty when nobody did, or when
+// that is no sign of drift.
 absl::StatusOr<std::string> DriftOf(const store::v1::OperationTask& task,
                                     const OperationTarget& target, const Draft& draft);
 // Refuses what a plan's target takes along when somebody wrote that since (PLAN_DRIFTED).
-absl::Status CheckAlong(const store::v1::OperationTask& task, const Draft& alone);
-// What the task leaves out; and the refusal of a target that would touch it (RELATED_EXIST).
+absl::Status CheckAlong(const store::v1::OperationTask& task, const OperationTarget& target,
+                        const Draft& alone);
+// What the task leaves out, and whether that is all that the target is about; and the refusal of a
+// target that would touch it (RELATED_EXIST).
 absl::StatusOr<std::set<EntityRef>> LeftOutOf(const store::v1::OperationTask& task);
+bool IsLeftOut(const OperationTarget& target, const std::set<EntityRef>& left_out);
 absl::Status CheckLeftOut(const std::set<EntityRef>& left_out, const Draft& alone);
 // What a plan warns of must have been read before it is done.
 absl::Status CheckWarningsRead(const store::v1::OperationTask& task, const Draft& alone);

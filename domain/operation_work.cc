@@ -139,9 +139,7 @@ absl::StatusOr<Work> PlanWork(const OperationTarget& target, const OperationRow&
   RETRACE_RETURN_IF_ERROR(WithoutUseOperation(target.decide(draft, context)));
   RETRACE_ASSIGN(const std::set<EntityRef> left_out, LeftOutOf(row.task()));
   RETRACE_RETURN_IF_ERROR(CheckLeftOut(left_out, draft));
-  if (target.entity.kind != KindNumber{}) {
-    RETRACE_RETURN_IF_ERROR(CheckAlong(row.task(), draft));
-  }
+  RETRACE_RETURN_IF_ERROR(CheckAlong(row.task(), target, draft));
   RETRACE_RETURN_IF_ERROR(WithoutUseOperation(draft.Check(context)));
   RETRACE_RETURN_IF_ERROR(CheckCanBeTakenBack(draft));
   RETRACE_RETURN_IF_ERROR(CheckWarningsRead(row.task(), draft));

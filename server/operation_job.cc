@@ -118,7 +118,7 @@ absl::Status OperationJob::Prepare(const OperationRow& row) {
     return absl::OkStatus();
   }
   const TargetContext context{parts_.rpc, parts_.ledger, parts_.history, &tenant_, principal_, id_};
-  RETRACE_ASSIGN(source_, OpenTargets(context, row.task(), row.target_parts()));
+  RETRACE_ASSIGN(source_, OpenTargets(context, row));
   return absl::OkStatus();
 }
 
@@ -130,7 +130,7 @@ absl::Status OperationJob::Count(const OperationRow& row) {
   RETRACE_ASSIGN(const std::vector<OperationTarget> page, source_->Next());
   counted_.targets += static_cast<int64_t>(page.size());
   for (const OperationTarget& target : page) {
-    counted_.entities += target.entities;
+    counted_.entities += static_cast<int64_t>(target.entities.size());
   }
   if (counted_.targets > domain::kMostTargets) {
     return domain::Refusal(v1::LIMIT_REACHED,

@@ -1,12 +1,14 @@
 #include "server/operation_targets.h"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "domain/commands.h"
 #include "domain/lifecycle.h"
+#include "domain/operation_row.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
@@ -48,7 +50,7 @@ class Commands {
     const auto parsed = domain::ParseName(name, "name");
     const domain::Kind* kind = parsed.ok() ? domain::FindKind(parsed->collection) : nullptr;
     if (kind != nullptr) {
-      target.entity = {kind->number, parsed->id};
+      target.entities.push_back({kind->number, parsed->id});
     }
     std::shared_ptr<Message> request(command_->New());
     request->CopyFrom(*command_);
@@ -189,28 +191,33 @@ class NamedTargets : public TargetSource {
 // it was made.
 class UndoTargets : public TargetSource {
  public:
-  // Groups of one entity each, or of what one commit touched.
-  enum class Grouping { kByCommit, kAlone };
-
-  // Commits of this range only.
-  struct Range {
+  // What is undone, and how.
+  struct Scope {
+    v1::UndoRequest request;
+    std::string method;
+    // Commits of this range only.
     domain::Position after = 0;
     domain::Position last = 0;
+    domain::DriftSign drift = domain::DriftSign::kNone;
+    // Groups of one entity each, not of what one commit touched.
+    bool alone = false;
+    // Entities that stand alone in any case, so that nothing happens to others for their sake.
+    std::set<EntityRef> apart;
+    // And those that were written after `last`, as of this position; 0: it does not matter.
+    domain::Position drifted_at = 0;
   };
 
   static absl::StatusOr<std::unique_ptr<TargetSource>> Open(const TargetContext& context,
-                                                            const std::string& method,
-                                                            const v1::UndoRequest& request,
-                                                            const Range& range, Grouping grouping) {
+                                                            Scope scope) {
     QueryCall call;
     call.principal = context.principal;
     call.tenant = context.tenant;
-    call.method = method;
+    call.method = scope.method;
     call.deadline = call.start + kReading;
     RETRACE_ASSIGN(ResolvedUndo undo,
-                   ResolveUndo(*context.history, call, request, UndoBound::kNone));
-    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, range, request));
-    source->Group(undo, grouping);
+                   ResolveUndo(*context.history, call, scope.request, UndoBound::kNone));
+    auto source = std::unique_ptr<UndoTargets>(new UndoTargets(context, std::move(scope)));
+    RETRACE_RETURN_IF_ERROR(source->Group(undo));
     return source;
   }
 
@@ -219,10 +226,12 @@ class UndoTargets : public TargetSource {
     for (; given_ < groups_.size() && targets.size() < domain::kChunkTargets; ++given_) {
       const auto& undo = groups_[given_];
       OperationTarget target;
-      target.name = fmt::format("tenants/{}/commits/{}", context_.tenant->id,
-                                undo->commits(undo->commits_size() - 1).position());
-      target.judged = strict_;
       target.entities = EntitiesOf(*undo);
+      target.name = IsApart(target.entities)
+                        ? domain::NameOf(context_.tenant->id, target.entities.front())
+                        : fmt::format("tenants/{}/commits/{}", context_.tenant->id,
+                                      undo->commits(undo->commits_size() - 1).position());
+      target.drift = scope_.drift;
       target.decide = [undo](domain::Draft& draft, const domain::Context& context) {
         return domain::Decide(*undo, draft, context);
       };
@@ -232,10 +241,10 @@ class UndoTargets : public TargetSource {
   }
 
   absl::StatusOr<bool> JudgeNext() override {
-    if (!strict_) {
+    if (scope_.drift != domain::DriftSign::kConflict) {
       return true;
     }
-    const RowView view(context_.ledger->rows(), context_.tenant->number, range_.last);
+    const RowView view(context_.ledger->rows(), context_.tenant->number, scope_.last);
     for (size_t n = 0; judged_ < groups_.size() && n < 10; ++judged_, ++n) {
       RETRACE_ASSIGN(const auto conflicts,
                      domain::FindUndoConflicts(*groups_[judged_], view, context_.tenant->id));
@@ -252,14 +261,12 @@ class UndoTargets : public TargetSource {
   }
 
  private:
-  UndoTargets(const TargetContext& context, const Range& range, const v1::UndoRequest& request)
-      : context_(context),
-        range_(range),
-        strict_(request.mode() == v1::STRICT || request.mode() == v1::UNDO_MODE_UNSPECIFIED) {
-    request_.set_parent(request.parent());
-    request_.set_mode(request.mode());
-    request_.set_filter(request.filter());
-    for (const std::string& name : request.entities()) {
+  UndoTargets(const TargetContext& context, Scope scope)
+      : context_(context), scope_(std::move(scope)) {
+    request_.set_parent(scope_.request.parent());
+    request_.set_mode(scope_.request.mode());
+    request_.set_filter(scope_.request.filter());
+    for (const std::string& name : scope_.request.entities()) {
       if (const auto parsed = domain::ParseName(name, "entities"); parsed.ok()) {
         if (const domain::Kind* kind = domain::FindKind(parsed->collection)) {
           chosen_.insert({kind->number, parsed->id});
@@ -273,36 +280,54 @@ class UndoTargets : public TargetSource {
            (chosen_.empty() || chosen_.contains(entity));
   }
 
-  static int64_t EntitiesOf(const ResolvedUndo& group) {
+  bool IsApart(const std::vector<EntityRef>& group) const {
+    return group.size() == 1 && scope_.apart.contains(group.front());
+  }
+
+  static std::vector<EntityRef> EntitiesOf(const ResolvedUndo& group) {
     std::set<EntityRef> entities;
     for (const store::v1::UndoneCommit& commit : group.commits()) {
       for (const store::v1::EntityRef& stored : commit.entities()) {
         entities.insert(domain::FromStored(stored));
       }
     }
-    return static_cast<int64_t>(entities.size());
+    return {entities.begin(), entities.end()};
   }
 
-  void Group(const ResolvedUndo& undo, Grouping grouping) {
+  // Sets apart what somebody wrote since.
+  absl::Status FindDrifted(const ResolvedUndo& undo) {
+    if (scope_.drifted_at == 0) {
+      return absl::OkStatus();
+    }
+    const RowView view(context_.ledger->rows(), context_.tenant->number, scope_.drifted_at);
+    for (const EntityRef& entity : EntitiesOf(undo)) {
+      RETRACE_ASSIGN(const domain::RowPtr row, view.Get(entity));
+      if (row != nullptr && row->head.update_position() > scope_.last) {
+        scope_.apart.insert(entity);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Group(const ResolvedUndo& undo) {
+    RETRACE_RETURN_IF_ERROR(FindDrifted(undo));
     std::map<EntityRef, size_t> group_of;
     for (int i = undo.commits_size() - 1; i >= 0; --i) {
       const store::v1::UndoneCommit& commit = undo.commits(i);
-      if (commit.position() <= range_.after || commit.position() > range_.last) {
+      if (commit.position() <= scope_.after || commit.position() > scope_.last) {
         continue;
       }
-      bool made = false;
+      std::optional<size_t> together;
       std::map<size_t, store::v1::UndoneCommit*> shares;
       for (const store::v1::EntityRef& stored : commit.entities()) {
-        EntityRef entity = domain::FromStored(stored);
+        const EntityRef entity = domain::FromStored(stored);
         if (!Wanted(entity)) {
           continue;
         }
-        if ((!made || grouping == Grouping::kAlone) && !group_of.contains(entity)) {
-          groups_.push_back(std::make_shared<ResolvedUndo>());
-          *groups_.back()->mutable_request() = request_;
-          made = true;
+        if (!group_of.contains(entity)) {
+          group_of[entity] = GroupFor(entity, together);
         }
-        const size_t group = group_of.emplace(std::move(entity), groups_.size() - 1).first->second;
+        const size_t group = group_of[entity];
         store::v1::UndoneCommit*& share = shares[group];
         if (share == nullptr) {
           share = groups_[group]->add_commits();
@@ -317,17 +342,41 @@ class UndoTargets : public TargetSource {
       std::reverse(group->mutable_commits()->pointer_begin(),
                    group->mutable_commits()->pointer_end());
     }
+    return absl::OkStatus();
+  }
+
+  // The group of an entity that was not met before: one of its own, or that of the commit, made
+  // when there is none.
+  size_t GroupFor(const EntityRef& entity, std::optional<size_t>& together) {
+    const bool alone = scope_.alone || scope_.apart.contains(entity);
+    if (!alone && together.has_value()) {
+      return *together;
+    }
+    groups_.push_back(std::make_shared<ResolvedUndo>());
+    *groups_.back()->mutable_request() = request_;
+    const size_t made = groups_.size() - 1;
+    if (!alone) {
+      together = made;
+    }
+    return made;
   }
 
   const TargetContext context_;
-  const Range range_;
-  const bool strict_;
+  Scope scope_;
   v1::UndoRequest request_;
   std::set<EntityRef> chosen_;
   std::vector<std::shared_ptr<ResolvedUndo>> groups_;
   size_t given_ = 0;
   size_t judged_ = 0;
 };
+
+// A STRICT undo was found without conflicts: one now is drift. The others take back what they can,
+// so a plan of them holds only for what nobody wrote since.
+domain::DriftSign DriftOfUndo(const OperationTask& task) {
+  return domain::IsWhole(task) ? domain::DriftSign::kConflict
+         : task.planned()      ? domain::DriftSign::kWrite
+                               : domain::DriftSign::kNone;
+}
 
 absl::Status NoMethod(const std::string& method) {
   return domain::Refusal(v1::METHOD_UNKNOWN, fmt::format("This server has no method {}.", method));
@@ -391,12 +440,17 @@ absl::Status CheckFilter(const TargetContext& context, const OperationTask& task
 }
 
 absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& context,
-                                                          const OperationTask& task,
-                                                          uint32_t target_parts) {
-  v1::UndoRequest undo;
-  if (task.command().UnpackTo(&undo)) {
-    return UndoTargets::Open(context, task.method(), undo, {0, task.position()},
-                             UndoTargets::Grouping::kByCommit);
+                                                          const store::v1::OperationRow& row) {
+  const OperationTask& task = row.task();
+  UndoTargets::Scope undo;
+  if (task.command().UnpackTo(&undo.request)) {
+    undo.method = task.method();
+    undo.last = task.position();
+    undo.drift = DriftOfUndo(task);
+    RETRACE_ASSIGN(undo.apart, domain::LeftOutOf(task));
+    // As of its start: so the groups are the same when they are made again.
+    undo.drifted_at = undo.drift == domain::DriftSign::kWrite ? row.change_set() : 0;
+    return UndoTargets::Open(context, std::move(undo));
   }
   Commands commands(context, task);
   const Endpoint* endpoint = context.rpc->Find(task.method());
@@ -404,10 +458,10 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
   if (!commands.ok() || list == nullptr) {
     return NoMethod(task.method());
   }
-  if (task.filter().empty() || target_parts > 0) {
+  if (task.filter().empty() || row.target_parts() > 0) {
     return std::make_unique<NamedTargets>(
-        context, task.targets_of().empty() ? context.operation : task.targets_of(), target_parts,
-        std::move(commands));
+        context, task.targets_of().empty() ? context.operation : task.targets_of(),
+        row.target_parts(), std::move(commands));
   }
   return std::make_unique<FilterTargets>(context, task, *list, std::move(commands));
 }
@@ -415,16 +469,18 @@ absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& c
 absl::StatusOr<std::unique_ptr<TargetSource>> OpenTakingBack(const TargetContext& context,
                                                              const store::v1::OperationRow& row) {
   const store::v1::OperationWork& work = row.work();
-  v1::UndoRequest request;
-  request.set_parent(fmt::format("tenants/{}", context.tenant->id));
-  request.set_mode(v1::PARTIAL);
-  request.add_names(fmt::format("tenants/{}/changeSets/{}", context.tenant->id, row.change_set()));
+  UndoTargets::Scope undo;
+  undo.request.set_parent(fmt::format("tenants/{}", context.tenant->id));
+  undo.request.set_mode(v1::PARTIAL);
+  undo.request.add_names(
+      fmt::format("tenants/{}/changeSets/{}", context.tenant->id, row.change_set()));
+  undo.method = row.task().method();
+  undo.after = work.begun_after();
+  undo.last = work.backing_out();
   // What is done to a root is the last of it, so each entity stands alone; an undo may have done
   // several things together.
-  const auto grouping =
-      work.roots().empty() ? UndoTargets::Grouping::kByCommit : UndoTargets::Grouping::kAlone;
-  return UndoTargets::Open(context, row.task().method(), request,
-                           {work.begun_after(), work.backing_out()}, grouping);
+  undo.alone = !work.roots().empty();
+  return UndoTargets::Open(context, std::move(undo));
 }
 
 }  // namespace retrace::server

@@ -37,11 +37,11 @@ class TargetSource {
   virtual absl::StatusOr<bool> JudgeNext() { return true; }
 };
 
-// The source that the task asks for. Errors are those of reading what it is about, and refusals of
-// its command: the task was checked when the operation was started, but what it names may be gone.
+// The source that the operation's task asks for. Errors are those of reading what it is about, and
+// refusals of its command: the task was checked when the operation was started, but what it names
+// may be gone.
 absl::StatusOr<std::unique_ptr<TargetSource>> OpenTargets(const TargetContext& context,
-                                                          const store::v1::OperationTask& task,
-                                                          uint32_t target_parts);
+                                                          const store::v1::OperationRow& row);
 
 // Of an operation that takes back what it cannot end: an undo of each entity that it changed since
 // the work began, newest first, which leaves alone what others changed.

@@ -57,9 +57,8 @@ class OperationTest : public ::testing::Test {
       v1::DeactivateCustomerRequest request;
       request.set_name("tenants/acme/customers/" + id);
       chunk.targets.push_back({request.name(),
-                               {KindNumber::kCustomer, id},
-                               false,
-                               1,
+                               {{KindNumber::kCustomer, id}},
+                               DriftSign::kWrite,
                                [request](Draft& draft, const Context& context) {
                                  return Decide(request, draft, context);
                                }});

@@ -44,9 +44,8 @@ class OperationWorkTest : public ::testing::Test {
   template <typename Command>
   void Start(const Command& command) {
     target_ = {Name(),
-               {KindNumber::kCustomer, customer_},
-               false,
-               1,
+               {{KindNumber::kCustomer, customer_}},
+               DriftSign::kWrite,
                [command](Draft& draft, const Context& context) {
                  return Decide(command, draft, context);
                }};
@@ -140,9 +139,10 @@ class OperationWorkTest : public ::testing::Test {
           commit.clear_entities();
           if (touched) *commit.add_entities() = entity;
         }
-        targets.push_back({entity.id(), {}, false, 1, [one](Draft& draft, const Context& context) {
-                             return Decide(one, draft, context);
-                           }});
+        targets.push_back(
+            {entity.id(), {}, DriftSign::kNone, [one](Draft& draft, const Context& context) {
+               return Decide(one, draft, context);
+             }});
       }
     }
     const Reply taken = Run([&](Draft& draft, const Context& context) {
