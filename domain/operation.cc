@@ -177,6 +177,17 @@ absl::StatusOr<EntityRef> StartNamed(const std::string& name, const Draft& draft
   return EntityRef{KindNumber::kOperation, context.new_id()};
 }
 
+// The names that the operation was given which the task names.
+absl::Status TakeParts(const Draft& draft, store::v1::OperationStarted& started) {
+  const std::string& holder = started.task().targets_of();
+  if (holder.empty()) {
+    return absl::OkStatus();
+  }
+  RETRACE_ASSIGN(const Found found, FindOperation(holder, draft));
+  started.set_target_parts(found.row->As<OperationRow>().target_parts());
+  return absl::OkStatus();
+}
+
 absl::Status CheckName(const std::string& name, const std::string& field, const Context& context) {
   RETRACE_ASSIGN(const ResourceName parsed, ParseName(name, field));
   const Kind* kind = FindKind(parsed.collection);
@@ -283,6 +294,7 @@ absl::Status Decide(const store::v1::ResolvedOperation& resolved, Draft& draft,
   EntityRef entity{KindNumber::kOperation, ""};
   if (resolved.operation().empty()) {
     entity.id = context.new_id();
+    RETRACE_RETURN_IF_ERROR(TakeParts(draft, *started));
   } else {
     RETRACE_ASSIGN(entity, StartNamed(resolved.operation(), draft, context, *started));
   }

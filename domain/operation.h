@@ -92,16 +92,18 @@ struct OperationChunk {
 // commit does not hold the targets: try fewer; a single one is done in steps, see operation_work.h.
 absl::Status DecideChunk(const OperationChunk& chunk, Draft& draft, const Context& context);
 
-// Keeps names that a filter found as the operation's part of that number. STATE_REFUSED unless
-// COUNTING.
-absl::Status DecideFound(const std::string& operation, uint32_t part,
+// Keeps names that a filter found, in parts of kNamesPerPart after the first `parts` ones.
+// STATE_REFUSED unless COUNTING.
+absl::Status DecideFound(const std::string& operation, uint32_t parts,
                          const std::vector<std::string>& names, Draft& draft,
                          const Context& context);
 // What counting came to.
 struct Counted {
   int64_t targets = 0;
-  int64_t entities = 0;     // that they are about
-  uint32_t name_parts = 0;  // see DecideFound
+  int64_t entities = 0;  // that they are about
+  uint32_t parts = 0;    // see DecideFound
+  // To be kept in further parts.
+  std::vector<std::string> names;
 };
 // The targets are counted: the operation runs, or ends when there are none or the number of
 // entities is not the acknowledged one. STATE_REFUSED unless COUNTING.

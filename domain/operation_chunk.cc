@@ -52,6 +52,20 @@ absl::Status TryOne(const OperationTask& task, const OperationTarget& target,
   return alone.Check(context);
 }
 
+// How many parts there are then.
+absl::StatusOr<uint32_t> KeepNames(const std::string& operation, uint32_t parts,
+                                   const std::vector<std::string>& names, Draft& draft) {
+  for (size_t begin = 0; begin < names.size(); begin += kNamesPerPart) {
+    auto added = std::make_shared<store::v1::OperationTargetsAdded>();
+    const size_t end = std::min(begin + kNamesPerPart, names.size());
+    for (size_t i = begin; i < end; ++i) {
+      added->add_names(names[i]);
+    }
+    RETRACE_RETURN_IF_ERROR(draft.Emit(TargetPart(operation, ++parts), std::move(added)));
+  }
+  return parts;
+}
+
 }  // namespace
 
 absl::StatusOr<Tried> TryTargets(const OperationTask& task,
@@ -60,6 +74,7 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
   Tried tried;
   RETRACE_ASSIGN(const std::set<EntityRef> left_out, LeftOutOf(task));
   OperationAdvanced& counts = tried.counts;
+  const bool stops = !task.plan_only() && task.on_drift() != v1::StartOperationRequest::SKIP;
   // The operation itself, its part and its change set are entities, too.
   const size_t most_touched = draft.most_entities() - 3;
   for (const OperationTarget& target : targets) {
@@ -83,7 +98,7 @@ absl::StatusOr<Tried> TryTargets(const OperationTask& task,
     if (ReasonOf(status) == v1::PLAN_DRIFTED) {
       drift = std::string(status.message());
     }
-    if (!drift.empty() && task.on_drift() != v1::StartOperationRequest::SKIP) {
+    if (!drift.empty() && stops) {
       tried.stopped_at = fmt::format("{}: {}", target.name, drift);
       return tried;
     }
@@ -134,16 +149,14 @@ absl::Status DecideChunk(const OperationChunk& chunk, Draft& draft, const Contex
   return EndWhenDone(found, tried.items, draft);
 }
 
-absl::Status DecideFound(const std::string& operation, uint32_t part,
+absl::Status DecideFound(const std::string& operation, uint32_t parts,
                          const std::vector<std::string>& names, Draft& draft,
                          const Context& /*context*/) {
   RETRACE_ASSIGN(const Found found, FindOperation(operation, draft));
   if (found.row->As<OperationRow>().state() != Metadata::COUNTING) {
     return NotThere(found, "COUNTING");
   }
-  auto added = std::make_shared<store::v1::OperationTargetsAdded>();
-  added->mutable_names()->Add(names.begin(), names.end());
-  return draft.Emit(TargetPart(operation, part), std::move(added));
+  return KeepNames(operation, parts, names, draft).status();
 }
 
 absl::Status DecideCounted(const std::string& operation, const Counted& counted, Draft& draft,
@@ -155,7 +168,8 @@ absl::Status DecideCounted(const std::string& operation, const Counted& counted,
   }
   auto event = std::make_shared<store::v1::OperationCounted>();
   event->set_count(counted.targets);
-  event->set_target_parts(counted.name_parts);
+  RETRACE_ASSIGN(const uint32_t parts, KeepNames(operation, counted.parts, counted.names, draft));
+  event->set_target_parts(parts);
   RETRACE_RETURN_IF_ERROR(draft.Emit(found.entity, std::move(event)));
   const OperationTask& task = row.task();
   if (task.plan_only()) {

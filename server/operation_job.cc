@@ -21,6 +21,7 @@ using domain::RowPtr;
 using store::v1::OperationRow;
 using Metadata = v1::OperationMetadata;
 
+constexpr size_t kMostNamesPerCommit = 4000;
 // So often somebody else may be quicker before work in several commits is given up.
 constexpr int kMostMisses = 20;
 
@@ -140,27 +141,30 @@ absl::Status OperationJob::Count(const OperationRow& row) {
   if (!page.empty()) {
     return source_->FindsAgain() ? absl::OkStatus() : KeepNames(row, page);
   }
-  const domain::Counted counted = counted_;
+  const domain::Counted counted = std::move(counted_);
   Forget();
-  return Submit(row, 8, [this, counted](domain::Draft& draft, const domain::Context& context) {
-    return domain::DecideCounted(id_, counted, draft, context);
-  });
+  return Submit(row, 8 + counted.names.size() / 100,
+                [this, &counted](domain::Draft& draft, const domain::Context& context) {
+                  return domain::DecideCounted(id_, counted, draft, context);
+                });
 }
 
 absl::Status OperationJob::KeepNames(const OperationRow& row,
                                      const std::vector<OperationTarget>& page) {
-  for (size_t begin = 0; begin < page.size(); begin += domain::kNamesPerPart) {
-    const size_t end = std::min<size_t>(begin + domain::kNamesPerPart, page.size());
-    std::vector<std::string> names;
-    for (size_t i = begin; i < end; ++i) {
-      names.push_back(page[i].name);
-    }
-    const uint32_t part = ++counted_.name_parts;
-    RETRACE_RETURN_IF_ERROR(
-        Submit(row, 8, [this, part, &names](domain::Draft& draft, const domain::Context& context) {
-          return domain::DecideFound(id_, part, names, draft, context);
-        }));
+  for (const OperationTarget& target : page) {
+    counted_.names.push_back(target.name);
   }
+  // Few are kept with their count.
+  if (counted_.names.size() < kMostNamesPerCommit) {
+    return absl::OkStatus();
+  }
+  RETRACE_RETURN_IF_ERROR(
+      Submit(row, 8, [this](domain::Draft& draft, const domain::Context& context) {
+        return domain::DecideFound(id_, counted_.parts, counted_.names, draft, context);
+      }));
+  counted_.parts += static_cast<uint32_t>((counted_.names.size() + domain::kNamesPerPart - 1) /
+                                          domain::kNamesPerPart);
+  counted_.names.clear();
   return absl::OkStatus();
 }
 

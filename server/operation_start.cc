@@ -122,6 +122,17 @@ absl::Status CheckPlanAcknowledged(int64_t planned, const OperationTask& task) {
       .Next("Look at the plan, then start it with that acknowledged_count.");
 }
 
+// What a filter found when it was planned stays what it is about, whatever was purged since.
+absl::Status TakeNames(const Ledger& ledger, const Tenant& tenant, const std::string& planned,
+                       OperationTask& task) {
+  const RowView view(ledger.rows(), tenant.number, tenant.visible);
+  RETRACE_ASSIGN(const domain::RowPtr row, view.Get({domain::KindNumber::kOperation, planned}));
+  if (!task.filter().empty() && row != nullptr && row->As<OperationRow>().target_parts() > 0) {
+    task.set_targets_of(planned);
+  }
+  return absl::OkStatus();
+}
+
 // What a plan's token says about the operation that executes it.
 absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
                       const StartOperationRequest& request, OperationTask& task) {
@@ -141,6 +152,7 @@ absl::Status TakePlan(const Rpc& rpc, Ledger& ledger, const QueryCall& call,
     if (use.refused.ok()) {
       RETRACE_RETURN_IF_ERROR(CheckPlanAcknowledged(use.token.count(), task));
       task.set_position(use.token.position());
+      RETRACE_RETURN_IF_ERROR(TakeNames(ledger, *call.tenant, use.token.operation(), task));
       task.set_planned(true);
       // The plan's count holds for the operation, too: its targets are the same.
       task.set_acknowledge_above(std::numeric_limits<int64_t>::max());

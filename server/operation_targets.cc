@@ -91,6 +91,7 @@ class FilterTargets : public TargetSource {
       : context_(context),
         list_(list),
         commands_(std::move(commands)),
+        plan_only_(task.plan_only()),
         request_(list.method.request->New()) {
     SetField(*request_, "parent", fmt::format("tenants/{}", context.tenant->id));
     SetField(*request_, "filter", task.filter() == "*" ? "" : task.filter());
@@ -113,8 +114,9 @@ class FilterTargets : public TargetSource {
     return targets;
   }
 
-  // What is purged is in no list any more, as of no position; a purge is a command on names.
-  bool FindsAgain() const override { return !commands_.on_names(); }
+  // What is purged is in no list any more, as of no position: what a purge is about, and what was
+  // planned and may be purged before it is done.
+  bool FindsAgain() const override { return !commands_.on_names() && !plan_only_; }
 
   // Adds the next page, which may be empty before the end.
   absl::Status ReadPage(std::vector<OperationTarget>& targets) {
@@ -147,6 +149,7 @@ class FilterTargets : public TargetSource {
   const TargetContext context_;
   const Endpoint& list_;
   const Commands commands_;
+  const bool plan_only_;
   const std::unique_ptr<Message> request_;
   bool ended_ = false;
 };

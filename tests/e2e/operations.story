@@ -103,8 +103,8 @@ refused  0
 drifted  0
 skipped  0
 targets  75
-SUCCEEDED, change set 36
-Plan at position 39: 2 entities
+SUCCEEDED, change set 35
+Plan at position 37: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Purged        customers         2
 ·
@@ -127,11 +127,11 @@ refused  0
 drifted  0
 skipped  0
 targets  2
-FAILED, change set 44
+FAILED, change set 41
 retrace: PURGE_IS_FINAL: What is purged is gone, now and at every moment of the past. Start it again with that id in acknowledged_warnings. (ACKNOWLEDGEMENT_REQUIRED)
   look first: --plan says what to give to --acknowledge-count and --acknowledge
 operation <id 28>
-SUCCEEDED, change set 48
+SUCCEEDED, change set 44
 240
 
 # Ids from a file, with one that is there twice and a stranger.
@@ -142,14 +142,14 @@ refused  1
 drifted  0
 skipped  1
 targets  4
-SUCCEEDED, change set 53
+SUCCEEDED, change set 48
 retrace: it was not done to 1 of 4; `retrace operations items <id 29>` tells why
 ENTITY                      RESULT   REASON            WHY
 <id 1>                      SKIPPED                    There was nothing to do.
 nobody                      REFUSED  ENTITY_NOT_FOUND  There is no customer `tenants/acme/customers/nobody`. Look for it in the list, or as of an earlier moment.
 
 $ retrace customers activate --ids-file - --plan < ids
-Plan at position 56: 2 entities
+Plan at position 51: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Activated     customers         2
 ·
@@ -165,7 +165,7 @@ nothing was done; to do exactly this, send it again with
 
 # On a terminal the plan is shown and confirmed first, and only that is done.
 $ printf 'closed down\ny\n' | script -E never -qec "retrace customers delete --ids-file ids --related keep > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -13
-Plan at position 63: 2 entities
+Plan at position 58: 2 entities
 WHAT HAPPENS  TO         HOW MANY
 Deleted       customers         2
 ·
@@ -176,75 +176,75 @@ ID                          NAME       WHAT HAPPENS
 All of it could be undone.
 note: 2 would be refused, first tenants/acme/customers/<id 1>: The customer `tenants/acme/customers/<id 1>` is in the recycle bin. Undelete it first.
 Do it? [y/N] operation <id 30>
-SUCCEEDED, change set 67
+SUCCEEDED, change set 62
 retrace: it was not done to 2 of 4; `retrace operations items <id 30>` tells why
 
 $ echo y | script -E never -qec "retrace customers update --filter 'level = \"bronze\"' --set level=tin > /dev/null" /dev/null | sed -E 's/\r.*\x1b\[K//' | tail -3; retrace customers list --filter 'level = "tin"' --all -o jsonl | wc -l
 All of it could be undone.
 Do it? [y/N] operation <id 31>
-SUCCEEDED, change set 73
+SUCCEEDED, change set 68
 118
 
 # What somebody wrote since the plan ends it, or is left out; both can be undone.
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; plan = json.load(sys.stdin); open("count", "w").write(plan["entity_count"]); print(plan["plan_token"])'; }; plan > token; retrace customers update ext:C-8 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token) --acknowledge-count $(cat count); retrace undo $(retrace operations list --limit 1 -o csv | tail -1 | cut -d, -f7) --reason "start over"
-committed at position 80, change set 80
+committed at position 75, change set 75
 operation <id 32>
 ok       4
 refused  0
 drifted  0
 skipped  0
 targets  120
-STOPPED, change set 81
-retrace: tenants/acme/customers/<id 33>: root wrote it at position 80, after the operation's position 76. (PLAN_DRIFTED)
+STOPPED, change set 76
+retrace: tenants/acme/customers/<id 33>: root wrote it at position 75, after the operation's position 71. (PLAN_DRIFTED)
 tenants/acme/customers/<id 23>
 tenants/acme/customers/<id 34>
 tenants/acme/customers/<id 35>
 tenants/acme/customers/<id 36>
 tenants/acme/records/<id 37>
-committed at position 84, change set 84
+committed at position 79, change set 79
 
 $ plan() { retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" "$@" --plan -o json | python3 -c 'import json,sys; plan = json.load(sys.stdin); open("count", "w").write(plan["entity_count"]); print(plan["plan_token"])'; }; plan --on-drift skip > token; retrace customers update ext:C-10 --set level=silver > /dev/null; retrace customers delete --filter 'level = "gold"' --related delete --reason "closed down" --plan-token $(cat token) --acknowledge-count $(cat count) --on-drift skip
-committed at position 88, change set 88
+committed at position 83, change set 83
 operation <id 38>
 ok       118
 refused  0
 drifted  1
 skipped  0
 targets  119
-SUCCEEDED, change set 89
+SUCCEEDED, change set 84
 retrace: it was not done to 1 of 119; `retrace operations items <id 38>` tells why
 [exit 4]
 
 # Not waited for; waited for later; cancelled when it is too late.
 $ retrace members create anna --display-name "Anna Snelling" > /dev/null; retrace customers update --filter 'level = "tin"' --set owner=anna --no-wait > started; retrace operations wait $(cat started); retrace operations cancel $(cat started)
-committed at position 93, change set 93
+committed at position 88, change set 88
 ok       118
 refused  0
 drifted  0
 skipped  0
 targets  118
-SUCCEEDED, change set 94
+SUCCEEDED, change set 89
 retrace: `tenants/acme/operations/<id 39>` has ended already: SUCCEEDED. To take back what it did, undo its change set. (OPERATION_ENDED)
 [exit 8]
 
 $ retrace operations list
 ID                          BEGUN                 ACTOR  METHOD                   STATE      TARGETS  DONE   OK  REFUSED  DRIFTED  SKIPPED  CHANGE SET  REASON
-<id 39>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          94
-<id 38>                     <time>                root   DeleteCustomer           SUCCEEDED      119   119  118        0        1        0          89  closed down
+<id 39>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          89
+<id 38>                     <time>                root   DeleteCustomer           SUCCEEDED      119   119  118        0        1        0          84  closed down
 <id 40>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      119     0    0        0        0        0              closed down
-<id 32>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          81  closed down
+<id 32>                     <time>                root   DeleteCustomer           STOPPED        120     4    4        0        0        0          76  closed down
 <id 41>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      120     0    0        0        0        0              closed down
-<id 31>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          73
+<id 31>                     <time>                root   UpdateCustomer           SUCCEEDED      118   118  118        0        0        0          68
 <id 42>                     <time>                root   UpdateCustomer (plan)    SUCCEEDED      118     0    0        0        0        0
-<id 30>                     <time>                root   DeleteCustomer           SUCCEEDED        4     4    2        2        0        0          67  closed down
+<id 30>                     <time>                root   DeleteCustomer           SUCCEEDED        4     4    2        2        0        0          62  closed down
 <id 43>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0              closed down
 <id 44>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED        4     0    0        0        0        0
 <id 45>                     <time>                root   ActivateCustomer (plan)  SUCCEEDED        4     0    0        0        0        0
-<id 29>                     <time>                root   DeactivateCustomer       SUCCEEDED        4     4    2        1        0        1          53
-<id 28>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          48  all of it
-<id 27>                     <time>                root   PurgeEntities            FAILED           2     0    0        0        0        0          44  asked for
+<id 29>                     <time>                root   DeactivateCustomer       SUCCEEDED        4     4    2        1        0        1          48
+<id 28>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          44  all of it
+<id 27>                     <time>                root   PurgeEntities            FAILED           2     0    0        0        0        0          41  asked for
 <id 46>                     <time>                root   PurgeEntities (plan)     SUCCEEDED        2     0    0        0        0        0              asked for
-<id 26>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          36  they are back
+<id 26>                     <time>                root   RestoreEntities          SUCCEEDED       75    75   75        0        0        0          35  they are back
 <id 47>                     <time>                root   RestoreEntities (plan)   SUCCEEDED       75     0    0        0        0        0              they are back
 <id 25>                     <time>                root   DeleteCustomer           SUCCEEDED      150   150  150        0        0        0          28  closed down
 <id 48>                     <time>                root   DeleteCustomer (plan)    SUCCEEDED      150     0    0        0        0        0              closed down
@@ -282,7 +282,7 @@ refused  0
 drifted  0
 skipped  0
 targets  0
-SUCCEEDED, change set 98
+SUCCEEDED, change set 93
 
 $ retrace customers delete --ids-file nowhere --related keep; retrace operations show nobody
 retrace: cannot read nowhere
