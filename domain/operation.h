@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -109,8 +110,10 @@ struct Counted {
 // entities is not the acknowledged one. STATE_REFUSED unless COUNTING.
 absl::Status DecideCounted(const std::string& operation, const Counted& counted, Draft& draft,
                            const Context& context);
-// Ends an operation with its plan, or with why it cannot go on. STATE_REFUSED when it has ended.
-absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan, Draft& draft,
+// Ends an operation with its plan, which took those permissions beside the methods', or with why it
+// cannot go on. STATE_REFUSED when it has ended.
+absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan,
+                           const std::set<std::string>& permissions, Draft& draft,
                            const Context& context);
 absl::Status DecideFailed(const std::string& operation, const absl::Status& why, Draft& draft,
                           const Context& context);

@@ -190,7 +190,8 @@ absl::Status DecideCounted(const std::string& operation, const Counted& counted,
   return counted.targets > 0 ? absl::OkStatus() : End(found, Ending(Metadata::SUCCEEDED), draft);
 }
 
-absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan, Draft& draft,
+absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan,
+                           const std::set<std::string>& permissions, Draft& draft,
                            const Context& /*context*/) {
   RETRACE_ASSIGN(const Found found, FindOperation(operation, draft));
   if (found.row->As<OperationRow>().state() != Metadata::RUNNING) {
@@ -199,6 +200,7 @@ absl::Status DecidePlanned(const std::string& operation, const v1::Plan& plan, D
   auto ended = Ending(Metadata::SUCCEEDED);
   *ended->mutable_plan() = plan;
   DropTitles(*ended->mutable_plan());
+  ended->mutable_permissions()->Assign(permissions.begin(), permissions.end());
   return End(found, std::move(ended), draft);
 }
 

@@ -97,16 +97,19 @@ bool HasAll(const Principal& principal, const Permissions& permissions) {
                      [&](const std::string& one) { return principal.Has(one); });
 }
 
-// What an operation that planned ended with.
+// What an operation that planned ended with, and what its targets took.
 absl::StatusOr<v1::Plan> PlanOfOperation(const Announcing& parts, const Tenant& tenant,
-                                         const store::v1::PlanToken& token) {
+                                         const store::v1::PlanToken& token,
+                                         std::set<std::string>& taken) {
   const RowView view(parts.ledger->rows(), tenant.number, tenant.visible);
   RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kOperation, token.operation()}));
   if (row == nullptr || !row->As<store::v1::OperationRow>().end().has_plan()) {
     return Refusal(v1::PLAN_TOKEN_INVALID, "The operation that planned this is not known.")
         .Next("Plan again.");
   }
-  return row->As<store::v1::OperationRow>().end().plan();
+  const store::v1::OperationEnded& end = row->As<store::v1::OperationRow>().end();
+  taken.insert(end.permissions().begin(), end.permissions().end());
+  return end.plan();
 }
 
 absl::Status CheckSame(const v1::Plan& plan, const store::v1::PlanToken& token) {
@@ -184,7 +187,7 @@ absl::StatusOr<AnnouncedPlan> PlanFor(const Announcing& parts, const QueryCall& 
   }
   v1::Plan plan;
   if (starts_operation) {
-    RETRACE_ASSIGN(plan, PlanOfOperation(parts, *call.tenant, planned.token()));
+    RETRACE_ASSIGN(plan, PlanOfOperation(parts, *call.tenant, planned.token(), taken));
   } else {
     RETRACE_ASSIGN(plan, MakePlan(*parts.plans, command, timer, taken));
   }

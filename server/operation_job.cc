@@ -201,11 +201,10 @@ absl::Status OperationJob::PlanSome(const OperationRow& row) {
   if (!fetched_.empty()) {
     return planner_->Add(NextTargets());
   }
-  RETRACE_ASSIGN(v1::Plan plan, planner_->Finish());
-  return Submit(
-      row, 8, [this, plan = std::move(plan)](domain::Draft& draft, const domain::Context& context) {
-        return domain::DecidePlanned(id_, plan, draft, context);
-      });
+  RETRACE_ASSIGN(const v1::Plan plan, planner_->Finish());
+  return Submit(row, 8, [this, &plan](domain::Draft& draft, const domain::Context& context) {
+    return domain::DecidePlanned(id_, plan, planner_->permissions(), draft, context);
+  });
 }
 
 absl::Status OperationJob::DoSome(const OperationRow& row) {

@@ -79,7 +79,13 @@ OperationContext::OperationContext(Ledger& ledger, const Tenant& tenant, Princip
   header.method = row.task().method();
   header.reason = row.reason();
   context_.new_id = [this] { return ids_.EntityId(context_.header.time_us); };
-  context_.may = [this](const std::string& permission) { return principal_->Has(permission); };
+  context_.may = [this](const std::string& permission) {
+    const bool may = principal_->Has(permission);
+    if (may) {
+      taken_.insert(permission);
+    }
+    return may;
+  };
 }
 
 OperationPlanner::OperationPlanner(Ledger& ledger, const Plans& plans, Tenant& tenant,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,12 @@ class OperationContext {
   OperationContext(const OperationContext&) = delete;
   OperationContext& operator=(const OperationContext&) = delete;
   const domain::Context& context() const { return context_; }
+  // Permissions that were asked for in it, and that the principal has.
+  const std::set<std::string>& taken() const { return taken_; }
 
  private:
   const PrincipalPtr principal_;
+  std::set<std::string> taken_;
   mutable IdSource ids_;
   domain::Context context_;
 };
@@ -50,6 +54,8 @@ class OperationPlanner {
   int64_t planned() const { return planned_; }
   // All of it, with the token.
   absl::StatusOr<v1::Plan> Finish();
+  // Permissions that it takes beside those of the methods.
+  const std::set<std::string>& permissions() const { return decided_in_.taken(); }
 
  private:
   // Puts what the draft came to into the plan, and begins a new one.
