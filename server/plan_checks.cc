@@ -165,8 +165,10 @@ absl::Status CheckPlanned(const Command& command, const Draft& draft,
                           const absl::Status& decided) {
   const store::v1::PlanToken& token = command.plan->token;
   if (!decided.ok()) {
-    if (domain::ReasonOf(decided) == v1::ERROR_REASON_UNSPECIFIED) {
-      return decided;  // a fault, no refusal
+    // A fault, or an operation that will be gone: nothing that differs from the plan.
+    if (domain::ReasonOf(decided) == v1::ERROR_REASON_UNSPECIFIED ||
+        domain::ReasonOf(decided) == v1::BUSY) {
+      return decided;
     }
     return Drifted(
         token, 0,

@@ -238,5 +238,22 @@ TEST_F(PlanTest, WarningsAreAcknowledged) {
   EXPECT_TRUE(Run(warned({"SLOW", "PICTURES_GO"})).status.ok());
 }
 
+TEST_F(PlanTest, WhatAnOperationIsAtWorkOnHasNotDrifted) {
+  const std::string acme = NewCustomer("Acme Corporation");
+  const auto plan = PlanOf(Deleting(acme));
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  v1::DeleteCustomerRequest request = Deleting(acme);
+  request.mutable_options()->set_reason("a test");
+  request.mutable_options()->set_plan_token(plan->plan_token());
+  Command command = CommandOf(request);
+  command.decide = [](domain::Draft&, const domain::Context&) -> absl::Status {
+    return domain::Refusal(v1::BUSY, "An operation is at work on it.");
+  };
+  EXPECT_EQ(domain::ReasonOf(Run(std::move(command)).status), v1::BUSY);
+  // The plan is as good as before.
+  const CommandResult done = Execute(Deleting(acme), *plan);
+  EXPECT_TRUE(done.status.ok()) << done.status;
+}
+
 }  // namespace
 }  // namespace retrace::server
