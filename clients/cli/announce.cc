@@ -22,14 +22,18 @@ constexpr char kGroup[] = "Told beforehand";
 // Until when it can be done, where nothing else is said.
 constexpr char kUntil[] = "7d";
 
+// Longer is no span that anybody means, and more than a Duration holds.
+constexpr absl::Duration kLongestSpan = absl::Hours(24 * 10'000);
+
 // `7d`, `90m` and what else absl reads.
 bool ParseSpan(absl::string_view text, absl::Duration& span) {
   double days = 0;
   if (absl::ConsumeSuffix(&text, "d") && absl::SimpleAtod(text, &days) && std::isfinite(days)) {
     span = absl::Hours(24) * days;
-    return true;
+  } else if (!absl::ParseDuration(std::string(text), &span)) {
+    return false;
   }
-  return absl::ParseDuration(std::string(text), &span);
+  return absl::AbsDuration(span) <= kLongestSpan;
 }
 
 // When something is: a time, or how long from now.
