@@ -122,6 +122,16 @@ void PrintLines(const Announcement& shown, std::ostream& out, const TableStyle& 
   PrintPairs(lines, out, style);
 }
 
+void PrintList(const char* heading, const google::protobuf::RepeatedPtrField<std::string>& lines,
+               std::ostream& out, const TableStyle& style) {
+  if (lines.empty()) return;
+  std::vector<Table::Heading> headings = {{.text = heading}};
+  Table table(std::move(headings));
+  for (const std::string& line : lines) table.Add({line});
+  out << '\n';
+  table.Print(out, style);
+}
+
 absl::Status RunList(Session& session, const Flags& flags) {
   absl::StatusOr<OutputStyle> style = session.Style();
   if (!style.ok()) return style.status();
@@ -237,7 +247,9 @@ absl::Status PlanRequested(Session& session, const Announcement& shown, const Fl
   session.flags = given;
   if (!plan.ok()) return plan.status();
   if (session.can_ask() && !flags.plan.yes) {
-    if (absl::Status status = ConfirmPlan(session, *plan); !status.ok()) return status;
+    if (absl::Status status = ConfirmPlan(session, *plan, "Approve"); !status.ok()) {
+      return status;
+    }
     request.set_acknowledged_count(plan->entity_count());
     for (const auto& warning : plan->warnings()) {
       request.add_acknowledged_warnings(warning.id());
@@ -259,7 +271,9 @@ absl::Status RunApprove(Session& session, const Flags& flags) {
       return status;
     }
   } else if (session.can_ask() && !flags.plan.yes && shown->has_plan()) {
-    if (absl::Status status = ConfirmPlan(session, shown->plan()); !status.ok()) return status;
+    if (absl::Status status = ConfirmPlan(session, shown->plan(), "Approve"); !status.ok()) {
+      return status;
+    }
   }
   return Send<v1::ApproveResponse>(session, flags, "Plans.Approve", request);
 }
@@ -340,6 +354,10 @@ absl::Status PrintAnnouncement(Session& session, const Announcement& shown, bool
   if (with_plan && shown.has_plan()) {
     session.out() << '\n';
     PrintPlan(shown.plan(), session.out(), style->table);
+  }
+  if (with_plan) {
+    PrintList("TAKEN OUT", shown.taken_out(), session.out(), style->table);
+    PrintList("DIFFERS FROM THE PLAN", shown.result().differences(), session.out(), style->table);
   }
   return absl::OkStatus();
 }

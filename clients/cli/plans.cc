@@ -128,13 +128,14 @@ std::string Prompt(Session& session, const std::string& question) {
 }
 
 // True when the person agrees to the plan. What is large is not done by a habit of typing `y`.
-bool Confirm(Session& session, const v1::Plan& plan) {
+bool Confirm(Session& session, const v1::Plan& plan, const std::string& verb) {
   PrintPlan(plan, session.err(), {.color = session.color_err(), .max_width = 0});
   if (plan.count_required()) {
     const std::string count = absl::StrCat(plan.entity_count());
-    return Prompt(session, absl::StrCat("Type ", count, " to do it: ")) == count;
+    return Prompt(session, absl::StrCat("Type ", count, " to ", absl::AsciiStrToLower(verb),
+                                        " it: ")) == count;
   }
-  const std::string answer = Prompt(session, "Do it? [y/N] ");
+  const std::string answer = Prompt(session, absl::StrCat(verb, " it? [y/N] "));
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
@@ -186,8 +187,8 @@ absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange) 
   return static_cast<const v1::Plan&>(Sub(*planning.response, "plan"));
 }
 
-absl::Status ConfirmPlan(Session& session, const v1::Plan& plan) {
-  if (Confirm(session, plan)) return absl::OkStatus();
+absl::Status ConfirmPlan(Session& session, const v1::Plan& plan, const std::string& verb) {
+  if (Confirm(session, plan, verb)) return absl::OkStatus();
   return absl::InvalidArgumentError("not confirmed; nothing was done");
 }
 
@@ -265,7 +266,8 @@ absl::StatusOr<bool> RunCommand(Session& session, Exchange& exchange, const Plan
     if (!plan.ok()) return plan.status();
   }
   if (ask) {
-    if (absl::Status status = ConfirmPlan(session, *plan); !status.ok()) return status;
+    const char* verb = flags.announcement.announce ? "Announce" : "Do";
+    if (absl::Status status = ConfirmPlan(session, *plan, verb); !status.ok()) return status;
     Acknowledge(*plan, options);
   }
   options.set_plan_token(plan->plan_token());

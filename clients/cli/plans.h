@@ -43,8 +43,9 @@ absl::Status ShowPlan(Session& session, const v1::Plan& plan);
 
 // The plan of a command; of an operation that of one that only plans. `exchange` stays as it is.
 absl::StatusOr<v1::Plan> AskForPlan(Session& session, const Exchange& exchange);
-// Shows the plan to a person and asks whether to go on; INVALID_ARGUMENT when they say no.
-absl::Status ConfirmPlan(Session& session, const v1::Plan& plan);
+// Shows the plan to a person and asks whether to go on; INVALID_ARGUMENT when they say no. `verb`
+// is what is done to it, e.g. `Approve`.
+absl::Status ConfirmPlan(Session& session, const v1::Plan& plan, const std::string& verb);
 
 // Calls a command. Of a destructive one, and of an operation, the plan is shown and confirmed first
 // on a terminal, and exactly that is done; what cannot be planned refuses flags about plans. True
