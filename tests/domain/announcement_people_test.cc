@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 TEST_F(AnnouncementTest, ItsUndoIsToldOnceAndTheUndoOfThat) {
@@ -201,6 +202,154 @@ TEST_F(AnnouncementTest, ARequestIsToldToItsAudienceAndToThoseWhoMay) {
                 Contains(AllOf(HasSubstr("NotificationRequested"), HasSubstr("plans.requested"),
                                HasSubstr(absl::Substitute("permission: \"$0\"", permission)))));
   }
+}
+
+// What a person announced can be taken back by nobody who only says that they act for them.
+TEST_F(AnnouncementTest, NoServiceSpeaksForWhoAnnounced) {
+  const std::string id = Opened();
+  acme_.ActAs("bob");
+  acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
+  acme_.ActAs("svc", {"customers.delete"});
+  const std::string ann = R"pb(options { on_behalf_of: "ann" })pb";
+  const auto withdraw = [&] { return acme_.Do<v1::WithdrawRequest>(Named(id, ann)).reason(); };
+  EXPECT_EQ(withdraw(), v1::PERMISSION_MISSING);
+  const std::string names = R"pb(names: "tenants/acme/customers/x")pb";
+  EXPECT_EQ(acme_.Do<v1::TakeOutRequest>(Named(id, names + ann)).reason(), v1::PERMISSION_MISSING);
+  EXPECT_EQ(
+      acme_.Do<v1::AcknowledgeObjectionsRequest>(Named(id, "acknowledge_objections: 1 " + ann))
+          .reason(),
+      v1::PERMISSION_MISSING);
+  // Nor is it the second person.
+  AskForASecondPerson();
+  EXPECT_EQ(Approve(id, "svc", "ann").reason(), v1::SECOND_PERSON_REQUIRED);
+  // The service through which it was announced speaks for them again, and for nobody else.
+  const std::string theirs = OpenedBy("web", "eve");
+  acme_.ActAs("web", {"customers.delete"});
+  EXPECT_EQ(acme_.Do<v1::WithdrawRequest>(Named(theirs, ann)).reason(), v1::PERMISSION_MISSING);
+  EXPECT_EQ(acme_.Do<v1::WithdrawRequest>(Named(theirs)).reason(), v1::PERMISSION_MISSING);
+  EXPECT_TRUE(
+      acme_.Do<v1::WithdrawRequest>(Named(theirs, R"pb(options { on_behalf_of: "eve" })pb")).ok());
+}
+
+TEST_F(AnnouncementTest, WhoApprovesLastIsTheApprover) {
+  AskForASecondPerson();
+  const std::string id = Opened();
+  ASSERT_TRUE(Approve(id, "sue").ok());
+  EXPECT_THAT(Approve(id, "sue").events, IsEmpty());
+  EXPECT_THAT(Approve(id, "eve").events, Contains(HasSubstr("plans.approved")));
+  EXPECT_EQ(Row(id).shown().approver(), "eve");
+  ASSERT_TRUE(Execute(id, "bob").ok());
+  EXPECT_EQ(Row(id).shown().approver(), "bob");
+}
+
+TEST_F(AnnouncementTest, WhoObjectedHearsTheEnd) {
+  const std::string id = Opened();
+  acme_.ActAs("zoe");
+  acme_.Must<v1::ObjectRequest>(Named(id, R"pb(words: "no")pb"));
+  acme_.ActAs("ann");
+  acme_.Must<v1::ExecuteRequest>(Named(id, "acknowledge_objections: 1"));
+  EXPECT_THAT(Advance(id, Announcement::EXECUTED, 5).events,
+              Contains(AllOf(HasSubstr("plans.executed"), HasSubstr("principals/zoe"))));
+}
+
+TEST_F(AnnouncementTest, NoticesSayWhyItWillBeDone) {
+  store::v1::ResolvedAnnounce resolved = Resolved("");
+  resolved.mutable_announced()->set_reason("they left");
+  const Reply requested = acme_.Do(resolved);
+  EXPECT_THAT(requested.events,
+              Contains(AllOf(HasSubstr("plans.requested"), HasSubstr("reason: \"they left\""))));
+  const Reply approved = Approve(requested.id(), "bob");
+  EXPECT_THAT(approved.events,
+              Contains(AllOf(HasSubstr("plans.announced"), HasSubstr("reason: \"they left\""),
+                             HasSubstr("by Friday"), HasSubstr("3 customers: Deleted"),
+                             HasSubstr("It can be executed until 20"))));
+  acme_.Pass(8 * kDayUs);
+  FireDue();
+  EXPECT_THAT(told_,
+              Contains(AllOf(HasSubstr("plans.expired"), HasSubstr("reason: \"they left\""))));
+}
+
+TEST_F(AnnouncementTest, OneIsNoCountOfMany) {
+  v1::Plan plan;
+  auto& count = *plan.add_counts();
+  count.set_kind("customers");
+  count.set_change("Deleted");
+  count.set_count(1);
+  EXPECT_EQ(SummaryOf(plan), "1 customer: Deleted");
+}
+
+TEST_F(AnnouncementTest, AnUndoThatMayGoOnCountsNoParts) {
+  const std::string id = Opened();
+  const Position done = Executed(id);
+  const Position open =
+      acme_.Must<v1::BeginChangeSetRequest>(R"pb(parent: "tenants/acme" title: "all")pb").position;
+  v1::UndoRequest one;
+  one.add_names(absl::StrCat("tenants/acme/changeSets/", done));
+  one.mutable_options()->set_change_set(static_cast<int64_t>(open));
+  one.add_entities(Made(0));
+  const Reply first = Undo(one);
+  ASSERT_TRUE(first.ok()) << first.status;
+  EXPECT_THAT(
+      first.events,
+      Contains(AllOf(HasSubstr("plans.undone"),
+                     HasSubstr(absl::StrCat("`tenants/acme/changeSets/", open, "` tells")))));
+  one.set_entities(0, Made(1));
+  ASSERT_TRUE(Undo(one).ok());
+  one.set_entities(0, Made(2));
+  const Reply last = Undo(one);
+  ASSERT_TRUE(last.ok()) << last.status;
+  EXPECT_THAT(last.events, Not(Contains(HasSubstr("taken back."))));
+}
+
+TEST_F(AnnouncementTest, WhatIsRestoredIsUndoneToo) {
+  const Reply made =
+      acme_.Must<v1::CreateCustomerRequest>(R"pb(parent: "tenants/acme"
+                                                 customer { display_name: "Eve" })pb");
+  const std::string eve = NameOf("acme", made.targets.at(0));
+  const std::string id = Opened();
+  ASSERT_TRUE(Execute(id, "ann").ok());
+  const Reply deleted =
+      acme_.Must<v1::DeleteCustomerRequest>(absl::Substitute(R"pb(name: "$0"
+                                                                  related { all: DELETE })pb",
+                                                             eve));
+  ASSERT_TRUE(Advance(id, Announcement::EXECUTED, static_cast<int64_t>(deleted.position)).ok());
+  v1::UndeleteCustomerRequest undelete;
+  undelete.set_name(eve);
+  const Reply restored =
+      acme_.DoWith(undelete, [&](const auto&, Draft& draft, const Context& context) {
+        const absl::Status decided = Decide(undelete, draft, context);
+        return decided.ok() ? NoteUndone(draft, context) : decided;
+      });
+  ASSERT_TRUE(restored.ok()) << restored.status;
+  EXPECT_THAT(restored.events, Contains(HasSubstr("plans.undone")));
+  EXPECT_EQ(Row(id).shown().undone_by(), static_cast<int64_t>(restored.position));
+  EXPECT_THAT(Undo(restored.position).events, Contains(HasSubstr("it stands.")));
+  EXPECT_EQ(Row(id).shown().undone_by(), 0);
+}
+
+TEST_F(AnnouncementTest, UndosAreTakenTogetherWhenThereAreMany) {
+  const std::string id = Opened();
+  const Position done = Executed(id);
+  v1::UndoRequest one;
+  one.add_names(absl::StrCat("tenants/acme/changeSets/", done));
+  one.add_entities(Made(0));
+  ASSERT_TRUE(Undo(one).ok());
+  store::v1::AnnouncementRow row = Row(id);
+  for (int i = 0; i < 1000; ++i) {
+    store::v1::AnnouncementUndone undone;
+    undone.set_by(1'000'000 + static_cast<uint64_t>(i));
+    undone.set_entities(2);
+    const CommitHeader header;
+    domain::Row after;
+    after.resource = std::make_shared<store::v1::AnnouncementRow>(row);
+    KindOf(KindNumber::kAnnouncement).apply(undone, header, after);
+    row = after.As<store::v1::AnnouncementRow>();
+  }
+  EXPECT_EQ(row.undos_size(), 200);
+  int64_t entities = 0;
+  for (const store::v1::AnnouncementUndo& undo : row.undos()) entities += undo.entities();
+  EXPECT_EQ(entities, 2001);
+  EXPECT_EQ(row.shown().undone_by(), 1'000'999);
 }
 
 }  // namespace

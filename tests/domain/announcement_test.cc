@@ -250,5 +250,32 @@ TEST_F(AnnouncementTest, ReplayGivesTheSameRows) {
             acme_.RowOf(entity)->resource->SerializeAsString());
 }
 
+TEST_F(AnnouncementTest, ARequestThatIsApprovedLateWaitsForSomebody) {
+  const std::string late = Announce("", kDayUs).id();
+  acme_.Pass(kDayUs);
+  EXPECT_EQ(FireDue(), 1u);
+  EXPECT_EQ(Row(late).shown().held_back(), "PLAN_REQUIRED");
+  ASSERT_TRUE(Approve(late, "bob").ok());
+  EXPECT_EQ(FireDue(), 0u);
+  EXPECT_EQ(StateOf(late), Announcement::OPEN);
+  EXPECT_FALSE(Row(late).shown().has_execute_time());
+  EXPECT_TRUE(Execute(late, "bob").ok());
+  // One that is approved in time keeps its timer.
+  const std::string soon = Announce("", kDayUs).id();
+  ASSERT_TRUE(Approve(soon, "bob").ok());
+  acme_.Pass(kDayUs);
+  EXPECT_EQ(FireDue(), 1u);
+  EXPECT_EQ(StateOf(soon), Announcement::EXECUTING);
+}
+
+TEST_F(AnnouncementTest, NothingIsAcknowledgedWhereNobodyObjected) {
+  const std::string id = Opened();
+  EXPECT_EQ(
+      acme_.Do<v1::AcknowledgeObjectionsRequest>(Named(id, "acknowledge_objections: 2")).reason(),
+      v1::INVALID_FIELD);
+  EXPECT_EQ(acme_.Do<v1::ExecuteRequest>(Named(id, "acknowledge_objections: 1")).reason(),
+            v1::INVALID_FIELD);
+}
+
 }  // namespace
 }  // namespace retrace::domain

@@ -54,6 +54,9 @@ known to                  sue
 objection (acknowledged)  bob: the first twelve are mine
 taken out                 12
 
+$ retrace plans show $(cat id) | sed -n '/^TAKEN OUT/,$p' | wc -l
+13
+
 # Six days later nothing has happened; on the seventh it executes itself, in the name of who planned it.
 $ retrace admin advance-clock 6d > /dev/null; retrace customers list --filter 'level = "gold"' --all -o jsonl | wc -l; retrace admin advance-clock 1d > /dev/null; until retrace plans show $(cat id) | grep -q '^state *EXECUTED'; do sleep 0.1; done; retrace plans show $(cat id) | grep '^state\|^taken\|^result' | sed 's/change set [0-9]*/change set .../'; retrace customers list --filter 'level = "gold"' --all -o jsonl | wc -l
 3000
@@ -108,6 +111,20 @@ root,sue,retrace.v1.Members.DeleteMember,he left
 $ retrace customers create --organization-name Drift --external-id D-1 > /dev/null 2>&1; retrace customers delete ext:D-1 --related delete --reason "they left" --until 8d --yes
 retrace: --to, --message, --until and --at go with --announce
 [exit 2]
+
+# Nor is anything announced for ever.
+$ for span in inf 1e300d 99999d; do retrace customers delete ext:D-1 --related delete --reason "they left" --announce --to team:Sales --until $span 2>&1 | cut -d";" -f1; done
+retrace: --until: `inf` is not a time
+retrace: --until: `1e300d` is not a time
+retrace: --until: `99999d` is not a time
+
+# With a request id it is announced once, whatever plan a repeat comes with.
+$ for time in first second; do retrace --request-id once customers delete ext:D-1 --related delete --reason "they left" --announce --to team:Sales -o json 2> /dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["name"])'; done | sort -u | wc -l
+1
+
+# Who is asked is asked about that.
+$ echo n | script -E never -qec "retrace customers delete ext:D-1 --related delete --reason 'they left' --announce --to team:Sales" /dev/null | tail -1
+Announce it? [y/N] retrace: not confirmed; nothing was done
 
 # Only who may give the command may approve it, or see it.
 $ retrace --token-file sue members delete sue --reason "I go" --announce --to principal:bob -o json 2> /dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["name"])' > id; retrace --token-file bob plans approve $(cat id) --yes

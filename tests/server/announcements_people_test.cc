@@ -11,7 +11,9 @@
 namespace retrace::server {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 TEST_F(AnnouncementsTest, UsersOfAServiceAreTwoPeople) {
   AskForASecondPerson();
@@ -153,6 +155,50 @@ TEST_F(AnnouncementsTest, WebhooksAloneAreTold) {
   const auto webhooks = v1::Webhooks::NewStub(Channel());
   ASSERT_TRUE(webhooks->CreateWebhook(As("administrator").get(), create, &created).ok());
   EXPECT_EQ(RefusalOf(request), "");
+}
+
+// What it executes by itself the server does; who asked for it hears of it like the others.
+TEST_F(AnnouncementsTest, WhoAskedIsToldHowItEnded) {
+  const std::vector<std::string> names = Create(2, "gold");
+  const std::string done = Announce(ByTimer(Deleting(names[0]), 1)).name();
+  const std::string drifts = Announce(ByTimer(Deleting(names[1]), 1)).name();
+  Update(names[1], "silver");
+  Pass(kDayUs);
+  EXPECT_EQ(AwaitEnd(done).state(), Announcement::EXECUTED);
+  EXPECT_EQ(AwaitEnd(drifts).state(), Announcement::FAILED);
+  for (const char* kind : {"plans.executed", "plans.failed"}) {
+    ASSERT_THAT(Asked(kind), SizeIs(1)) << kind;
+    EXPECT_THAT(Asked(kind)[0].audience().recipients(), Contains("principals/administrator"))
+        << kind;
+  }
+}
+
+TEST_F(AnnouncementsTest, AnotherSecondPersonTakesTheApproversPlace) {
+  AskForASecondPerson();
+  const std::string ann = Create(1, "gold").front();
+  const std::string name = Announce(Announcing(Deleting(ann))).name();
+  ASSERT_TRUE(Approve(name, "agent").ok());
+  ChangeRole("agent", "auditor");
+  ASSERT_TRUE(Approve(name, "root").ok());
+  EXPECT_EQ(Get(name).approver(), "root");
+  EXPECT_EQ(Executed(name).state(), Announcement::EXECUTED);
+  EXPECT_TRUE(IsDeleted(ann));
+}
+
+TEST_F(AnnouncementsTest, ASecondPersonMayDoWhatItsTargetsTake) {
+  AskForASecondPerson();
+  const std::vector<std::string> names = Create(2, "gold");
+  const int64_t theirs = Delete(names[0], "agent");
+  const std::string forced = Announce(Announcing(Planned(Undo(theirs, v1::FORCE)))).name();
+  EXPECT_THAT(Get(forced).permissions(),
+              ElementsAre("history.undo-any", "history.undo", "operations.start"));
+  EXPECT_EQ(ErrorOf(Approve(forced, "agent")).reason, "PERMISSION_MISSING");
+  EXPECT_EQ(ErrorOf(Execute(forced, "agent")).reason, "PERMISSION_MISSING");
+  ASSERT_TRUE(Approve(forced, "root").ok());
+  EXPECT_EQ(Executed(forced).state(), Announcement::EXECUTED);
+  EXPECT_FALSE(IsDeleted(names[0]));
+  const int64_t own = Delete(names[1], "administrator");
+  EXPECT_TRUE(Approve(Announce(Announcing(Planned(Undo(own)))).name(), "agent").ok());
 }
 
 }  // namespace
