@@ -112,5 +112,24 @@ TEST_F(OperationTest, ACancelledOneDoesNothingMore) {
   EXPECT_EQ(acme_.Record(cancel).reason(), v1::OPERATION_ENDED);
 }
 
+// A plan goes on to its end: what was purged while it was made is counted, not met for ever.
+TEST_F(OperationTest, APlanStopsAtNothing) {
+  store::v1::OperationTask task;
+  task.set_plan_only(true);
+  const OperationTarget written{"tenants/acme/customers/" + customers_[0],
+                                {{KindNumber::kCustomer, customers_[0]}},
+                                DriftSign::kWrite,
+                                [](Draft&, const Context&) { return absl::OkStatus(); }};
+  const Reply reply = Decided([&](Draft& draft, const Context& context) -> absl::Status {
+    const auto tried = TryTargets(task, {written}, draft, context);
+    EXPECT_TRUE(tried.ok() && tried->stopped_at.empty());
+    EXPECT_EQ(tried->counts.drifted(), 1);
+    task.set_plan_only(false);
+    EXPECT_FALSE(TryTargets(task, {written}, draft, context)->stopped_at.empty());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(reply.ok()) << reply.status;
+}
+
 }  // namespace
 }  // namespace retrace::domain
