@@ -33,7 +33,7 @@ absl::StatusOr<std::optional<DeliveryMail>> MailOf(const MailParts& parts, const
                                                 notification, delivery.recipient()));
   const domain::NotificationKind* kind = domain::FindNotificationKind(notification.kind());
   if (!parts.public_url.empty() && kind != nullptr && !kind->transactional) {
-    RETRACE_ASSIGN(const std::string token, UnsubscribeToken(*parts.ledger, tenant, id));
+    RETRACE_ASSIGN(const std::string token, UnsubscribeToken(*parts.ledger, tenant, delivery));
     values.unsubscribe_url = fmt::format("{}/u/{}", parts.public_url, token);
   }
   const RowView view(ledger.rows(), tenant.number, tenant.visible);

@@ -19,14 +19,12 @@
 namespace retrace::server {
 namespace {
 
-using domain::KindNumber;
-using domain::RowPtr;
 using http::UnsubscribeAnswer;
 using http::UnsubscribeCall;
 using Done = std::function<void(UnsubscribeAnswer)>;
 
 constexpr std::string_view kPurpose = "unsubscribe";
-constexpr size_t kLongestToken = 400;
+constexpr size_t kLongestToken = 600;
 constexpr size_t kCost = 8;
 
 // What the page says, in one language.
@@ -118,9 +116,13 @@ std::optional<Wish> WishOf(const UnsubscribeCall& call) {
 }  // namespace
 
 absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenant,
-                                             std::string_view delivery) {
-  RETRACE_ASSIGN(const std::string sealed,
-                 SealToken(ledger.keys(), tenant.number, kPurpose, delivery));
+                                             const v1::Delivery& delivery) {
+  store::v1::UnsubscribeToken token;
+  token.set_recipient(delivery.recipient());
+  token.set_channel(delivery.channel());
+  token.set_kind(delivery.kind());
+  RETRACE_ASSIGN(const std::string sealed, SealToken(ledger.keys(), tenant.number, kPurpose,
+                                                     SerializeDeterministically(token)));
   return fmt::format("{:x}.{}", tenant.number, sealed);
 }
 
@@ -135,46 +137,44 @@ absl::StatusOr<std::optional<Unsubscribe::Named>> Unsubscribe::Open(std::string_
   if (named.tenant == nullptr) {
     return std::nullopt;
   }
-  RETRACE_ASSIGN(const std::optional<std::string> delivery,
+  RETRACE_ASSIGN(const std::optional<std::string> bytes,
                  OpenToken(ledger_.keys(), named.tenant->number, kPurpose, token.substr(dot + 1)));
-  if (!delivery.has_value()) {
+  if (!bytes.has_value() || !named.token.ParseFromString(*bytes)) {
+    return std::nullopt;
+  }
+  const store::v1::UnsubscribeToken& of = named.token;
+  const domain::NotificationKind* known = domain::FindNotificationKind(of.kind());
+  if (known == nullptr || known->transactional) {
     return std::nullopt;
   }
   const RowView view(ledger_.rows(), named.tenant->number, named.tenant->visible);
-  RETRACE_ASSIGN(const RowPtr row, view.Get({KindNumber::kDelivery, *delivery}));
-  if (row == nullptr) {
-    return std::nullopt;
-  }
-  const auto& known = row->As<v1::Delivery>();
-  named.recipient = known.recipient();
-  named.channel = known.channel();
-  named.kind = known.kind();
-  RETRACE_ASSIGN(named.off, domain::IsSwitchedOff(named.recipient, named.channel, named.kind, view,
+  RETRACE_ASSIGN(named.off, domain::IsSwitchedOff(of.recipient(), of.channel(), of.kind(), view,
                                                   named.tenant->id));
   return named;
 }
 
 UnsubscribeAnswer Unsubscribe::Show(const UnsubscribeCall& call) const {
-  const Words& words = WordsFor(call.accept_language);
   const auto named = Open(call.token);
-  if (!named.ok()) return Later(words);
-  if (!named->has_value()) return Unknown(words);
-  return Standing(words, (*named)->kind, (*named)->off);
+  if (!named.ok()) return Later(WordsFor(call.accept_language));
+  if (!named->has_value()) return Unknown(WordsFor(call.accept_language));
+  return Standing(WordsFor(call.accept_language), (*named)->token.kind(),
+                  (*named)->off);
 }
 
 void Unsubscribe::Act(const UnsubscribeCall& call, Done done) const {
-  const Words& words = WordsFor(call.accept_language);
   const auto named = Open(call.token);
-  if (!named.ok()) return done(Later(words));
-  if (!named->has_value()) return done(Unknown(words));
+  if (!named.ok()) return done(Later(WordsFor(call.accept_language)));
+  if (!named->has_value()) return done(Unknown(WordsFor(call.accept_language)));
+  const store::v1::UnsubscribeToken& token = (*named)->token;
+  const Words& words = WordsFor(call.accept_language);
   const std::optional<Wish> wish = WishOf(call);
   if (!wish.has_value()) {
-    return done(Page(400, words, words.what, (*named)->kind, "", ""));
+    return done(Page(400, words, words.what, token.kind(), "", ""));
   }
   const auto choose = std::make_shared<store::v1::ChooseForContactPoint>();
-  choose->set_recipient((*named)->recipient);
-  choose->set_channel((*named)->channel);
-  choose->set_kind((*named)->kind);
+  choose->set_recipient(token.recipient());
+  choose->set_channel(token.channel());
+  choose->set_kind(token.kind());
   choose->set_off(wish->off);
   choose->set_source(std::string(wish->source));
   choose->set_client_address(call.client_address);

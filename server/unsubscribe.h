@@ -1,8 +1,10 @@
 // Unsubscribing without signing in: the address in a mail's List-Unsubscribe header (RFC 8058).
 //
-// A token names a delivery, and so a contact point and a kind of notification. GET and HEAD show a
-// page with one button and change nothing, since scanners follow every link; a POST switches the
-// kind off, or on again, as an event with evidence, before it is answered. Ten POSTs are one.
+// A token names a contact point and a kind of notification that can be switched off; it holds
+// whatever became of the mail that brought it, of the notification and of the log. GET and HEAD
+// show a page with one button and change nothing, since scanners follow every link; a POST switches
+// the kind off for that person, or on again, as events with evidence, before it is answered. Ten
+// POSTs are one.
 #pragma once
 
 #include <functional>
@@ -11,6 +13,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "retrace/store/v1/unsubscribe_token.pb.h"
 #include "retrace/v1/notifications.pb.h"
 #include "server/http/unsubscribe.h"
 #include "server/ledger.h"
@@ -19,9 +22,9 @@
 
 namespace retrace::server {
 
-// The token of a delivery, good for as long as the delivery is known.
+// The token for whom a delivery goes to, and its kind.
 absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenant,
-                                             std::string_view delivery);
+                                             const v1::Delivery& delivery);
 
 // Thread-safe.
 class Unsubscribe {
@@ -36,15 +39,13 @@ class Unsubscribe {
               std::function<void(http::UnsubscribeAnswer)> done) const;
 
  private:
-  // What a token names.
+  // What a token names, as of now.
   struct Named {
     Tenant* tenant = nullptr;
-    std::string recipient;
-    v1::Channel channel = {};
-    std::string kind;
-    bool off = false;  // as of now
+    store::v1::UnsubscribeToken token;
+    bool off = false;
   };
-  // Nothing when the token is none of ours.
+  // Nothing when the token is none of ours, or of a kind that cannot be switched off any more.
   absl::StatusOr<std::optional<Named>> Open(std::string_view token) const;
   http::UnsubscribeAnswer Show(const http::UnsubscribeCall& call) const;
   void Act(const http::UnsubscribeCall& call,

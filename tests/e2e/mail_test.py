@@ -3,13 +3,16 @@
 
 mail_test.py BIN
 """
+import http.client
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.parse
 
 from mailed import MailServer, MailedDaemon, wait_for
 
@@ -38,7 +41,8 @@ class Mail(unittest.TestCase):
                                    "-o", "csv")
 
     def deliveries(self, *filters):
-        text = self.daemon.retrace("deliveries", "list", "--filter", " AND ".join(filters), "-o", "jsonl")
+        text = self.daemon.retrace("deliveries", "list", "--filter", " AND ".join(filters), "-o",
+                                   "jsonl")
         return [line for line in text.splitlines() if line]
 
     def arrived(self, count):
@@ -157,6 +161,33 @@ class Mail(unittest.TestCase):
         self.assertEqual(len(self.deliveries("state = PENDING")), 1)
         self.daemon.retrace("deliveries", "resolve-held", "send", "--reason", "nothing had left")
         self.assertEqual(self.arrived(2)[1]["To"].addresses[0].username, "ann")
+
+    def test_a_link_of_mail_that_left_after_the_backup_holds_after_the_recovery(self):
+        self.member("ann")
+        self.daemon.retrace("admin", "backup", "first")
+        self.customer("Acme", "ann")
+        self.daemon.retrace("customers", "delete", "#1", "--related", "delete", "--reason", "left",
+                            "--yes")
+        link = self.arrived(1)[0]["List-Unsubscribe"].strip("<>")
+        wait_for("it is recorded", lambda: self.deliveries("state = SENT", "channel = EMAIL"))
+        self.assertEqual(self.daemon.end(signal.SIGTERM), "")
+        self.recover()
+        self.daemon.run()
+        self.assertEqual(self.deliveries(), [])
+        self.assertEqual(self.call("GET", link), 200)
+        self.assertEqual(self.call("POST", link, "List-Unsubscribe=One-Click"), 200)
+        points = self.daemon.retrace("contact-points", "list", "-o", "jsonl")
+        self.assertIn("ONE_CLICK", points)
+
+    def call(self, method, url, form=None):
+        """What the daemon's own HTTP socket answers; what stands before it, it does not see."""
+        connection = http.client.HTTPConnection("crm.example.com")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.daemon.data / "http.sock"))
+        self.addCleanup(connection.close)
+        connection.request(method, urllib.parse.urlsplit(url).path, form,
+                           {"Content-Type": "application/x-www-form-urlencoded"} if form else {})
+        return connection.getresponse().status
 
     def recover(self):
         """Puts what the backup holds in the place of the data."""
