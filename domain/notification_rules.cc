@@ -318,8 +318,9 @@ absl::Status TellEndedOperations(Draft& draft, const Context& context) {
     }
   }
   for (const auto& [told, actor] : ended) {
-    RETRACE_ASSIGN(const std::string asker, RecipientOf(actor, draft, draft.header().tenant));
-    RETRACE_RETURN_IF_ERROR(Ask(kOperationEnded, asker, told, /*corrects=*/"", draft, context));
+    RETRACE_ASSIGN(const auto asker, RecipientsOf(actor, draft, draft.header().tenant));
+    RETRACE_RETURN_IF_ERROR(
+        Ask(kOperationEnded, asker.front(), told, /*corrects=*/"", draft, context));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "domain/recipient.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -82,10 +83,34 @@ bool IsSaid(const Row& row, std::string_view kind) {
                      [kind](const ContactPoint::Choice& choice) { return choice.kind() == kind; });
 }
 
+// The row of the member that a recipient's name names, in use or not; null when it names none, or
+// one that nobody created.
+absl::StatusOr<RowPtr> MemberRowOf(std::string_view recipient, const View& view,
+                                   std::string_view tenant) {
+  const std::string prefix = fmt::format("tenants/{}/members/", tenant);
+  if (recipient.substr(0, prefix.size()) != prefix) {
+    return RowPtr();
+  }
+  return view.Get({KindNumber::kMember, std::string(recipient.substr(prefix.size()))});
+}
+
+// The members that sign in as the principal, in use or not.
+absl::StatusOr<std::vector<std::string>> MembersOf(const std::string& principal, const View& view,
+                                                   std::string_view tenant) {
+  RETRACE_ASSIGN(const auto hits, view.Find({KindNumber::kMember, kMemberPrincipalIndex, principal,
+                                             principal + '\0'},
+                                            kMostMembers));
+  std::vector<std::string> names;
+  for (const IndexHit& hit : hits) {
+    names.push_back(NameOf(tenant, {KindNumber::kMember, hit.id}));
+  }
+  return names;
+}
+
 // True while the suppression is in force: one by a mail server is about the address that the member
 // had then.
-absl::StatusOr<bool> IsSuppressed(const ContactPoint& point, const View& view,
-                                  std::string_view tenant) {
+absl::StatusOr<bool> IsInForce(const ContactPoint& point, const View& view,
+                               std::string_view tenant) {
   if (!point.suppressed() || point.refused_position() == 0) {
     return point.suppressed();
   }
@@ -113,18 +138,20 @@ absl::Status CheckOptional(std::string_view name, std::string_view field) {
   return absl::OkStatus();
 }
 
-// Emits the choice unless it is what holds already.
+// Emits the choice unless it is what holds already. That something is off is written down also
+// where it is off because of another contact point: people cease to be one another.
 absl::Status Choose(std::string_view recipient, v1::Channel channel, std::string_view kind,
                     bool off, v1::ChoiceEvidence evidence, Draft& draft) {
+  const std::string& tenant = draft.header().tenant;
   const EntityRef entity = ContactPointRef(channel, recipient);
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
   if (row != nullptr && row->purged()) {
     return absl::OkStatus();  // with the member: nobody is told anything there
   }
   draft.Target(entity);
-  RETRACE_ASSIGN(const bool off_now,
-                 IsSwitchedOff(recipient, channel, kind, draft, draft.header().tenant));
-  if (off_now == off) {
+  RETRACE_ASSIGN(const bool off_now, IsSwitchedOff(recipient, channel, kind, draft, tenant));
+  const bool said = row != nullptr && IsSaid(*row, kind);
+  if (off_now == off && (said || !off)) {
     return absl::OkStatus();
   }
   auto event = std::make_shared<store::v1::ContactPointChosen>();
@@ -151,39 +178,58 @@ std::string_view PrincipalOf(std::string_view recipient) {
 
 absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
                                 std::string_view tenant) {
-  const std::string prefix = fmt::format("tenants/{}/members/", tenant);
-  if (recipient.substr(0, prefix.size()) != prefix) {
-    return RowPtr();
-  }
-  RETRACE_ASSIGN(RowPtr row,
-                 view.Get({KindNumber::kMember, std::string(recipient.substr(prefix.size()))}));
+  RETRACE_ASSIGN(RowPtr row, MemberRowOf(recipient, view, tenant));
   return row != nullptr && row->live() && row->As<v1::Member>().state() == v1::Member::ACTIVE
              ? row
              : RowPtr();
 }
 
-absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& view,
-                                        std::string_view tenant) {
-  const std::string value(principal);
-  RETRACE_ASSIGN(
-      const auto hits,
-      view.Find({KindNumber::kMember, kMemberPrincipalIndex, value, value + '\0'}, kMostMembers));
-  for (const IndexHit& hit : hits) {
-    const std::string name = NameOf(tenant, {KindNumber::kMember, hit.id});
+absl::StatusOr<std::vector<std::string>> RecipientsOf(std::string_view principal, const View& view,
+                                                      std::string_view tenant) {
+  RETRACE_ASSIGN(const auto members, MembersOf(std::string(principal), view, tenant));
+  std::vector<std::string> told;
+  for (const std::string& name : members) {
     RETRACE_ASSIGN(const RowPtr member, MemberOf(name, view, tenant));
     if (member != nullptr) {
-      return name;
+      told.push_back(name);
     }
   }
-  return PrincipalName(principal);
+  if (told.empty()) {
+    told.push_back(PrincipalName(principal));
+  }
+  return told;
+}
+
+absl::StatusOr<std::vector<std::string>> NamesOfPerson(std::string_view recipient, const View& view,
+                                                       std::string_view tenant) {
+  std::vector<std::string> names = {std::string(recipient)};
+  std::string principal(PrincipalOf(recipient));
+  if (principal.empty()) {
+    RETRACE_ASSIGN(const RowPtr member, MemberRowOf(recipient, view, tenant));
+    if (member == nullptr || member->purged() || member->As<v1::Member>().principal().empty()) {
+      return names;
+    }
+    principal = member->As<v1::Member>().principal();
+    names.push_back(PrincipalName(principal));
+  }
+  RETRACE_ASSIGN(const auto members, MembersOf(principal, view, tenant));
+  std::copy_if(members.begin(), members.end(), std::back_inserter(names),
+               [recipient](const std::string& name) { return name != recipient; });
+  return names;
+}
+
+absl::StatusOr<bool> IsSuppressed(std::string_view recipient, v1::Channel channel, const View& view,
+                                  std::string_view tenant) {
+  RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
+  return row != nullptr && !row->purged() ? IsInForce(row->As<ContactPoint>(), view, tenant)
+                                          : absl::StatusOr<bool>(false);
 }
 
 absl::StatusOr<bool> MayReach(std::string_view recipient, v1::Channel channel,
                               std::string_view kind, const View& view, const std::string& tenant) {
-  RETRACE_ASSIGN(const RowPtr row, view.Get(ContactPointRef(channel, recipient)));
-  if (row != nullptr) {
-    RETRACE_ASSIGN(const bool suppressed, IsSuppressed(row->As<ContactPoint>(), view, tenant));
-    if (suppressed) return false;
+  RETRACE_ASSIGN(const bool suppressed, IsSuppressed(recipient, channel, view, tenant));
+  if (suppressed) {
+    return false;
   }
   const NotificationKind* known = FindNotificationKind(kind);
   if (known == nullptr || known->transactional) {
@@ -242,8 +288,13 @@ absl::Status Decide(const store::v1::ChooseForContactPoint& command, Draft& draf
   RETRACE_RETURN_IF_ERROR(CheckOptional(command.kind(), "kind"));
   v1::ChoiceEvidence evidence = EvidenceOf(command.source(), context);
   evidence.set_client_address(command.client_address());
-  return Choose(command.recipient(), command.channel(), command.kind(), command.off(),
-                std::move(evidence), draft);
+  RETRACE_ASSIGN(const std::vector<std::string> names,
+                 NamesOfPerson(command.recipient(), draft, context.header.tenant));
+  for (const std::string& name : names) {
+    RETRACE_RETURN_IF_ERROR(
+        Choose(name, command.channel(), command.kind(), command.off(), evidence, draft));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Decide(const store::v1::ResolvedPreferences& command, Draft& draft,
@@ -286,7 +337,7 @@ absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft
   bool in_force = false;
   bool by_bounce = false;  // which is over when the address changes
   if (row != nullptr) {
-    RETRACE_ASSIGN(in_force, IsSuppressed(row->As<ContactPoint>(), draft, context.header.tenant));
+    RETRACE_ASSIGN(in_force, IsInForce(row->As<ContactPoint>(), draft, context.header.tenant));
     by_bounce = row->As<ContactPoint>().refused_position() != 0;
   }
   if (row != nullptr && in_force != request.lift() && (request.lift() || !by_bounce)) {

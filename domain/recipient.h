@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "domain/context.h"
@@ -22,9 +23,20 @@ std::string_view PrincipalOf(std::string_view recipient);
 absl::StatusOr<RowPtr> MemberOf(std::string_view recipient, const View& view,
                                 std::string_view tenant);
 
-// As whom a principal is told something: as the member that signs in so, or else as itself.
-absl::StatusOr<std::string> RecipientOf(std::string_view principal, const View& view,
-                                        std::string_view tenant);
+// As whom a principal is told something: as the members in use that sign in so, or else as itself.
+// Never empty.
+absl::StatusOr<std::vector<std::string>> RecipientsOf(std::string_view principal, const View& view,
+                                                      std::string_view tenant);
+
+// Every name of the person whom the recipient names, that one first: the principal, and the members
+// that sign in as it, in use or not. What somebody chooses holds under all of them.
+absl::StatusOr<std::vector<std::string>> NamesOfPerson(std::string_view recipient, const View& view,
+                                                       std::string_view tenant);
+
+// Whether nothing at all may go there, by an administrator or because a mail server refused the
+// address that is still in use.
+absl::StatusOr<bool> IsSuppressed(std::string_view recipient, v1::Channel channel, const View& view,
+                                  std::string_view tenant);
 
 // Whether something of this kind may go there: the contact point is not suppressed, and an optional
 // kind was not switched off.

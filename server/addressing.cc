@@ -337,8 +337,8 @@ absl::StatusOr<std::vector<Recipient>> Addressing::Resolve(Tenant& tenant,
     if (!by_role && !by_permission && !named.contains(principal->id)) {
       continue;
     }
-    RETRACE_ASSIGN(const std::string as, domain::RecipientOf(principal->id, view, tenant.id));
-    RETRACE_RETURN_IF_ERROR(AddMember(as, view, tenant.id, recipients));
+    RETRACE_ASSIGN(const auto as, domain::RecipientsOf(principal->id, view, tenant.id));
+    RETRACE_RETURN_IF_ERROR(AddMember(as.front(), view, tenant.id, recipients));
     recipients.AddPrincipal(*principal);
   }
   if (audience.webhooks()) {

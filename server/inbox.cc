@@ -8,7 +8,6 @@
 
 #include "absl/time/clock.h"
 #include "domain/delivery.h"
-#include "domain/member.h"
 #include "domain/notification.h"
 #include "domain/notification_kinds.h"
 #include "domain/recipient.h"
@@ -122,30 +121,6 @@ std::string SeenOf(v1::InboxItem item) {
   return item.SerializeAsString();
 }
 
-// Members that sign in as the principal.
-absl::StatusOr<std::vector<std::string>> MembersOf(const Ledger& ledger, const Tenant& tenant,
-                                                   const std::string& principal) {
-  const RowView view(ledger.rows(), tenant.number, tenant.visible);
-  std::vector<std::string> members;
-  RETRACE_ASSIGN(const auto hits, view.Find({KindNumber::kMember, domain::kMemberPrincipalIndex,
-                                             principal, principal + '\0'},
-                                            kMostRead));
-  for (const domain::IndexHit& hit : hits) {
-    if (hit.mark == domain::Mark::kLive) {
-      members.push_back(domain::NameOf(tenant.id, {KindNumber::kMember, hit.id}));
-    }
-  }
-  return members;
-}
-
-// As whom the caller is told something.
-absl::StatusOr<std::vector<std::string>> RecipientsOf(const Ledger& ledger, const QueryCall& call) {
-  RETRACE_ASSIGN(std::vector<std::string> recipients,
-                 MembersOf(ledger, *call.tenant, call.principal->id));
-  recipients.push_back(domain::PrincipalName(call.principal->id));
-  return recipients;
-}
-
 // Whether these commits are about any notification or delivery: to look at them costs less than to
 // read an inbox again.
 absl::StatusOr<bool> TouchInboxes(Ledger& ledger, const Tenant& tenant, eventstore::Position first,
@@ -212,7 +187,8 @@ absl::StatusOr<v1::GetMyPreferencesResponse> Inbox::Answer(
     const QueryCall& call, const v1::GetMyPreferencesRequest& /*request*/) const {
   RETRACE_ASSIGN(Moment moment, MomentAt(ledger_, *call.tenant, call.tenant->visible));
   const RowView view(ledger_.rows(), call.tenant->number, moment.position);
-  RETRACE_ASSIGN(const std::vector<std::string> recipients, RecipientsOf(ledger_, call));
+  RETRACE_ASSIGN(const std::vector<std::string> recipients,
+                 domain::RecipientsOf(call.principal->id, view, call.tenant->id));
   v1::GetMyPreferencesResponse response;
   *response.mutable_answered() = std::move(moment.answered);
   for (const domain::NotificationKind& kind : domain::NotificationKinds()) {
@@ -243,7 +219,10 @@ absl::StatusOr<store::v1::ResolvedPreferences> Inbox::Resolve(
     }
   }
   store::v1::ResolvedPreferences resolved;
-  RETRACE_ASSIGN(const std::vector<std::string> recipients, RecipientsOf(ledger_, call));
+  const RowView view(ledger_.rows(), call.tenant->number, call.tenant->visible);
+  RETRACE_ASSIGN(
+      const std::vector<std::string> recipients,
+      domain::NamesOfPerson(domain::PrincipalName(call.principal->id), view, call.tenant->id));
   resolved.mutable_recipients()->Add(recipients.begin(), recipients.end());
   *resolved.mutable_preferences() = request.preferences();
   return resolved;

@@ -117,5 +117,37 @@ TEST_F(InboxTest, AWatchGoesOnWhereItWasCutOff) {
   EXPECT_EQ(domain::ReasonOf(inbox.Watch(call, request, watched)), v1::EPOCH_CHANGED);
 }
 
+// Under the names by which the caller is told, and under no others.
+TEST_F(InboxTest, PreferencesAreOffWhenNothingArrives) {
+  const auto is_off = [this](v1::Channel channel) {
+    v1::GetMyPreferencesRequest request;
+    request.set_parent("tenants/acme");
+    const auto reply = Inbox(small_.ledger(), *principals_)
+                           .Answer(small_.Call("GetMyPreferences", "anna"), request);
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    for (const v1::Preference& one : reply->preferences()) {
+      if (one.kind() == "customers.deleted" && one.channel() == channel) return one.off();
+    }
+    ADD_FAILURE() << "not listed";
+    return false;
+  };
+  v1::SuppressContactPointRequest suppress;
+  suppress.set_parent("tenants/acme");
+  suppress.set_recipient("tenants/acme/members/anna");
+  suppress.set_channel(v1::EMAIL);
+  suppress.mutable_options()->set_reason("asked by phone");
+  Do(suppress);
+  EXPECT_TRUE(is_off(v1::EMAIL));
+  EXPECT_FALSE(is_off(v1::INBOX));
+  store::v1::ChooseForContactPoint choice;
+  choice.set_recipient("tenants/acme/members/anna");
+  choice.set_channel(v1::INBOX);
+  choice.set_kind("customers.deleted");
+  choice.set_off(true);
+  choice.set_source("PAGE");
+  Do(choice, "retraced");
+  EXPECT_TRUE(is_off(v1::INBOX));
+}
+
 }  // namespace
 }  // namespace retrace::server

@@ -61,6 +61,13 @@ class UnsubscribeTest : public NotifyingTest {
     const RowView view(small_.ledger().rows(), small_.tenant().number, small_.tenant().visible);
     return *domain::MayReach(recipient, v1::EMAIL, "customers.deleted", view, "acme");
   }
+  void SignInAs(const std::string& member, const std::string& principal) {
+    v1::UpdateMemberRequest request;
+    request.mutable_member()->set_name("tenants/acme/members/" + member);
+    request.mutable_member()->set_principal(principal);
+    request.mutable_update_mask()->add_paths("principal");
+    Do(request);
+  }
   std::vector<v1::ContactPoint> ContactPoints() {
     v1::ListContactPointsRequest request;
     request.set_parent("tenants/acme");
@@ -143,6 +150,31 @@ TEST_F(UnsubscribeTest, ATokenOutlivesItsDelivery) {
   EXPECT_EQ(Call("GET", token).status, 200);
   EXPECT_EQ(OneClick(token).status, 200);
   EXPECT_FALSE(MayReach("tenants/acme/members/anna"));
+}
+
+TEST_F(UnsubscribeTest, WhatAMemberSwitchesOffIsOffUnderTheirOtherNames) {
+  AddMember("mei", "boss", "zh");
+  AddMember("meiling", "boss", "zh");
+  const std::vector<std::string> names = {"tenants/acme/members/mei",
+                                          "tenants/acme/members/meiling", "principals/boss"};
+  EXPECT_EQ(OneClick(TokenFor(names[0])).status, 200);
+  for (const std::string& name : names) EXPECT_FALSE(MayReach(name)) << name;
+  // Also when they are one no more.
+  SignInAs("meiling", "");
+  for (const std::string& name : names) EXPECT_FALSE(MayReach(name)) << name;
+}
+
+TEST_F(UnsubscribeTest, WhatAPrincipalSwitchesOffIsOffForTheirMembers) {
+  const std::string before = TokenFor("principals/boss");
+  AddMember("mei", "boss", "zh");
+  const std::string member = "tenants/acme/members/mei";
+  ASSERT_EQ(OneClick(TokenFor(member)).status, 200);
+  ASSERT_EQ(Call("POST", TokenFor(member), {{"action", "subscribe"}}).status, 200);
+  EXPECT_TRUE(MayReach(member));
+  EXPECT_TRUE(MayReach("principals/boss"));
+  EXPECT_EQ(OneClick(before).status, 200);
+  EXPECT_FALSE(MayReach(member));
+  EXPECT_FALSE(MayReach("principals/boss"));
 }
 
 TEST_F(UnsubscribeTest, ForgedTruncatedAndForeignTokensAreUnknown) {
