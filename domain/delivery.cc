@@ -113,11 +113,11 @@ absl::Status AfterItWasRead(const Delivery& delivery, Draft& draft, const Contex
 
 absl::Status Suppress(const Delivery& delivery, const store::v1::RecordAttempt& attempt,
                       Draft& draft, const Context& context) {
-  const EntityRef entity = ContactPointRef(delivery.channel(), delivery.recipient());
-  RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
-  if (row != nullptr && row->purged()) {
+  RETRACE_ASSIGN(const bool known, IsKnown(delivery.recipient(), draft, context.header.tenant));
+  if (!known) {
     return absl::OkStatus();
   }
+  const EntityRef entity = ContactPointRef(delivery.channel(), delivery.recipient());
   auto event = std::make_shared<store::v1::ContactPointChosen>();
   event->set_recipient(delivery.recipient());
   event->set_channel(delivery.channel());

@@ -143,11 +143,12 @@ absl::Status CheckOptional(std::string_view name, std::string_view field) {
 absl::Status Choose(std::string_view recipient, v1::Channel channel, std::string_view kind,
                     bool off, v1::ChoiceEvidence evidence, Draft& draft) {
   const std::string& tenant = draft.header().tenant;
+  RETRACE_ASSIGN(const bool known, IsKnown(recipient, draft, tenant));
+  if (!known) {
+    return absl::OkStatus();  // nobody is told anything there
+  }
   const EntityRef entity = ContactPointRef(channel, recipient);
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));
-  if (row != nullptr && row->purged()) {
-    return absl::OkStatus();  // with the member: nobody is told anything there
-  }
   draft.Target(entity);
   RETRACE_ASSIGN(const bool off_now, IsSwitchedOff(recipient, channel, kind, draft, tenant));
   const bool said = row != nullptr && IsSaid(*row, kind);
@@ -216,6 +217,15 @@ absl::StatusOr<std::vector<std::string>> NamesOfPerson(std::string_view recipien
   std::copy_if(members.begin(), members.end(), std::back_inserter(names),
                [recipient](const std::string& name) { return name != recipient; });
   return names;
+}
+
+absl::StatusOr<bool> IsKnown(std::string_view recipient, const View& view,
+                             std::string_view tenant) {
+  if (!PrincipalOf(recipient).empty()) {
+    return true;
+  }
+  RETRACE_ASSIGN(const RowPtr member, MemberRowOf(recipient, view, tenant));
+  return member != nullptr && !member->purged();
 }
 
 absl::StatusOr<bool> IsSuppressed(std::string_view recipient, v1::Channel channel, const View& view,

@@ -33,6 +33,9 @@ absl::StatusOr<std::vector<std::string>> RecipientsOf(std::string_view principal
 absl::StatusOr<std::vector<std::string>> NamesOfPerson(std::string_view recipient, const View& view,
                                                        std::string_view tenant);
 
+// False of a member that was purged or never was: about such nothing is written down.
+absl::StatusOr<bool> IsKnown(std::string_view recipient, const View& view, std::string_view tenant);
+
 // Whether nothing at all may go there, by an administrator or because a mail server refused the
 // address that is still in use.
 absl::StatusOr<bool> IsSuppressed(std::string_view recipient, v1::Channel channel, const View& view,

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "domain/notification.h"
 #include "domain/recipient.h"
 #include "server/query_pool.h"
 #include "tests/server/notifying_fixture.h"
@@ -150,6 +151,10 @@ TEST_F(UnsubscribeTest, ATokenOutlivesItsDelivery) {
   EXPECT_EQ(Call("GET", token).status, 200);
   EXPECT_EQ(OneClick(token).status, 200);
   EXPECT_FALSE(MayReach("tenants/acme/members/anna"));
+  // Whoever is not known any more is told nothing, and nothing is kept of them.
+  const auto head = small_.tenant().visible.load();
+  EXPECT_EQ(OneClick(TokenFor("tenants/acme/members/nobody")).status, 200);
+  EXPECT_EQ(small_.tenant().visible.load(), head);
 }
 
 TEST_F(UnsubscribeTest, WhatAMemberSwitchesOffIsOffUnderTheirOtherNames) {
@@ -175,6 +180,29 @@ TEST_F(UnsubscribeTest, WhatAPrincipalSwitchesOffIsOffForTheirMembers) {
   EXPECT_EQ(OneClick(before).status, 200);
   EXPECT_FALSE(MayReach(member));
   EXPECT_FALSE(MayReach("principals/boss"));
+}
+
+TEST_F(UnsubscribeTest, OfWhomWasPurgedNothingIsWrittenDown) {
+  const v1::Delivery delivery = Deliveries().at(0);
+  v1::DeleteMemberRequest deletion;
+  deletion.set_name("tenants/acme/members/bo");
+  Do(deletion);
+  v1::PurgeEntitiesRequest purge;
+  purge.set_parent("tenants/acme");
+  purge.add_names("tenants/acme/members/bo");
+  Do(purge);
+  const auto head = small_.tenant().visible.load();
+  EXPECT_EQ(OneClick().status, 200);
+  EXPECT_EQ(small_.tenant().visible.load(), head);
+  store::v1::RecordAttempt bounced;
+  bounced.set_delivery(domain::IdOfName(delivery.name()));
+  bounced.set_attempt(1);
+  bounced.set_state(v1::Delivery::FAILED);
+  bounced.set_result("refused: 550 5.1.1");
+  bounced.set_address_refused(true);
+  Do(bounced, "retraced");
+  EXPECT_EQ(Deliveries().at(0).state(), v1::Delivery::FAILED);
+  EXPECT_THAT(ContactPoints(), IsEmpty());
 }
 
 TEST_F(UnsubscribeTest, ForgedTruncatedAndForeignTokensAreUnknown) {
