@@ -340,6 +340,10 @@ absl::Status Decide(const v1::SuppressContactPointRequest& request, Draft& draft
     RETRACE_RETURN_IF_ERROR(
         FindLive(KindNumber::kMember, request.recipient(), {}, draft, context, "recipient")
             .status());
+  } else if (PrincipalOf(request.recipient()).size() > kMostPrincipalBytes) {
+    return Refusal(v1::INVALID_FIELD,
+                   fmt::format("The id of a principal has at most {} bytes.", kMostPrincipalBytes))
+        .Field("recipient", "Give `principals/` with the id of a principal.");
   }
   const EntityRef entity = ContactPointRef(request.channel(), request.recipient());
   RETRACE_ASSIGN(const RowPtr row, draft.Get(entity));

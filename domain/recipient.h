@@ -2,6 +2,7 @@
 // names, principals of the token file by their id.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "retrace/v1/notifications.pb.h"
 
 namespace retrace::domain {
+
+// The longest id of a principal, in bytes.
+inline constexpr size_t kMostPrincipalBytes = 200;
 
 // `principals/mei.lin`.
 std::string PrincipalName(std::string_view principal);

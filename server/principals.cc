@@ -14,6 +14,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
+#include "domain/recipient.h"
 #include "domain/resource.h"
 #include "domain/status_macros.h"
 #include "domain/undo.h"
@@ -25,10 +26,10 @@
 namespace retrace::server {
 namespace {
 
+using domain::kMostPrincipalBytes;
 using eventstore::Sha256Digest;
 
 constexpr size_t kMaxFileBytes = 16u << 20;
-constexpr size_t kMaxPrincipalBytes = 200;
 
 absl::Status Wrong(const std::string& file, int64_t line, std::string_view what) {
   return absl::FailedPreconditionError(fmt::format("token file {}, line {}: {}", file, line, what));
@@ -105,8 +106,8 @@ class EntryReader {
     if (required && text.empty()) {
       return WrongHere(key, fmt::format("`{}` is empty", key));
     }
-    if (text.size() > kMaxPrincipalBytes) {
-      return WrongHere(key, fmt::format("`{}` is longer than {} bytes", key, kMaxPrincipalBytes));
+    if (text.size() > kMostPrincipalBytes) {
+      return WrongHere(key, fmt::format("`{}` is longer than {} bytes", key, kMostPrincipalBytes));
     }
     return absl::OkStatus();
   }
@@ -192,9 +193,9 @@ std::string TomlList(const std::vector<std::string>& texts) {
 }
 
 absl::Status CheckEntry(const TokenEntry& entry) {
-  if (entry.principal.empty() || entry.principal.size() > kMaxPrincipalBytes) {
+  if (entry.principal.empty() || entry.principal.size() > kMostPrincipalBytes) {
     return absl::InvalidArgumentError(
-        fmt::format("a principal has 1 to {} bytes", kMaxPrincipalBytes));
+        fmt::format("a principal has 1 to {} bytes", kMostPrincipalBytes));
   }
   for (const std::string* text : {&entry.principal, &entry.display_name}) {
     for (const unsigned char c : *text) {

@@ -212,6 +212,17 @@ TEST_F(NotificationsTest, SuppressedAddressesGetNothingUntilTheyChange) {
   EXPECT_THAT(Deliveries("state = PENDING"), SizeIs(1));
 }
 
+TEST_F(NotificationsTest, NobodyIsSuppressedWhoCannotBe) {
+  v1::SuppressContactPointRequest suppress;
+  suppress.set_parent("tenants/acme");
+  suppress.set_channel(v1::EMAIL);
+  suppress.mutable_options()->set_reason("asked by phone");
+  suppress.set_recipient("principals/" + std::string(201, 'x'));
+  EXPECT_EQ(domain::ReasonOf(TryAs("boss", suppress).status), v1::INVALID_FIELD);
+  suppress.set_recipient("principals/" + std::string(200, 'x'));
+  EXPECT_TRUE(TryAs("boss", suppress).status.ok());
+}
+
 TEST_F(NotificationsTest, ABounceIsAboutTheAddressThatWasTried) {
   Delete(NewCustomer("Acme", "bo"));
   Follow();
