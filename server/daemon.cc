@@ -351,7 +351,8 @@ void Assembly::StartNotifying() {
       Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get(),
                        [this](const Tenant& tenant) { return follower_->IsOpen(tenant); }},
       std::move(delivering_));
-  unsubscribe_ = std::make_unique<Unsubscribe>(*ledger_, *sequencer_, rpc_->pool(Lane::kQuick));
+  unsubscribe_ = std::make_unique<Unsubscribe>(*ledger_, *principals_, *sequencer_,
+                                               rpc_->pool(Lane::kQuick));
   http_->AttachUnsubscribe([this](const http::UnsubscribeCall& call, auto done) {
     unsubscribe_->Handle(call, std::move(done));
   });

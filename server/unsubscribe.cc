@@ -5,12 +5,17 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "domain/commands.h"
 #include "domain/notification_kinds.h"
 #include "domain/recipient.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/notifications.pb.h"
+#include "server/message_values.h"
 #include "server/numbers.h"
 #include "server/row_view.h"
 #include "server/sealed_token.h"
@@ -31,8 +36,9 @@ constexpr size_t kCost = 8;
 struct Words {
   std::string_view language;
   std::string_view title;
-  std::string_view on;   // before it is switched off
-  std::string_view off;  // afterwards
+  std::string_view on;          // before it is switched off
+  std::string_view off;         // afterwards
+  std::string_view suppressed;  // on, but nothing goes there in any case
   std::string_view switch_off;
   std::string_view switch_on;
   std::string_view unknown;
@@ -44,6 +50,7 @@ constexpr Words kEnglish = {
     "E-mail notifications",
     "You get e-mail about this:",
     "You get no e-mail about this any more:",
+    "No e-mail is sent to this address at the moment. When it is again, you get it about this:",
     "Unsubscribe",
     "Subscribe again",
     "This link is not complete or not ours. Take it from the e-mail once more.",
@@ -53,17 +60,57 @@ constexpr Words kChinese = {"zh-CN",
                             "邮件通知",
                             "您会收到以下内容的邮件：",
                             "您不会再收到以下内容的邮件：",
+                            "目前不会向此地址发送邮件。恢复后，您会收到以下内容的邮件：",
                             "退订",
                             "重新订阅",
                             "此链接不完整或不是由我们发出。请从邮件中重新打开。",
                             "此请求既没有要求退订，也没有要求订阅。",
                             "目前无法完成，请稍后再试。"};
 
-// Chinese when it is asked for before English.
-const Words& WordsFor(std::string_view accept_language) {
-  const size_t chinese = accept_language.find("zh");
-  const size_t english = accept_language.find("en");
-  return chinese < english ? kChinese : kEnglish;
+// Null when the page is not written in it.
+const Words* FindWords(absl::string_view language) {
+  const auto primary = [](std::string_view tag) { return tag.substr(0, tag.find_first_of("-_")); };
+  const std::string wanted = absl::AsciiStrToLower(language);
+  for (const Words* words : {&kEnglish, &kChinese}) {
+    if (primary(words->language) == primary(wanted)) {
+      return words;
+    }
+  }
+  return nullptr;
+}
+
+// How much an entry of Accept-Language is wanted, from 0 to 1, by what stands behind its language.
+double WeightOf(absl::string_view parameter) {
+  double weight = 1;
+  parameter = absl::StripAsciiWhitespace(parameter);
+  if (absl::StartsWithIgnoreCase(parameter, "q=") &&
+      !absl::SimpleAtod(parameter.substr(2), &weight)) {
+    weight = 0;
+  }
+  return weight;
+}
+
+// In the language that the browser asks for most (RFC 9110, section 12.5.4), or else the first that
+// the recipient reads.
+const Words& WordsFor(std::string_view accept_language,
+                      const std::vector<std::string>& languages = {}) {
+  const Words* best = nullptr;
+  double most = 0;
+  const absl::string_view accepted(accept_language.data(), accept_language.size());
+  for (const absl::string_view entry : absl::StrSplit(accepted, ',')) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(entry, absl::MaxSplits(';', 1));
+    const Words* words = FindWords(absl::StripAsciiWhitespace(parts.first));
+    const double weight = WeightOf(parts.second);
+    if (words != nullptr && weight > most) {
+      best = words;
+      most = weight;
+    }
+  }
+  for (auto own = languages.begin(); best == nullptr && own != languages.end(); ++own) {
+    best = FindWords(*own);
+  }
+  return best == nullptr ? kEnglish : *best;
 }
 
 UnsubscribeAnswer Page(int status, const Words& words, std::string_view text, std::string_view kind,
@@ -92,9 +139,10 @@ UnsubscribeAnswer Unknown(const Words& words) {
 UnsubscribeAnswer Later(const Words& words) { return Page(503, words, words.later, "", "", ""); }
 
 // How things stand, with the button that changes it.
-UnsubscribeAnswer Standing(const Words& words, std::string_view kind, bool off) {
+UnsubscribeAnswer Standing(const Words& words, std::string_view kind, bool off, bool suppressed) {
   return off ? Page(200, words, words.off, kind, "subscribe", words.switch_on)
-             : Page(200, words, words.on, kind, "unsubscribe", words.switch_off);
+             : Page(200, words, suppressed ? words.suppressed : words.on, kind, "unsubscribe",
+                    words.switch_off);
 }
 
 // What a POST asks for.
@@ -150,6 +198,9 @@ absl::StatusOr<std::optional<Unsubscribe::Named>> Unsubscribe::Open(std::string_
   const RowView view(ledger_.rows(), named.tenant->number, named.tenant->visible);
   RETRACE_ASSIGN(named.off, domain::IsSwitchedOff(of.recipient(), of.channel(), of.kind(), view,
                                                   named.tenant->id));
+  RETRACE_ASSIGN(named.suppressed,
+                 domain::IsSuppressed(of.recipient(), of.channel(), view, named.tenant->id));
+  RETRACE_ASSIGN(named.languages, LanguagesOf(ledger_, principals_, *named.tenant, of.recipient()));
   return named;
 }
 
@@ -157,8 +208,8 @@ UnsubscribeAnswer Unsubscribe::Show(const UnsubscribeCall& call) const {
   const auto named = Open(call.token);
   if (!named.ok()) return Later(WordsFor(call.accept_language));
   if (!named->has_value()) return Unknown(WordsFor(call.accept_language));
-  return Standing(WordsFor(call.accept_language), (*named)->token.kind(),
-                  (*named)->off);
+  return Standing(WordsFor(call.accept_language, (*named)->languages), (*named)->token.kind(),
+                  (*named)->off, (*named)->suppressed);
 }
 
 void Unsubscribe::Act(const UnsubscribeCall& call, Done done) const {
@@ -166,7 +217,7 @@ void Unsubscribe::Act(const UnsubscribeCall& call, Done done) const {
   if (!named.ok()) return done(Later(WordsFor(call.accept_language)));
   if (!named->has_value()) return done(Unknown(WordsFor(call.accept_language)));
   const store::v1::UnsubscribeToken& token = (*named)->token;
-  const Words& words = WordsFor(call.accept_language);
+  const Words& words = WordsFor(call.accept_language, (*named)->languages);
   const std::optional<Wish> wish = WishOf(call);
   if (!wish.has_value()) {
     return done(Page(400, words, words.what, token.kind(), "", ""));
@@ -186,8 +237,10 @@ void Unsubscribe::Act(const UnsubscribeCall& call, Done done) const {
   command.decide = [choose](domain::Draft& draft, const domain::Context& context) {
     return domain::Decide(*choose, draft, context);
   };
-  command.done = [choose, &words, done = std::move(done)](const CommandResult& result) {
-    done(result.status.ok() ? Standing(words, choose->kind(), choose->off()) : Later(words));
+  command.done = [choose, &words, suppressed = (*named)->suppressed,
+                  done = std::move(done)](const CommandResult& result) {
+    done(result.status.ok() ? Standing(words, choose->kind(), choose->off(), suppressed)
+                            : Later(words));
   };
   sequencer_.Submit(std::move(command));
 }

@@ -11,12 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "retrace/store/v1/unsubscribe_token.pb.h"
 #include "retrace/v1/notifications.pb.h"
 #include "server/http/unsubscribe.h"
 #include "server/ledger.h"
+#include "server/principals.h"
 #include "server/query_pool.h"
 #include "server/sequencer.h"
 
@@ -30,8 +32,8 @@ absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenan
 class Unsubscribe {
  public:
   // All must outlive the last answer.
-  Unsubscribe(Ledger& ledger, Sequencer& sequencer, QueryPool& pool)
-      : ledger_(ledger), sequencer_(sequencer), pool_(pool) {}
+  Unsubscribe(Ledger& ledger, const Principals& principals, Sequencer& sequencer, QueryPool& pool)
+      : ledger_(ledger), principals_(principals), sequencer_(sequencer), pool_(pool) {}
 
   // As http::UnsubscribeHandler. 404 for a token that is none of ours, 400 for a POST that asks for
   // nothing known, 503 when commands are refused for now.
@@ -44,6 +46,8 @@ class Unsubscribe {
     Tenant* tenant = nullptr;
     store::v1::UnsubscribeToken token;
     bool off = false;
+    bool suppressed = false;             // nothing goes there in any case
+    std::vector<std::string> languages;  // that the recipient reads, best first
   };
   // Nothing when the token is none of ours, or of a kind that cannot be switched off any more.
   absl::StatusOr<std::optional<Named>> Open(std::string_view token) const;
@@ -52,6 +56,7 @@ class Unsubscribe {
            std::function<void(http::UnsubscribeAnswer)> done) const;
 
   Ledger& ledger_;
+  const Principals& principals_;
   Sequencer& sequencer_;
   QueryPool& pool_;
 };

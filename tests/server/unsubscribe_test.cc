@@ -37,7 +37,7 @@ class UnsubscribeTest : public NotifyingTest {
     call.accept_language = language;
     http::UnsubscribeAnswer answer;
     absl::Notification answered;
-    Unsubscribe(small_.ledger(), *sequencer_, pool_)
+    Unsubscribe(small_.ledger(), *principals_, *sequencer_, pool_)
         .Handle(call, [&](http::UnsubscribeAnswer given) {
           answer = std::move(given);
           answered.Notify();
@@ -142,6 +142,38 @@ TEST_F(UnsubscribeTest, SpeaksChinese) {
   EXPECT_THAT(page.body, HasSubstr("退订"));
   EXPECT_THAT(page.body, HasSubstr("lang=\"zh-CN\""));
   EXPECT_THAT(Call("GET", token_, {}, "en,zh;q=0.5").body, Not(HasSubstr("退订")));
+}
+
+TEST_F(UnsubscribeTest, WeighsTheLanguagesThatTheBrowserAsksFor) {
+  const auto is_chinese = [this](const std::string& token, const std::string& accepted) {
+    return Call("GET", token, {}, accepted).body.find("lang=\"zh-CN\"") != std::string::npos;
+  };
+  const std::string english = TokenFor("tenants/acme/members/anna");
+  EXPECT_TRUE(is_chinese(english, "en;q=0.3, zh;q=0.9"));
+  EXPECT_TRUE(is_chinese(english, "ZH-Hant-TW"));
+  EXPECT_TRUE(is_chinese(english, "en; Q=0, fr, zh_TW;q=0.1"));
+  EXPECT_FALSE(is_chinese(token_, "en-zh"));
+  EXPECT_FALSE(is_chinese(token_, "zh;q=0,EN;q=0.1"));
+  EXPECT_FALSE(is_chinese(token_, "zh;q=much,en;q=0.1"));
+  // Nothing that the page is written in: what the recipient reads.
+  for (const char* accepted : {"", "fr, de;q=0.5", "*", "zho", ",;,=q"}) {
+    EXPECT_TRUE(is_chinese(token_, accepted)) << accepted;
+    EXPECT_FALSE(is_chinese(english, accepted)) << accepted;
+    EXPECT_FALSE(is_chinese("none of ours", accepted)) << accepted;
+  }
+}
+
+TEST_F(UnsubscribeTest, SaysWhenNothingIsSentInAnyCase) {
+  v1::SuppressContactPointRequest suppress;
+  suppress.set_parent("tenants/acme");
+  suppress.set_recipient("tenants/acme/members/bo");
+  suppress.set_channel(v1::EMAIL);
+  suppress.mutable_options()->set_reason("asked by phone");
+  Do(suppress);
+  EXPECT_THAT(Call("GET", token_).body, HasSubstr("No e-mail is sent to this address"));
+  EXPECT_THAT(OneClick().body, HasSubstr("You get no e-mail about this"));
+  EXPECT_THAT(Call("POST", token_, {{"action", "subscribe"}}).body,
+              HasSubstr("No e-mail is sent to this address"));
 }
 
 // As after a recovery from a backup that is older than the mail.
