@@ -297,10 +297,9 @@ absl::Status Deliverer::SendMail(Attempt& attempt, const domain::Row& delivery_r
     EndWithout(attempt, v1::Delivery::FAILED, "the recipient has no address");
     return absl::OkStatus();
   }
-  outbox_->Send(std::move(mail->mail), [this, attempt, note = mail->note](SendResult result) {
-    result.detail += note;
-    End(attempt, result);
-  });
+  attempt.note = std::move(mail->note);
+  outbox_->Send(std::move(mail->mail),
+                [this, attempt](const SendResult& result) { End(attempt, result); });
   return absl::OkStatus();
 }
 
@@ -356,7 +355,7 @@ void Deliverer::End(Attempt attempt, const SendResult& result) {
                               absl::Uniform(random, 0.0, 1.0), result.retry_after_us);
   store::v1::RecordAttempt& record = attempt.record;
   record.set_state(StateAfter(result, after.has_value()));
-  record.set_result(result.detail);
+  record.set_result(result.detail + attempt.note);
   record.set_may_have_arrived(result.kind == SendResult::kUnknown);
   record.set_address_refused(!is_post && IsAboutAddress(result));
   if (after.has_value()) {

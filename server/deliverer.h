@@ -75,6 +75,7 @@ class Deliverer {
     DeliveryKey key;
     Destination destination;
     store::v1::RecordAttempt record;
+    std::string note;   // what is said beside the other side's answer
     bool once = false;  // not made again, whatever comes of it
     // Of a webhook to be disabled if nothing has arrived there since this moment, by the clock; 0:
     // nothing of the kind.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "google/protobuf/util/message_differencer.h"
+#include "retrace/v1/templates.pb.h"
 #include "tests/server/deliverer_fixture.h"
 #include "tests/server/outbound/outbound_fixture.h"
 
@@ -16,6 +17,7 @@ namespace retrace::server {
 namespace {
 
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -381,6 +383,26 @@ TEST_F(MailingDelivererTest, AnAddressThatIsRefusedIsSuppressed) {
   Follow();
   StartDeliverer();
   EXPECT_EQ(AwaitTried().state(), v1::Delivery::FAILED);
+  Delete(NewCustomer("Beta", "nobody"));
+  Follow();
+  EXPECT_THAT(Deliveries(), SizeIs(1));
+}
+
+TEST_F(MailingDelivererTest, ATemplateThatCannotBeUsedHidesNoRefusal) {
+  v1::CreateTemplateRequest unusable;
+  unusable.set_parent("tenants/acme");
+  unusable.mutable_template_()->set_kind("customers.deleted");
+  unusable.mutable_template_()->set_language("en");
+  unusable.mutable_template_()->set_subject("{{message}}");
+  unusable.mutable_template_()->set_text("T");
+  Do(unusable);
+  AddMember("nobody", "", "en");
+  Delete(NewCustomer("Acme", "nobody"));
+  Follow();
+  StartDeliverer();
+  const v1::Delivery refused = AwaitTried();
+  EXPECT_EQ(refused.state(), v1::Delivery::FAILED);
+  EXPECT_THAT(refused.last_result(), HasSubstr(" 5.1.1; in the shipped words: templates/"));
   Delete(NewCustomer("Beta", "nobody"));
   Follow();
   EXPECT_THAT(Deliveries(), SizeIs(1));
