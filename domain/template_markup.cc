@@ -52,6 +52,9 @@ struct Place {
   std::string name{};       // of the tag, in lower case; with `/` of one that closes
   std::string attribute{};  // in lower case
   std::string address{};    // the value as far as it was read, of one that is an address
+  // In content, a comment or raw text: the last characters, in lower case, of which what follows
+  // may make markup.
+  std::string begun{};
   bool operator==(const Place&) const = default;
 };
 
@@ -61,7 +64,7 @@ class Reader {
 
   std::optional<TemplateFault> Read(const std::vector<TemplateNode>& nodes) {
     Walk(nodes);
-    if (!fault_ && place_.where != Place::kContent) {
+    if (!fault_ && place_ != Place()) {
       Fault(text_.size(), "The markup ends inside of a tag or a comment.");
     }
     return std::move(fault_);
@@ -82,6 +85,10 @@ class Reader {
       }
       if (place_.where == Place::kTagName || place_.where == Place::kAttribute) {
         Fault(node.offset, "The name of a tag or an attribute cannot depend on anything.");
+      } else if (!place_.begun.empty()) {
+        Fault(node.offset, fmt::format("{} cannot stand behind {}, which would begin or end markup "
+                                       "with what follows.",
+                                       node.name->name, place_.begun));
       }
       if (node.type == TemplateNode::kValue) {
         CheckValue(node);
@@ -110,71 +117,81 @@ class Reader {
   }
 
   void ReadLiteral(const TemplateNode& node) {
-    const std::string_view literal = node.text;
-    for (size_t i = 0; i < literal.size() && !fault_; ++i) {
-      const char c = literal[i];
-      switch (place_.where) {
-        case Place::kContent:
-          i += BeginMarkup(literal.substr(i));
-          break;
-        case Place::kTagName:
-          ReadTagName(c, node.offset + i);
-          break;
-        case Place::kComment:
-          if (c == '>' && EndsComment(literal.substr(0, i))) place_ = {};
-          break;
-        case Place::kDeclaration:
-          if (c == '>') place_ = {};
-          break;
-        case Place::kRaw:
-          if (EndsRaw(literal.substr(i))) place_ = {.where = Place::kTagName};
-          break;
-        default:
-          ReadTag(c, node.offset + i);
-      }
+    for (size_t i = 0; i < node.text.size() && !fault_; ++i) {
+      ReadCharacter(node.text[i], node.offset + i);
     }
   }
 
-  // Returns how many characters beyond the first it read.
-  size_t BeginMarkup(std::string_view rest) {
-    if (rest[0] != '<') {
-      return 0;
+  void ReadCharacter(char c, size_t offset) {
+    switch (place_.where) {
+      case Place::kContent:
+        return ReadContent(c, offset);
+      case Place::kTagName:
+        return ReadTagName(c, offset);
+      case Place::kComment:
+        return ReadComment(c);
+      case Place::kDeclaration:
+        if (c == '>') place_ = {};
+        return;
+      case Place::kRaw:
+        return ReadRaw(c, offset);
+      default:
+        ReadTag(c, offset);
     }
-    if (rest.starts_with("<!--")) {
-      place_ = {.where = Place::kComment};
-      // `<!-->` is a comment, too.
-      return 1;
+  }
+
+  void ReadContent(char c, size_t offset) {
+    if (place_.begun.empty() || (place_.begun == "<" && c == '<')) {
+      place_.begun = c == '<' ? "<" : "";
+      return;
     }
-    const char next = rest.size() > 1 ? rest[1] : 'a';
-    const char after = next == '/' && rest.size() > 2 ? rest[2] : 'a';
-    if (IsLetter(next) || (next == '/' && IsLetter(after))) {
-      place_ = {.where = Place::kTagName};
-    } else if (next == '!' || next == '?' || next == '/') {
+    const bool is_new = place_.begun == "<";
+    if (IsLetter(c) && (is_new || place_.begun == "</")) {
+      place_ = {.where = Place::kTagName, .name = is_new ? "" : "/"};
+      ReadTagName(c, offset);
+    } else if (is_new && (c == '/' || c == '!')) {
+      place_.begun += c;
+    } else if (place_.begun == "<!" && c == '-') {
+      place_.begun += c;
+    } else if (place_.begun == "<!-" && c == '-') {
+      place_ = {.where = Place::kComment, .begun = "<!--"};
+    } else if (!is_new || c == '?') {
       place_ = {.where = Place::kDeclaration};
+      ReadCharacter(c, offset);
+    } else {
+      place_ = {};
     }
-    return 0;
   }
 
-  static bool EndsComment(std::string_view before) {
-    return before.ends_with("--") || before.ends_with("--!");
+  // As the HTML standard does: `<!-->` and `<!--->` are comments, `--!>` ends one.
+  void ReadComment(char c) {
+    std::string& begun = place_.begun;
+    const bool dashes = begun == "--";
+    const bool at_begin = begun == "<!--" || begun == "<!---";
+    if (c == '>' && (dashes || at_begin || begun == "--!")) {
+      place_ = {};
+    } else if (c == '-') {
+      begun = begun == "<!--" ? "<!---" : dashes || begun == "-" || at_begin ? "--" : "-";
+    } else {
+      begun = c == '!' && dashes ? "--!" : "";
+    }
   }
 
-  // Whether the closing tag begins here.
-  bool EndsRaw(std::string_view rest) const {
-    if (!rest.starts_with("</")) {
-      return false;
+  // Text as far as the closing tag of its own name.
+  void ReadRaw(char c, size_t offset) {
+    const std::string end = "</" + place_.name;
+    if (place_.begun == end && (IsBlank(c) || c == '/' || c == '>')) {
+      place_ = {.where = Place::kTagName, .name = end.substr(1)};
+      return ReadTagName(c, offset);
     }
-    std::string name;
-    for (const char c : rest.substr(2, place_.name.size())) {
-      name += Lower(c);
+    place_.begun += Lower(c);
+    if (!end.starts_with(place_.begun)) {
+      place_.begun = c == '<' ? "<" : "";
     }
-    const std::string_view behind = rest.substr(std::min(rest.size(), 2 + name.size()), 1);
-    return name == place_.name &&
-           (behind.empty() || IsBlank(behind[0]) || behind == "/" || behind == ">");
   }
 
   void ReadTagName(char c, size_t offset) {
-    if (!IsBlank(c) && c != '>' && (c != '/' || place_.name.empty())) {
+    if (!IsBlank(c) && c != '>' && c != '/') {
       place_.name += Lower(c);
       return;
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "domain/template_markup.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -160,7 +161,8 @@ TEST(TemplateTextTest, KeepsValuesOutOfTags) {
               ::testing::StartsWith("1:10 title cannot stand"));
   EXPECT_THAT(html("<a href={{unsubscribe_url}}>x</a>"),
               ::testing::StartsWith("1:9 unsubscribe_url cannot stand"));
-  EXPECT_THAT(html("<{{title}}>"), ::testing::StartsWith("1:2 The name of a tag"));
+  EXPECT_THAT(html("<{{title}}>"), ::testing::StartsWith("1:2 title cannot stand behind <"));
+  EXPECT_THAT(html("<p{{title}}>"), ::testing::StartsWith("1:3 The name of a tag"));
   EXPECT_THAT(html("<p {{title}}>"), ::testing::StartsWith("1:4 title cannot stand"));
   EXPECT_THAT(html("<!-- {{title}} -->"), ::testing::StartsWith("1:6 title cannot stand"));
   EXPECT_THAT(html("<style>{{title}}</style>"), ::testing::StartsWith("1:8 title cannot stand"));
@@ -218,6 +220,46 @@ TEST(TemplateTextTest, ReadsTagsAsBrowsersDo) {
   EXPECT_EQ(fault("<style></a> > b { }</STYLE >{{title}}<title>{{count}} gone</title>"
                   "<!DOCTYPE html PUBLIC \"x\">{{title}}<p a = b c d='e>'>{{title}}</p>"),
             "");
+}
+
+// What is not shown, or not always, or is not known yet hides no markup from the reader.
+TEST(TemplateTextTest, JoinsWhatTagsOfTheTemplatePart) {
+  const auto fault = [](std::string_view text) { return FaultOf(text, TemplateForm::kHtml); };
+  for (const char* splitter :
+       {"{{! x}}", "{{!}}", "{{#more}}{{/more}}", "{{^more}}{{/more}}", "{{title}}"}) {
+    for (const char* text : {
+             "<!-- --%><script>alert(1)</script><!-- -->",
+             "<!-- --%!><script>alert(1)</script><!-- -->",
+             "<!-- -%-><script>alert(1)</script><!-- -->",
+             "<style></sty%le><script>alert(1)</script><style></style>",
+             "<style></%style><script>alert(1)</script><style></style>",
+             "<style></style%><script>alert(1)</script><style></style>",
+             "<!%-- ><a title=\"--><script>alert(1)</script>\">x</a>",
+             "<!-%- ><a title=\"--><script>alert(1)</script>\">x</a>",
+             "<title></ti%tle><a href=\"{{title}}\">x</a><title></title>",
+             "<%script>alert(1)</script>",
+         }) {
+      std::string split = text;
+      split.replace(split.find('%'), 1, splitter);
+      EXPECT_NE(fault(split), "") << split;
+    }
+  }
+  EXPECT_EQ(fault("<!-- - {{! x}} --{{! x}}><p>{{! x}}a {{! x}}< b</{{! x}}p><{{! x}}!-- -->"), "");
+  EXPECT_EQ(fault("<style>a < b {{#more}}p{{/more}} < {{! x}}</sty{{! x}}le>{{title}}"), "");
+  EXPECT_EQ(fault("a <{{count}}"),
+            "1:4 count cannot stand behind <, which would begin or end markup with what follows.");
+}
+
+// `<!-->` and `<!--->` are comments, `<!--!>` begins one.
+TEST(TemplateTextTest, EndsCommentsAsBrowsersDo) {
+  const auto fault = [](std::string_view text) { return FaultOf(text, TemplateForm::kHtml); };
+  for (const char* text : {"<!-->", "<!--->", "<!---->", "<!----!>", "<!-- --->", "<!-- <!-->",
+                           "<!-- --!>", "<!-- --!-->", "<!--!-->"}) {
+    EXPECT_EQ(fault(std::string(text) + "{{title}}"), "") << text;
+  }
+  for (const char* text : {"<!--!>", "<!---!>", "<!-- ->", "<!-- -!>", "<!-- --!->", "<!-- -- >"}) {
+    EXPECT_NE(fault(std::string(text) + "{{title}}<!-- -->"), "") << text;
+  }
 }
 
 class Random {
@@ -353,6 +395,38 @@ std::vector<std::string> Markup(const std::string& shown) {
   static const std::regex markup(
       R"(<!--(?:-?>|[^]*?--!?>)|<style[^>]*>[^]*?</style|</>|<(?:[!?]|/[^A-Za-z>])[^>]*>|</?[A-Za-z](?:="[^"]*"|='[^']*'|[^>])*>)");
   return {std::sregex_token_iterator(shown.begin(), shown.end(), markup), {}};
+}
+
+// Pieces that are markup only together.
+std::string SplitMarkup(Random& random) {
+  static const std::vector<std::string> pieces = {
+      "<",         "!",         "-",         "--",     ">",      "/",       "<!--",
+      "-->",       "style",     "sty",       "le>",    "<p ",    "<style>", "</style>",
+      "=",         "\"",        " ",         "script", "<title", "title",   "{{title}}",
+      "{{#more}}", "{{/more}}", "{{^more}}", "{{!}}",  "{{!}}",  "a",       "href"};
+  std::string text;
+  for (size_t i = 1 + random.Below(10); i > 0; --i) text += random.Of(pieces);
+  return text;
+}
+
+// What is shown reads as the template did: what was accepted has nothing in it that is refused.
+RC_GTEST_PROP(TemplateTextPropertyTest, WhatIsShownIsWhatWasRead, (uint64_t seed)) {
+  Random random(seed);
+  for (int tries = 0; tries < 500; ++tries) {
+    const std::string text = SplitMarkup(random);
+    const TemplateText read(text, TemplateForm::kHtml);
+    for (const bool more : {false, true}) {
+      TemplateValues values;
+      values.entities = {{"n", "--><script>\"'"}};
+      if (more) values.flags = {"more"};
+      const auto shown = read.Render(values, kRoom);
+      if (!shown) continue;
+      TemplateNode whole;
+      whole.text = *shown;
+      RC_LOG() << text << "\n" << *shown << "\n";
+      RC_ASSERT(!MarkupFault(*shown, {whole}));
+    }
+  }
 }
 
 // The markup is what the template has, whatever the values hold.
