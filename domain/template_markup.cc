@@ -11,15 +11,16 @@
 namespace retrace::domain {
 namespace {
 
-// What holds a script or another document, or is read by rules of its own.
-constexpr std::array<std::string_view, 16> kRefused = {
-    "applet",   "base",     "embed",  "frame",     "frameset", "iframe", "math",     "noembed",
-    "noframes", "noscript", "object", "plaintext", "script",   "svg",    "textarea", "xmp"};
+// What holds a script or another document, asks for input, or is read by rules of its own.
+constexpr std::array<std::string_view, 21> kRefused = {
+    "applet", "base",      "button", "embed",  "form",    "frame",    "frameset",
+    "iframe", "input",     "link",   "math",   "noembed", "noframes", "noscript",
+    "object", "plaintext", "script", "select", "svg",     "textarea", "xmp"};
 // What is text as far as its own end.
 constexpr std::array<std::string_view, 2> kRaw = {"style", "title"};
-constexpr std::array<std::string_view, 9> kAddresses = {"action",     "background", "cite",
-                                                        "formaction", "href",       "longdesc",
-                                                        "poster",     "src",        "xlink:href"};
+constexpr std::array<std::string_view, 12> kAddresses = {
+    "action",   "background", "cite",   "data", "formaction", "href",
+    "longdesc", "ping",       "poster", "src",  "srcset",     "xlink:href"};
 constexpr std::array<std::string_view, 5> kSchemes = {"#", "http://", "https://",
                                                       "mailto:", "tel:"};
 
@@ -261,7 +262,7 @@ class Reader {
                                                           [&](std::string_view scheme) {
                                                             return address.starts_with(scheme);
                                                           });
-    if (place_.attribute.starts_with("on")) {
+    if (place_.attribute.starts_with("on") || place_.attribute == "http-equiv") {
       Fault(offset, fmt::format("A message does nothing by itself: {} cannot be an attribute.",
                                 place_.attribute));
     } else if (!leads_out) {

@@ -193,6 +193,12 @@ TEST(TemplateTextTest, KeepsScriptsOut) {
            "<svg></svg>",
            "<base href=\"https://x/\">",
            "<textarea></textarea>",
+           "<meta http-equiv=refresh content='0;url=https://x/'>",
+           "<link rel=stylesheet href=https://x/y.css>",
+           "<form action=https://x/><input name=password><button>Go</button></form>",
+           "<input name=password>",
+           "<img srcset=\"javascript:1\">",
+           "<a ping='javascript:1' href='#'>x</a>",
        }) {
     EXPECT_NE(fault(text), "") << text;
   }
