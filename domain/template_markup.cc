@@ -53,6 +53,7 @@ struct Place {
   std::string name{};       // of the tag, in lower case; with `/` of one that closes
   std::string attribute{};  // in lower case
   std::string address{};    // the value as far as it was read, of one that is an address
+  bool whole = false;       // the value is `unsubscribe_url`, and nothing may be added
   // In content, a comment or raw text: the last characters, in lower case, of which what follows
   // may make markup.
   std::string begun{};
@@ -61,7 +62,7 @@ struct Place {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit Reader(std::string_view text) : text_(text) { seen_.end_of_body = text.size(); }
 
   std::optional<TemplateFault> Read(const std::vector<TemplateNode>& nodes) {
     Walk(nodes);
@@ -70,6 +71,8 @@ class Reader {
     }
     return std::move(fault_);
   }
+
+  const SeenMarkup& seen() const { return seen_; }
 
  private:
   void Fault(size_t offset, std::string problem) {
@@ -106,15 +109,17 @@ class Reader {
   }
 
   void CheckValue(const TemplateNode& node) {
-    const bool fits = place_.where == Place::kContent ||
-                      (place_.where == Place::kRaw && place_.name == "title") ||
-                      (place_.where == Place::kQuoted && node.name->name == "unsubscribe_url");
+    const bool link = node.name->name == "unsubscribe_url" && place_.where == Place::kQuoted &&
+                      place_.attribute == "href" && place_.address.empty() && !place_.whole;
+    const bool fits = link || place_.where == Place::kContent ||
+                      (place_.where == Place::kRaw && place_.name == "title");
     if (!fits) {
       Fault(node.offset,
             fmt::format("{} cannot stand here: values stand between tags; only unsubscribe_url may "
-                        "be an attribute, in quotes.",
+                        "be an href, in quotes and alone.",
                         node.name->name));
     }
+    place_.whole = link;
   }
 
   void ReadLiteral(const TemplateNode& node) {
@@ -144,6 +149,7 @@ class Reader {
   void ReadContent(char c, size_t offset) {
     if (place_.begun.empty() || (place_.begun == "<" && c == '<')) {
       place_.begun = c == '<' ? "<" : "";
+      begun_at_ = offset;
       return;
     }
     const bool is_new = place_.begun == "<";
@@ -200,6 +206,9 @@ class Reader {
       Fault(offset - place_.name.size(),
             fmt::format("A message has no <{}>: mail programs do not show it.", place_.name));
     }
+    if (place_.name == "/body") {
+      seen_.end_of_body = begun_at_;
+    }
     place_.where = Place::kTag;
     ReadTag(c, offset);
   }
@@ -208,15 +217,15 @@ class Reader {
   void ReadTag(char c, size_t offset) {
     switch (place_.where) {
       case Place::kQuoted:
-        return c == place_.quote ? EndAttribute(offset) : AddToValue(c);
+        return c == place_.quote ? EndAttribute(offset) : AddToValue(c, offset);
       case Place::kBare:
-        return IsBlank(c) || c == '>' ? EndAttributeAt(c, offset) : AddToValue(c);
+        return IsBlank(c) || c == '>' ? EndAttributeAt(c, offset) : AddToValue(c, offset);
       case Place::kEquals:
         if (c == '>') return EndAttributeAt(c, offset);
         if (!IsBlank(c)) {
           place_.where = c == '"' || c == '\'' ? Place::kQuoted : Place::kBare;
           place_.quote = place_.where == Place::kQuoted ? c : 0;
-          if (place_.quote == 0) AddToValue(c);
+          if (place_.quote == 0) AddToValue(c, offset);
         }
         return;
       case Place::kAttribute:
@@ -250,7 +259,10 @@ class Reader {
     place_.attribute += Lower(c);
   }
 
-  void AddToValue(char c) {
+  void AddToValue(char c, size_t offset) {
+    if (place_.whole) {
+      Fault(offset, "unsubscribe_url must be the whole of the href.");
+    }
     if (IsIn(kAddresses, place_.attribute) && !(place_.address.empty() && IsBlank(c))) {
       place_.address += Lower(c);
     }
@@ -268,6 +280,9 @@ class Reader {
     } else if (!leads_out) {
       Fault(offset, fmt::format("{} must begin with https://, http://, mailto:, tel: or #.",
                                 place_.attribute));
+    }
+    if (place_.name == "a" && place_.attribute == "href") {
+      seen_.links.insert(std::move(place_.address));
     }
     place_ = {.where = Place::kTag, .name = std::move(place_.name)};
   }
@@ -288,6 +303,8 @@ class Reader {
 
   const std::string_view text_;
   Place place_;
+  size_t begun_at_ = 0;  // where the last `<` of content stands
+  SeenMarkup seen_;
   std::optional<TemplateFault> fault_;
 };
 
@@ -296,6 +313,14 @@ class Reader {
 std::optional<TemplateFault> MarkupFault(std::string_view text,
                                          const std::vector<TemplateNode>& nodes) {
   return Reader(text).Read(nodes);
+}
+
+SeenMarkup LookAtMarkup(std::string_view html) {
+  TemplateNode whole;
+  whole.text = std::string(html);
+  Reader reader(html);
+  reader.Read({whole});
+  return reader.seen();
 }
 
 }  // namespace retrace::domain

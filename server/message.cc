@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "domain/status_macros.h"
 #include "domain/template.h"
+#include "domain/template_markup.h"
 #include "domain/template_text.h"
 #include "domain/text_excerpt.h"
 #include "fmt/format.h"
@@ -128,10 +129,10 @@ void AddUnsubscribe(std::string_view language, const std::string& url, std::stri
     text += fmt::format("\n\n-- \n{}\n{}\n", words.unsubscribe, url);
   }
   const std::string escaped = domain::EscapeHtml(url);
-  if (html.find(escaped) == std::string::npos) {
-    const size_t end = std::min(absl::AsciiStrToLower(html).rfind("</body"), html.size());
-    html.insert(end, fmt::format("\n<hr>\n<p>{}<br>\n<a href=\"{}\">{}</a></p>\n",
-                                 words.unsubscribe, escaped, words.unsubscribe_link));
+  const domain::SeenMarkup seen = domain::LookAtMarkup(html);
+  if (!seen.links.contains(absl::AsciiStrToLower(escaped))) {
+    html.insert(seen.end_of_body, fmt::format("\n<hr>\n<p>{}<br>\n<a href=\"{}\">{}</a></p>\n",
+                                              words.unsubscribe, escaped, words.unsubscribe_link));
   }
 }
 

