@@ -1,7 +1,10 @@
 #include "server/backups.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -108,15 +111,54 @@ absl::Status MakePlaces(const BackupPlaces& places) {
   return absl::OkStatus();
 }
 
+// Of the files in it; they may come and go meanwhile.
+uint64_t BytesIn(const std::string& directory) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (fs::directory_iterator each(directory, error), end; !error && each != end;
+       each.increment(error)) {
+    std::error_code gone;
+    const uint64_t size = each->is_regular_file(gone) ? each->file_size(gone) : 0;
+    bytes += gone ? 0 : size;
+  }
+  return bytes;
+}
+
+// Tells disks from each other.
+dev_t DiskOf(const std::string& place) {
+  struct stat found = {};
+  return ::stat(place.c_str(), &found) == 0 ? found.st_dev : 0;
+}
+
+// Whether files of a database can stand in `place`, too, without being copied.
+bool CanLink(const std::string& database, const std::string& place, const std::string& id,
+             const DiskCalls& disk) {
+  const std::string file = database + "/CURRENT";
+  const std::string link = absl::StrCat(place, "/", id, ".link");
+  ::unlink(link.c_str());
+  const bool linked = disk.link(file.c_str(), link.c_str()) == 0;
+  ::unlink(link.c_str());
+  return linked;
+}
+
 // A copy must not take the space that commands still need.
-absl::Status CheckRoom(const BackupPlaces& places, const eventstore::StatVfs& stat_vfs) {
+absl::Status CheckRoom(const Ledger& ledger, const BackupPlaces& places, const std::string& id,
+                       const DiskCalls& disk) {
+  const std::string& data = ledger.options().data_directory;
+  std::map<dev_t, uint64_t> copied;  // bytes, by the disk
+  for (const auto& [database, place] :
+       {std::pair(data + "/log", places.log), std::pair(data + "/keys", places.keys)}) {
+    copied[DiskOf(place)] += CanLink(database, place, id, disk) ? 0 : BytesIn(database);
+  }
   for (const std::string& place : {places.log, places.keys}) {
-    RETRACE_ASSIGN(const eventstore::DiskSpace space, eventstore::FreeSpace(place, stat_vfs));
-    if (space.BelowReserve()) {
+    RETRACE_ASSIGN(const eventstore::DiskSpace space, eventstore::FreeSpace(place, disk.stat_vfs));
+    const uint64_t bytes = copied[DiskOf(place)];
+    if (space.free_bytes < space.reserve_bytes + bytes) {
       return domain::Refusal(
                  v1::DISK_FULL,
-                 fmt::format("The disk below {} has {} bytes free, less than its reserve of {}.",
-                             place, space.free_bytes, space.reserve_bytes))
+                 fmt::format("The disk below {} has {} bytes free, less than its reserve of {} and "
+                             "the {} that are to be copied there.",
+                             place, space.free_bytes, space.reserve_bytes, bytes))
           .Next("Make room on it.");
     }
   }
@@ -175,14 +217,14 @@ bool IsThere(const fs::path& path) {
 absl::StatusOr<store::v1::BackupManifest> MakeBackup(Ledger& ledger, const BackupPlaces& places,
                                                      const std::string& id, absl::Time time,
                                                      std::function<bool()> stopping,
-                                                     const eventstore::StatVfs& stat_vfs) {
+                                                     const DiskCalls& disk) {
   RETRACE_RETURN_IF_ERROR(MakePlaces(places));
-  RETRACE_RETURN_IF_ERROR(CheckRoom(places, stat_vfs));
   const std::string directory = absl::StrCat(places.log, "/", id);
   if (!UnderWay::All().Begin(directory)) {
     return NameTaken(directory);
   }
   const absl::Cleanup end = [&directory] { UnderWay::All().End(directory); };
+  RETRACE_RETURN_IF_ERROR(CheckRoom(ledger, places, id, disk));
   return MakeBoth(ledger,
                   {.directory = directory,
                    .layout_stamp = domain::LayoutStamp(),

@@ -3,6 +3,8 @@
 // names tell them from all others.
 #pragma once
 
+#include <unistd.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
@@ -24,13 +26,21 @@ struct BackupPlaces {
   std::string keys;
 };
 
+// What is asked of the system; tests answer themselves.
+struct DiskCalls {
+  eventstore::StatVfs stat_vfs = ::statvfs;
+  std::function<int(const char* from, const char* to)> link = ::link;
+};
+
 // Makes both copies under the name `id` while serving goes on, and verifies them. ID_TAKEN when
 // there is one of that name, or one is made; after any other error nothing of it is left. DISK_FULL
-// when it would take the space that commands still need; CANCELLED when `stopping` (may be null),
+// when it would take the space that commands still need, by what cannot be a link to files of the
+// log and has to be copied; CANCELLED when `stopping` (may be null),
 // asked now and then, says so. Directories that it makes are their owner's only.
-absl::StatusOr<store::v1::BackupManifest> MakeBackup(
-    Ledger& ledger, const BackupPlaces& places, const std::string& id, absl::Time time,
-    std::function<bool()> stopping = nullptr, const eventstore::StatVfs& stat_vfs = ::statvfs);
+absl::StatusOr<store::v1::BackupManifest> MakeBackup(Ledger& ledger, const BackupPlaces& places,
+                                                     const std::string& id, absl::Time time,
+                                                     std::function<bool()> stopping = nullptr,
+                                                     const DiskCalls& disk = {});
 
 // Removes what a process that was killed left of copies of keys. What this process is making stays.
 void RemoveHalfMadeKeys(const BackupPlaces& places);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace retrace::server {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::SmallLedger;
@@ -50,17 +52,47 @@ TEST_F(BackupsTest, WhatIsMadeIsItsOwnersOnly) {
   EXPECT_EQ(mode(places_.log + "/too"), fs::perms::none);
 }
 
-TEST_F(BackupsTest, NoneTakesTheRoomThatCommandsNeed) {
-  const auto full = [](const char* path, struct statvfs* result) {
-    const int done = ::statvfs(path, result);
-    result->f_bavail = 1;
-    return done;
+// A disk of 2 TiB, the reserve of which is 1 GiB, with so many bytes free.
+eventstore::StatVfs WithFree(uint64_t bytes) {
+  return [bytes](const char*, struct statvfs* result) {
+    *result = {};
+    result->f_frsize = 1;
+    result->f_blocks = uint64_t{2} << 40;
+    result->f_bavail = bytes;
+    return 0;
   };
-  const absl::Status refused =
-      MakeBackup(small_.ledger(), places_, "one", absl::Now(), nullptr, full).status();
+}
+constexpr uint64_t kReserve = uint64_t{1} << 30;
+
+TEST_F(BackupsTest, NoneTakesTheRoomThatCommandsNeed) {
+  const absl::Status refused = MakeBackup(small_.ledger(), places_, "one", absl::Now(), nullptr,
+                                          {.stat_vfs = WithFree(kReserve - 1)})
+                                   .status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr("less than its reserve"));
   EXPECT_THAT(NamesIn(places_.log), IsEmpty());
+}
+
+// On the disk of the log its files are linked; elsewhere, or through another mount, they are
+// copied.
+TEST_F(BackupsTest, ACopyNeedsMoreRoomThanLinks) {
+  const auto make = [this](const std::string& id, uint64_t free, bool links) {
+    DiskCalls disk{.stat_vfs = WithFree(free)};
+    if (!links) {
+      disk.link = [](const char*, const char*) {
+        errno = EXDEV;
+        return -1;
+      };
+    }
+    return MakeBackup(small_.ledger(), places_, id, absl::Now(), nullptr, disk).status();
+  };
+  EXPECT_TRUE(make("links", kReserve + 1, true).ok());
+  EXPECT_THAT(NamesIn(places_.log), ElementsAre("links"));
+  EXPECT_THAT(NamesIn(places_.keys), ElementsAre("links"));
+  const absl::Status refused = make("copy", kReserve + 1, false);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(NamesIn(places_.log), ElementsAre("links"));
+  EXPECT_TRUE(make("copy", 2 * kReserve, false).ok());
 }
 
 TEST_F(BackupsTest, WhatIsUnderWayIsNotTakenForALeftover) {
