@@ -153,7 +153,6 @@ void BackupSchedule::RemoveUnfinished() {
     std::error_code unseen;
     if (!fs::exists(fs::path(places.log) / id / "SHA256SUMS", unseen) && !unseen) {
       RemoveBackup(places.log + "/" + id);
-      RemoveBackup(places.keys + "/" + id);
     }
   }
   RemoveHalfMadeKeys(places);

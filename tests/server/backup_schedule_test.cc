@@ -398,6 +398,20 @@ TEST_F(BackupScheduleTest, NoneAreMadeWhenNobodyWantsThem) {
   EXPECT_FALSE(schedule_->state().scheduled);
 }
 
+// They may be the newest that there are, and open every log.
+TEST_F(BackupScheduleTest, KeysStayWhenTheirLogIsHalfMade) {
+  options_.key_keep = 1;
+  Start();
+  MakeSome(1);
+  ASSERT_THAT(Keys(), SizeIs(1));
+  const std::vector<std::string> keys = Keys();
+  fs::remove(Log(keys[0]) + "/SHA256SUMS");
+  options_.every = absl::Hours(1000);
+  Start();
+  EXPECT_THAT(Logs(), IsEmpty());
+  EXPECT_EQ(Keys(), keys);
+}
+
 // A directory that cannot be looked into (of another owner, on a server that is away) stops
 // neither backups nor the server. A link to itself is such a thing for anybody.
 TEST_F(BackupScheduleTest, WhatCannotBeLookedAtIsLeftAlone) {
