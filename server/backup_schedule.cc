@@ -306,9 +306,11 @@ void BackupSchedule::TellAll() {
     return;
   }
   tell_us_ = now_us + kShortestWaitUs;
+  const std::string last_good = state().last_id;
   for (auto& [key, fault] : faults_) {
     fault.recorded = fault.recorded || Record("BACKUP_FAILED", fault.text);
-    fault.told = fault.told || options_.on_fault == nullptr || options_.on_fault(fault.kind).ok();
+    fault.told =
+        fault.told || options_.on_fault == nullptr || options_.on_fault(fault.kind, last_good).ok();
   }
 }
 

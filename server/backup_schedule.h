@@ -38,9 +38,9 @@ struct BackupScheduleOptions {
   // new or newer; older ones only keep readable who was erased since. So of keys fewer stay.
   int64_t key_keep = 2;
   // Tells administrators: once for each fault, again after a day of it, or when it comes again
-  // after a good backup. What fails is asked for again. Called on the schedule's thread, or on one
-  // that is in CatchUp. May be null.
-  std::function<absl::Status(BackupFault)> on_fault;
+  // after a good backup, of which it gets the name (empty: there is none). What fails is asked for
+  // again. Called on the schedule's thread, or on one that is in CatchUp. May be null.
+  std::function<absl::Status(BackupFault, const std::string& last_good)> on_fault;
 };
 
 // How the schedule stands.

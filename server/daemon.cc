@@ -313,9 +313,9 @@ void Assembly::Serve() {
                             .every = absl::Hours(config_.backup_every),
                             .keep = config_.backup_keep,
                             .key_keep = config_.key_backup_keep,
-                            .on_fault = [this](BackupFault fault) {
+                            .on_fault = [this](BackupFault fault, const std::string& last_good) {
                               return TellOfBackups(*ledger_, *sequencer_, clock_->WallMicros(),
-                                                   fault);
+                                                   fault, last_good);
                             }});
   backend_.backup_schedule = backup_schedule_.get();
   StartNotifying();
@@ -351,8 +351,8 @@ void Assembly::StartNotifying() {
       Deliverer::Parts{ledger_.get(), sequencer_.get(), principals_.get(), clock_.get(),
                        [this](const Tenant& tenant) { return follower_->IsOpen(tenant); }},
       std::move(delivering_));
-  unsubscribe_ = std::make_unique<Unsubscribe>(*ledger_, *principals_, *sequencer_,
-                                               rpc_->pool(Lane::kQuick));
+  unsubscribe_ =
+      std::make_unique<Unsubscribe>(*ledger_, *principals_, *sequencer_, rpc_->pool(Lane::kQuick));
   http_->AttachUnsubscribe([this](const http::UnsubscribeCall& call, auto done) {
     unsubscribe_->Handle(call, std::move(done));
   });

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "domain/commands.h"
 #include "server/logging.h"
@@ -21,13 +22,15 @@ absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1:
   return SubmitAndAwait(sequencer, std::move(command)).status;
 }
 
-absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us,
-                           BackupFault fault) {
+absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us, BackupFault fault,
+                           const std::string& last_good) {
   store::v1::Tell tell;
   tell.set_kind(fault == BackupFault::kDamaged ? "backups.damaged" : "backups.failed");
   tell.mutable_audience()->add_roles("administrator");
   tell.mutable_audience()->add_roles("operator");
-  tell.set_key(absl::FormatTime("%Y-%m-%d", absl::FromUnixMicros(now_us), absl::UTCTimeZone()));
+  tell.set_key(
+      absl::StrCat(absl::FormatTime("%Y-%m-%d", absl::FromUnixMicros(now_us), absl::UTCTimeZone()),
+                   " ", last_good));
   absl::Status first;
   for (Tenant* tenant : ledger.tenants().All()) {
     const absl::Status told = TellAsServer(sequencer, *tenant, tell, "retraced.TellOfBackup");

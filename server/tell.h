@@ -16,8 +16,9 @@ absl::Status TellAsServer(Sequencer& sequencer, Tenant& tenant, const store::v1:
                           std::string method);
 
 // Tells every tenant's administrators, and operators who may enter it, of scheduled backups: that
-// one failed, or that one is damaged; of each once a day. What cannot be told is logged, and the
-// first error returned: call it again.
-absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us, BackupFault fault);
+// one failed, or that one is damaged; of each once a day, and again after another good one. What
+// cannot be told is logged, and the first error returned: call it again.
+absl::Status TellOfBackups(Ledger& ledger, Sequencer& sequencer, int64_t now_us, BackupFault fault,
+                           const std::string& last_good);
 
 }  // namespace retrace::server

@@ -16,7 +16,10 @@
 #include "eventstore/backup.h"
 #include "eventstore/key_store.h"
 #include "retrace/store/v1/entities.pb.h"
+#include "retrace/v1/notifications.pb.h"
+#include "server/queries.h"
 #include "server/system_log.h"
+#include "server/tell.h"
 #include "tests/support/small_ledger.h"
 
 namespace retrace::server {
@@ -32,6 +35,7 @@ using testing::SmallLedger;
 
 constexpr int64_t kMinuteUs = 60LL * 1'000'000;
 constexpr int64_t kHourUs = 60 * kMinuteUs;
+constexpr int64_t kNoonUs = 12 * kHourUs;  // of some day
 
 std::vector<std::string> NamesIn(const std::string& directory) {
   std::vector<std::string> names;
@@ -58,10 +62,10 @@ class BackupScheduleTest : public ::testing::Test {
     options_.places = {directory_.Below("backups"), directory_.Below("key-backups")};
     // The log began a day ago.
     options_.every = absl::Hours(48);
-    options_.on_fault = [this](BackupFault fault) {
+    options_.on_fault = [this](BackupFault fault, const std::string& last_good) {
       if (deaf_) return absl::ResourceExhaustedError("no room");
       told_.push_back(fault);
-      return absl::OkStatus();
+      return TellOfBackups(small_.ledger(), *sequencer_, kNoonUs, fault, last_good);
     };
     clock_ = *Clock::Open(directory_.path(), true);
     SequencerOptions options;
@@ -112,6 +116,15 @@ class BackupScheduleTest : public ::testing::Test {
       }
     }
     return acts;
+  }
+
+  // How many the tenant's administrators got.
+  size_t Notifications() {
+    v1::ListNotificationsRequest request;
+    request.set_parent("tenants/acme");
+    const auto reply = Queries(small_.ledger()).Answer(small_.Call("ListNotifications"), request);
+    EXPECT_TRUE(reply.ok()) << reply.status();
+    return static_cast<size_t>(reply->notifications_size());
   }
 
   SmallLedger small_;
@@ -232,6 +245,7 @@ TEST_F(BackupScheduleTest, OneFaultIsToldOnceWhateverItSays) {
   Advance(2 * kHourUs);
   EXPECT_THAT(told_, SizeIs(2));
   EXPECT_THAT(Acts(), SizeIs(3));
+  EXPECT_EQ(Notifications(), 2) << "though it is the same day";
 }
 
 // On a full disk nothing is recorded, and nobody told, until there is room.
