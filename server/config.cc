@@ -107,7 +107,10 @@ const std::vector<Setting>& Settings() {
       {"witness_dir", "Directory of the head witness, best on another disk", &Config::witness_dir},
       {"token_file", "File with the principals' tokens", &Config::token_file},
       {"master_key_file", "File with the master key", &Config::master_key_file},
-      {"backup_dir", "Where backups are made", &Config::backup_dir},
+      {"backup_dir",
+       "Where backups are made. On the log's disk they share its files: against mistakes, not "
+       "against the loss of the disk",
+       &Config::backup_dir},
       {"key_backup_dir", "Where backups of keys are made", &Config::key_backup_dir},
       {"backup_every", "Hours from one backup to the next, of log and keys; 0: none", nullptr,
        &Config::backup_every},
