@@ -55,7 +55,7 @@ constexpr std::array kKinds = {
             "{{/single}}{{^single}}On {{corrected_time}} we told you that customers of yours had "
             "come back from the recycle bin. That was taken back for {{count}} of them: they are "
             "in the bin again.{{/single}}",
-        .next = "To undo it: retrace undo {{change_set}}",
+        .next = "To undo it: retrace undo {{change_set}} --reason WHY",
     },
     KindWords{
         .kind = "customers.merged",
@@ -71,7 +71,7 @@ constexpr std::array kKinds = {
             "{{^single}}On {{corrected_time}} we told you that customers of yours were no longer "
             "part of others. That was taken back for {{count}} of them: they are merged again."
             "{{/single}}",
-        .next = "To undo it: retrace undo {{change_set}}",
+        .next = "To undo it: retrace undo {{change_set}} --reason WHY",
     },
     KindWords{
         .kind = "customers.purged",
@@ -94,7 +94,7 @@ constexpr std::array kKinds = {
             "before.{{/single}}{{^single}}On "
             "{{corrected_time}} we told you that customers of yours had been deleted. That was "
             "taken back for {{count}} of them: they are there as before.{{/single}}",
-        .next = "To undo it: retrace undo {{change_set}}",
+        .next = "To undo it: retrace undo {{change_set}} --reason WHY",
     },
     KindWords{
         .kind = "customers.unmerged",
@@ -108,7 +108,7 @@ constexpr std::array kKinds = {
             "{{^single}}On {{corrected_time}} we told you that customers of yours had been merged "
             "into others. That was taken back for {{count}} of them: they stand alone again."
             "{{/single}}",
-        .next = "To undo it: retrace undo {{change_set}}",
+        .next = "To undo it: retrace undo {{change_set}} --reason WHY",
     },
     KindWords{
         .kind = "deliveries.held",
@@ -139,13 +139,13 @@ constexpr std::array kKinds = {
         .kind = "plans.announced",
         .subject = "A plan was announced to you",
         .lead = "A plan that concerns you was announced. Nothing has been done yet.",
-        .next = "You may acknowledge it or object to it: retrace plans list",
+        .next = "You may acknowledge it or object to it: retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.approved",
         .subject = "Your announced plan was approved",
         .lead = "A plan that you announced was approved.",
-        .next = "To see where it stands: retrace plans list",
+        .next = "To see where it stands: retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.executed",
@@ -153,7 +153,7 @@ constexpr std::array kKinds = {
         .lead = "A plan that was announced to you was executed.",
         .correction = "On {{corrected_time}} we told you that a plan had been undone. That was "
                       "taken back: what it did holds again.",
-        .next = "To undo it: retrace undo {{change_set}}",
+        .next = "To undo it: retrace undo {{change_set}} --reason WHY",
     },
     KindWords{
         .kind = "plans.expired",
@@ -165,20 +165,20 @@ constexpr std::array kKinds = {
         .kind = "plans.failed",
         .subject = "An announced plan could not be executed",
         .lead = "A plan that was announced could not be executed.",
-        .next = "To see why, and where it stands: retrace plans list",
+        .next = "To see why, and where it stands: retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.objected",
         .subject = "Somebody objected to your announced plan",
         .lead = "Somebody objected to a plan that you announced. It will not be executed unless "
                 "the objections are acknowledged.",
-        .next = "To see all objections: retrace plans list",
+        .next = "To see all objections: retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.requested",
         .subject = "Somebody asks you to execute a plan",
         .lead = "Somebody who may not do this themselves asks you to execute a plan.",
-        .next = "To see it, and to approve it or not: retrace plans list",
+        .next = "To see it, and to approve it or not: retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.undone",

@@ -51,7 +51,7 @@ constexpr std::array kKinds = {
             "撤销，该客户已回到回收站。{{/single}}{{^single}}{{corrected_time}}，我们曾通知您：您的"
             "部分客户已从回收站恢复。其中 {{count}} 个客户的恢复现已撤销，这些客户已回到回收站。"
             "{{/single}}",
-        .next = "如需撤销：retrace undo {{change_set}}",
+        .next = "如需撤销：retrace undo {{change_set}} --reason 原因",
     },
     KindWords{
         .kind = "customers.merged",
@@ -68,7 +68,7 @@ constexpr std::array kKinds = {
             "您的部分客户已从合并中拆分。其中 {{count}} "
             "个客户的拆分现已撤销，这些客户重新并入原来的"
             "客户。{{/single}}",
-        .next = "如需撤销：retrace undo {{change_set}}",
+        .next = "如需撤销：retrace undo {{change_set}} --reason 原因",
     },
     KindWords{
         .kind = "customers.purged",
@@ -89,7 +89,7 @@ constexpr std::array kKinds = {
             "{{#single}}{{corrected_time}}，我们曾通知您：客户“{{title}}”已被删除。该操作现已撤销，"
             "该客户已恢复如初。{{/single}}{{^single}}{{corrected_time}}，我们曾通知您：您的部分客户"
             "已被删除。其中 {{count}} 个客户的删除现已撤销，这些客户已恢复如初。{{/single}}",
-        .next = "如需撤销：retrace undo {{change_set}}",
+        .next = "如需撤销：retrace undo {{change_set}} --reason 原因",
     },
     KindWords{
         .kind = "customers.unmerged",
@@ -103,7 +103,7 @@ constexpr std::array kKinds = {
             "single}}{{^single}}{{corrected_time}}，我们曾通知您：您的"
             "部分客户已并入其他客户。其中 {{count}} 个客户的合并现已撤销，这些客户恢复为独立客户。"
             "{{/single}}",
-        .next = "如需撤销：retrace undo {{change_set}}",
+        .next = "如需撤销：retrace undo {{change_set}} --reason 原因",
     },
     KindWords{
         .kind = "deliveries.held",
@@ -135,13 +135,13 @@ constexpr std::array kKinds = {
         .kind = "plans.announced",
         .subject = "预先通知：有一项与您有关的计划",
         .lead = "现预先通知您：有一项与您有关的计划，目前尚未执行任何操作。",
-        .next = "您可以确认知悉，也可以提出异议：retrace plans list",
+        .next = "您可以确认知悉，也可以提出异议：retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.approved",
         .subject = "您预先通知的计划已获批准",
         .lead = "您预先通知的计划已获批准。",
-        .next = "查看当前状态：retrace plans list",
+        .next = "查看当前状态：retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.executed",
@@ -150,7 +150,7 @@ constexpr std::array kKinds = {
         .correction =
             "{{corrected_time}}，我们曾通知您：一项计划已被撤销。该撤销现已取消，计划的结果"
             "重新生效。",
-        .next = "如需撤销：retrace undo {{change_set}}",
+        .next = "如需撤销：retrace undo {{change_set}} --reason 原因",
     },
     KindWords{
         .kind = "plans.expired",
@@ -162,19 +162,19 @@ constexpr std::array kKinds = {
         .kind = "plans.failed",
         .subject = "预先通知的计划未能执行",
         .lead = "一项预先通知的计划未能执行。",
-        .next = "查看原因和当前状态：retrace plans list",
+        .next = "查看原因和当前状态：retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.objected",
         .subject = "有人对您预先通知的计划提出异议",
         .lead = "有人对您预先通知的计划提出了异议。在确认这些异议之前，计划不会执行。",
-        .next = "查看全部异议：retrace plans list",
+        .next = "查看全部异议：retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.requested",
         .subject = "有人请您执行一项计划",
         .lead = "有人无权自行执行一项计划，请您代为执行。",
-        .next = "查看该计划并决定是否批准：retrace plans list",
+        .next = "查看该计划并决定是否批准：retrace plans show {{about}}",
     },
     KindWords{
         .kind = "plans.undone",

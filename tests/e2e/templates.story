@@ -46,7 +46,7 @@ $ retrace templates built-in customers.deleted --language zh
 相关事项：{{about}}
 {{/about}}
 ·
-如需撤销：retrace undo {{change_set}}
+如需撤销：retrace undo {{change_set}} --reason 原因
 {{#unsubscribe_url}}
 ·
 --
@@ -94,7 +94,7 @@ $ retrace templates preview customers-deleted-zh --count 12
 时间：2026-03-02 14:03 (UTC)
 原因：客户已停业
 ·
-如需撤销：retrace undo 1204
+如需撤销：retrace undo 1204 --reason 原因
 ·
 --
 如果不想再收到此类通知：
@@ -111,7 +111,7 @@ By: Cecily Lampkin
 When: 2026-03-02 14:03 (UTC)
 Reason: Closed down
 ·
-To undo it: retrace undo 1204
+To undo it: retrace undo 1204 --reason WHY
 ·
 --
 If you do not want to be told of this any more:
@@ -150,7 +150,7 @@ committed at position 3, change set 3
 时间：2026-03-02 14:03 (UTC)
 原因：客户已停业
 ·
-如需撤销：retrace undo 1204
+如需撤销：retrace undo 1204 --reason 原因
 ·
 --
 如果不想再收到此类通知：
