@@ -23,7 +23,7 @@ $ retrace --token-file anna notifications show $(retrace --token-file anna notif
 时间：<time> (UTC)
 原因：closed down
 ·
-如需撤销：retrace undo 3
+如需撤销：retrace undo 3 --reason 原因
 
 $ retrace --token-file anna notifications mark-read --all 2> /dev/null; retrace --token-file anna notifications list --unread
 marked 1 as read
@@ -82,7 +82,7 @@ By: Root
 When: <time> (UTC)
 Reason: closed down
 ·
-To undo it: retrace undo 3
+To undo it: retrace undo 3 --reason WHY
 
 $ retrace deliveries list -o csv | cut -d, -f2-5; retrace deliveries retry $(retrace deliveries list --limit 1 -o csv 2> /dev/null | tail -1 | cut -d, -f1) --reason again
 kind,channel,recipient,state
