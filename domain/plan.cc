@@ -11,12 +11,11 @@
 #include "domain/fields.h"
 #include "domain/kind.h"
 #include "domain/resource.h"
+#include "domain/serialize.h"
 #include "domain/standard.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "google/api/resource.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "retrace/v1/members.pb.h"
 
 namespace retrace::domain {
@@ -29,16 +28,6 @@ constexpr int kMostSamples = 20;
 constexpr int kMostPeople = 100;
 constexpr int kMostLosses = 100;
 constexpr size_t kMostPathsNamed = 5;
-
-std::string Deterministic(const Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
 
 // Each touched entity once, by its first event.
 std::vector<EntityRef> InOrder(const Draft& draft) {
@@ -72,12 +61,12 @@ std::string FormOf(const Message& event, bool creates) {
                           : nullptr;
   if (first == nullptr || first->is_repeated() || first->message_type() == nullptr ||
       !event.GetReflection()->HasField(event, first)) {
-    return Deterministic(event);
+    return SerializeDeterministically(event);
   }
   std::unique_ptr<Message> copy(event.New());
   copy->CopyFrom(event);
   ClearOutputOnly(*MutableResource(*copy));
-  return Deterministic(*copy);
+  return SerializeDeterministically(*copy);
 }
 
 // Lengths keep apart what could otherwise be cut differently.
@@ -91,7 +80,7 @@ void AppendDifferences(const Draft::Touched& touched, std::string& form) {
   }
   for (const v1::FieldChange& change :
        Differences(touched.before->resource.get(), touched.after->resource.get())) {
-    Append(Deterministic(change), form);
+    Append(SerializeDeterministically(change), form);
   }
   if (touched.before->head.lifecycle() != touched.after->head.lifecycle()) {
     Append(DigestForm({}, *touched.before), form);

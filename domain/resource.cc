@@ -9,9 +9,8 @@
 #include "domain/merge_path.h"
 #include "domain/policy.h"
 #include "domain/refusal.h"
+#include "domain/serialize.h"
 #include "fmt/format.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/time_util.h"
 #include "retrace/v1/annotations.pb.h"
@@ -56,19 +55,6 @@ std::vector<std::string_view> SplitName(std::string_view name) {
     }
     name.remove_prefix(slash + 1);
   }
-}
-
-std::string SerializeDeterministically(const Message& message) {
-  std::string bytes;
-  bytes.reserve(message.ByteSizeLong());
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    // Maps are written in the order of their keys: replayed rows must equal live ones.
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
 }
 
 void SetText(Message& resource, const char* field, std::string text) {

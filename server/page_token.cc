@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "domain/refusal.h"
+#include "domain/serialize.h"
 #include "domain/status_macros.h"
 #include "server/moment.h"
 #include "server/sealed_token.h"
@@ -29,7 +30,7 @@ std::string RequestHash(const QueryCall& call, const Message& request) {
     const auto* field = copy->GetDescriptor()->FindFieldByName(name);
     if (field != nullptr) copy->GetReflection()->ClearField(copy.get(), field);
   }
-  return HashOfCall(call.method, SerializeDeterministically(*copy));
+  return HashOfCall(call.method, domain::SerializeDeterministically(*copy));
 }
 
 }  // namespace

@@ -4,9 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "domain/serialize.h"
 #include "google/protobuf/any.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/admission.h"
 #include "server/operation_targets.h"
 
@@ -25,16 +24,6 @@ void ClearPlanOptions(v1::CommandOptions& options) {
   options.clear_acknowledged_warnings();
 }
 
-std::string Deterministic(const Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
 // A command that is in another, e.g. announced by it, without its own plan.
 void ClearPlanIn(Any& any) {
   const std::shared_ptr<Message> command = Unpack(any);
@@ -46,7 +35,7 @@ void ClearPlanIn(Any& any) {
   }
   ClearPlanOptions(static_cast<v1::CommandOptions&>(
       *command->GetReflection()->MutableMessage(command.get(), field)));
-  any.set_value(Deterministic(*command));
+  any.set_value(domain::SerializeDeterministically(*command));
 }
 
 // Takes the plans out of the commands that the request holds; what was there, to be put back.
@@ -81,7 +70,7 @@ std::string RequestBytes(const Method& method, Message& request) {
     request_id.swap(*options.mutable_request_id());
   }
   std::vector<std::pair<Any*, Any>> inner = TakeInnerPlans(request);
-  std::string bytes = Deterministic(request);
+  std::string bytes = domain::SerializeDeterministically(request);
   for (auto& [any, before] : inner) {
     *any = std::move(before);
   }

@@ -3,8 +3,6 @@
 #include "absl/strings/escaping.h"
 #include "domain/status_macros.h"
 #include "eventstore/types.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "openssl/crypto.h"
 
 namespace retrace::server {
@@ -44,16 +42,6 @@ absl::StatusOr<std::optional<std::string>> OpenToken(eventstore::KeyStore& keys,
   bytes.resize(bytes.size() - kMacSize);
   RETRACE_ASSIGN(std::string expected, MacOf(keys, tenant, purpose, bytes));
   if (CRYPTO_memcmp(mac.data(), expected.data(), kMacSize) != 0) return std::nullopt;
-  return bytes;
-}
-
-std::string SerializeDeterministically(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
   return bytes;
 }
 

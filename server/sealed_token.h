@@ -8,7 +8,6 @@
 
 #include "absl/status/statusor.h"
 #include "eventstore/key_store.h"
-#include "google/protobuf/message.h"
 
 namespace retrace::server {
 
@@ -22,8 +21,6 @@ absl::StatusOr<std::optional<std::string>> OpenToken(eventstore::KeyStore& keys,
                                                      std::string_view purpose,
                                                      std::string_view text);
 
-// Bytes that are equal for equal messages.
-std::string SerializeDeterministically(const google::protobuf::Message& message);
 // SHA-256 over a method's name and the bytes of a request.
 std::string HashOfCall(std::string_view method, std::string_view request_bytes);
 

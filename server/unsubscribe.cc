@@ -12,6 +12,7 @@
 #include "domain/commands.h"
 #include "domain/notification_kinds.h"
 #include "domain/recipient.h"
+#include "domain/serialize.h"
 #include "domain/status_macros.h"
 #include "fmt/format.h"
 #include "retrace/store/v1/notifications.pb.h"
@@ -170,7 +171,7 @@ absl::StatusOr<std::string> UnsubscribeToken(Ledger& ledger, const Tenant& tenan
   token.set_channel(delivery.channel());
   token.set_kind(delivery.kind());
   RETRACE_ASSIGN(const std::string sealed, SealToken(ledger.keys(), tenant.number, kPurpose,
-                                                     SerializeDeterministically(token)));
+                                                     domain::SerializeDeterministically(token)));
   return fmt::format("{:x}.{}", tenant.number, sealed);
 }
 

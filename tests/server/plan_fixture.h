@@ -19,6 +19,7 @@
 #include "domain/plan.h"
 #include "domain/refusal.h"
 #include "domain/resource.h"
+#include "domain/serialize.h"
 #include "fmt/format.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
@@ -27,7 +28,6 @@
 #include "server/plans.h"
 #include "server/roles.h"
 #include "server/row_view.h"
-#include "server/sealed_token.h"
 #include "server/sequencer.h"
 #include "tests/support/small_ledger.h"
 
@@ -95,7 +95,7 @@ class PlanTest : public ::testing::Test {
       bare.mutable_options()->GetReflection()->ClearField(
           bare.mutable_options(), v1::CommandOptions::descriptor()->FindFieldByName(name));
     }
-    command.request_bytes = SerializeDeterministically(bare);
+    command.request_bytes = domain::SerializeDeterministically(bare);
     command.decide = [request](domain::Draft& draft, const domain::Context& context) {
       return domain::Decide(request, draft, context);
     };
